@@ -1,0 +1,50 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Release builds inline across modules: the wire formats, the ring and the target are separate rooms, and the path of a
+// read crosses all of them. Debug builds stay module by module, so that an edit rebuilds in seconds.
+let swift: [SwiftSetting] = [
+  .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))
+]
+
+/// A library room: `Sources/<name>`.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+/// The tests of a room: `Tests/<name>Tests`.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name + "Tests", dependencies: dependencies, path: "Tests/" + name + "Tests", swiftSettings: swift)
+}
+
+let package = Package(
+  name: "simsan",
+  products: [.executable(name: "simsan", targets: ["simsan"])],
+  targets: [
+    // C shims, with nothing in them that has a decision to take. CDigest stands apart from CHost so that the wire
+    // formats can compute a digest without seeing a system header.
+    .target(name: "CDigest", cSettings: [.unsafeFlags(["-O2"])]),
+    .target(name: "CHost", linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
+    .target(name: "CLua", linkerSettings: [.linkedLibrary("lua5.4")]),
+
+    room("Ring"),
+    room("ISCSI", ["CDigest"]),
+    room("SCSI"),
+    room("Target", ["Ring", "ISCSI", "SCSI"]),
+    room("Initiator", ["Ring", "ISCSI", "SCSI"]),
+    room("HostRing", ["Ring", "CHost"]),
+    room("SimClock", ["Ring"]),
+    room("SimNet", ["Ring", "SimClock"]),
+    room("SimDisk", ["Ring", "SimClock"]),
+    room("SimRing", ["Ring", "SimClock", "SimNet", "SimDisk"]),
+    room("FaultInject", ["Ring", "SimClock", "SimNet", "SimDisk", "SimRing"]),
+    room(
+      "Conformance",
+      [
+        "Ring", "ISCSI", "SCSI", "Target", "Initiator", "SimClock", "SimNet", "SimDisk", "SimRing", "FaultInject", "CLua",
+      ]),
+    .executableTarget(
+      name: "simsan", dependencies: ["Conformance", "HostRing", "Ring", "Target", "Initiator"], swiftSettings: swift),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,3 @@
+#ifndef SIMSAN_DIGEST_H
+#define SIMSAN_DIGEST_H
+#endif

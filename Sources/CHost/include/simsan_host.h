@@ -1,0 +1,3 @@
+#ifndef SIMSAN_HOST_H
+#define SIMSAN_HOST_H
+#endif

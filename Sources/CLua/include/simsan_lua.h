@@ -1,0 +1,3 @@
+#ifndef SIMSAN_LUA_H
+#define SIMSAN_LUA_H
+#endif

@@ -1,0 +1,71 @@
+/// A run of bytes in an ``Arena``.
+public struct Extent: Hashable, Sendable {
+  /// The first byte, counted from the arena's start.
+  public var offset: Int
+
+  /// The number of bytes.
+  public var length: Int
+
+  @inlinable
+  public init(offset: Int, length: Int) {
+    self.offset = offset
+    self.length = length
+  }
+
+  public static let empty = Extent(offset: 0, length: 0)
+
+  /// The first byte after it.
+  @inlinable
+  public var end: Int { offset + length }
+
+  /// Its first `count` bytes, or all of it if it is shorter.
+  @inlinable
+  public func prefix(_ count: Int) -> Extent { Extent(offset: offset, length: min(length, count)) }
+
+  /// What is left after `count` bytes; empty if there are no more.
+  @inlinable
+  public func dropFirst(_ count: Int) -> Extent {
+    let count = min(length, count)
+    return Extent(offset: offset + count, length: length - count)
+  }
+
+  /// `count` bytes from `start` within it. The caller has checked that they are within.
+  @inlinable
+  public func slice(_ start: Int, _ count: Int) -> Extent {
+    assert(start >= 0 && count >= 0 && start + count <= length)
+    return Extent(offset: offset + start, length: count)
+  }
+}
+
+/// All the memory that a machine's operations refer to: one page-aligned region, so that a buffer is named by a number
+/// and costs no reference counting.
+///
+/// The pages are committed by the system when they are first touched; an arena that is mostly unused costs little.
+public final class Arena {
+  /// The first byte.
+  public let base: UnsafeMutableRawPointer
+
+  /// The size in bytes: a power of two, at least ``pageLength``.
+  public let capacity: Int
+
+  /// The alignment and the least buffer, in bytes.
+  public static let pageLength = 4096
+
+  /// Makes an arena of `capacity` bytes, rounded up to a power of two.
+  public init(capacity: Int) {
+    var size = Self.pageLength
+    while size < capacity { size <<= 1 }
+    self.capacity = size
+    self.base = .allocate(byteCount: size, alignment: Self.pageLength)
+  }
+
+  deinit { base.deallocate() }
+
+  /// The bytes of `extent`. Traps when they are not within the arena, which no peer can bring about: extents come from
+  /// the allocator, and are only ever made smaller.
+  @inlinable
+  public func bytes(_ extent: Extent) -> UnsafeMutableRawBufferPointer {
+    precondition(extent.offset >= 0 && extent.length >= 0 && extent.length <= capacity - extent.offset)
+    return UnsafeMutableRawBufferPointer(start: base + extent.offset, count: extent.length)
+  }
+}

@@ -1,0 +1,164 @@
+import Ring
+
+/// The device server's view of one task: what the initiator asked, where the data are, and how it ended.
+///
+/// It lives in a slot of the target's task table for as long as the task lives, and is handed to the logical unit by
+/// reference at each event. It knows nothing of iSCSI.
+public struct Command {
+  /// The longest CDB that is taken over whole; a longer one is refused before it gets here.
+  public static let cdbLengthMax = 32
+
+  /// The longest sense data that is returned (SPC-4 §4.5.1 allows 252).
+  public static let senseLengthMax = 64
+
+  /// The slot's index in the task table; what the logical unit calls the task.
+  public var task: TaskIndex = 0
+
+  /// The slot's use count, part of the tokens of its medium operations.
+  public var generation: UInt32 = 0
+
+  /// The I_T nexus that it came through.
+  public var nexus: NexusIndex = 0
+
+  /// SAM-5 §8.6.
+  public var attribute: TaskAttribute = .simple
+
+  /// The CDB, padded with zeroes.
+  public var cdb = InlineArray<32, UInt8>(repeating: 0)
+
+  /// The bytes of the CDB that were sent: 16, or more with an extended CDB.
+  public var cdbLength = 16
+
+  /// How many bytes the initiator expects to send (0 when it sends none).
+  public var expectedDataOut = 0
+
+  /// How many bytes the initiator expects to receive (0 when it receives none).
+  public var expectedDataIn = 0
+
+  /// The buffer that belongs to this task; given back by the target when the task ends. Empty when it has none.
+  public var buffer = Extent.empty
+
+  /// After `.wantsData`: the bytes of data-out that arrived in `buffer`.
+  public var dataOutLength = 0
+
+  /// What goes back to the initiator: the whole length that the command would transfer, before it is cut to what the
+  /// initiator expects. Within `buffer`, or shared memory that nobody writes (the zeroes of a null device).
+  public var dataIn = Extent.empty
+
+  /// SAM-5 §5.3.
+  public var status: UInt8 = 0
+
+  /// Sense data of a CHECK CONDITION.
+  public var sense = InlineArray<64, UInt8>(repeating: 0)
+  public var senseLength = 0
+
+  /// Set when the task was aborted while the medium worked: the device server does not go on with it.
+  public var isAborted = false
+
+  // MARK: Scratch of the command's own state machine
+
+  /// Which step the command is at; each command family numbers its own.
+  public var phase: UInt8 = 0
+  public var lba: UInt64 = 0
+  public var blockCount: UInt64 = 0
+  /// Bytes done, of a command that works in pieces.
+  public var progress = 0
+  /// Anything else that a command family has to remember.
+  public var scratch: UInt64 = 0
+
+  public init() {}
+}
+
+/// A task's slot in the task table.
+public typealias TaskIndex = UInt32
+
+/// An I_T nexus, numbered densely while it exists.
+public typealias NexusIndex = UInt32
+
+/// SAM-5 §8.6; the values are those of RFC 7143 §11.3.1.
+public enum TaskAttribute: UInt8, Sendable {
+  case untagged = 0
+  case simple = 1
+  case ordered = 2
+  case headOfQueue = 3
+  case aca = 4
+}
+
+/// What a command waits for, once the device server has dealt with an event of it.
+public enum Disposition: Equatable {
+  /// It has ended: `status`, `sense` and `dataIn` of the command say how.
+  case finished
+
+  /// It needs so many bytes of data-out. The target allocates `buffer`, gathers as many of them as the initiator sends,
+  /// and resumes it with ``CommandEvent/dataArrived``.
+  case wantsData(Int)
+
+  /// It has emitted one operation with ``Context/mediumToken(_:)`` and is resumed when that completes.
+  case pending
+
+  /// It must wait for other tasks. The logical unit lists it in `takeReady()` when it may be submitted again.
+  case blocked
+
+  /// There is no memory for it now. The target submits it again when memory has been given back.
+  case starved
+}
+
+/// Why a command is resumed.
+public enum CommandEvent {
+  /// `dataOutLength` bytes of the data-out that it wanted are in `buffer`.
+  case dataArrived
+
+  /// Its medium operation completed.
+  case medium(RingError, UInt64)
+}
+
+/// What the outermost machine lends to the rooms inside it during a step.
+public struct Context {
+  /// The memory of all buffers.
+  public let arena: Arena
+
+  /// Hands out buffers of the arena.
+  public var buffers: BuddyAllocator
+
+  /// The operations that this step emits.
+  public var operations = Operations()
+
+  /// The time of this step.
+  public var now = Instant.zero
+
+  /// A run of zeroes, never written: what a null device returns.
+  public let zeroes: Extent
+
+  /// The length of ``zeroes`` in bytes.
+  public static let zeroesLength = 4 << 20
+
+  public init(arena: Arena) {
+    self.arena = arena
+    var buffers = BuddyAllocator(capacity: arena.capacity)
+    // An arena that cannot hold the zeroes is too small to run a target in; the configuration has checked its size.
+    guard let zeroes = buffers.allocate(min(Self.zeroesLength, arena.capacity / 4)) else {
+      preconditionFailure("an arena of \(arena.capacity) bytes holds no buffer")
+    }
+    arena.bytes(zeroes).initializeMemory(as: UInt8.self, repeating: 0)
+    self.buffers = buffers
+    self.zeroes = zeroes
+  }
+
+  /// The token of the one medium operation that a command may have outstanding.
+  @inlinable
+  public func mediumToken(_ command: borrowing Command) -> Token {
+    Token(TokenKind.medium.rawValue << 56 | UInt64(command.generation & 0xFF_FFFF) << 32 | UInt64(command.task))
+  }
+}
+
+/// The first byte of a token: whom a completion is for.
+public enum TokenKind: UInt64, Sendable {
+  case accept = 1
+  case describe = 2
+  case receive = 3
+  case send = 4
+  case close = 5
+  case medium = 6
+  case timer = 7
+  case cancel = 8
+}
