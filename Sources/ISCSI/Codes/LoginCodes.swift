@@ -1,0 +1,41 @@
+/// The stages of a connection, RFC 7143 §11.12.3.
+public enum LoginStage: UInt8, Sendable {
+  case securityNegotiation = 0
+  case operationalNegotiation = 1
+  case fullFeature = 3
+}
+
+/// Status-Class (high byte) and Status-Detail (low byte) of a Login Response, RFC 7143 §11.13.5.
+public enum LoginStatus: UInt16, Sendable, CaseIterable {
+  case success = 0x0000
+
+  /// The target has moved for a while; the response says whither in TargetAddress.
+  case targetMovedTemporarily = 0x0101
+  case targetMovedPermanently = 0x0102
+
+  /// Any error of the initiator that has no code of its own.
+  case initiatorError = 0x0200
+  case authenticationFailure = 0x0201
+  case authorizationFailure = 0x0202
+  case notFound = 0x0203
+  case targetRemoved = 0x0204
+  case unsupportedVersion = 0x0205
+  case tooManyConnections = 0x0206
+  case missingParameter = 0x0207
+  case cannotIncludeInSession = 0x0208
+  case sessionTypeNotSupported = 0x0209
+  case sessionDoesNotExist = 0x020A
+  case invalidDuringLogin = 0x020B
+
+  case targetError = 0x0300
+  case serviceUnavailable = 0x0301
+  case outOfResources = 0x0302
+
+  /// Status-Class: 0 success, 1 redirection, 2 initiator error, 3 target error.
+  @inlinable
+  public var statusClass: UInt8 { UInt8(truncatingIfNeeded: rawValue >> 8) }
+
+  /// Status-Detail.
+  @inlinable
+  public var statusDetail: UInt8 { UInt8(truncatingIfNeeded: rawValue) }
+}
