@@ -41,10 +41,13 @@ let package = Package(
     room(
       "Conformance",
       [
-        "Ring", "ISCSI", "SCSI", "Target", "Initiator", "SimClock", "SimNet", "SimDisk", "SimRing", "FaultInject", "CLua",
+        "Ring", "ISCSI", "SCSI", "Target", "Initiator", "SimClock", "SimNet", "SimDisk", "SimRing", "FaultInject",
+        "CLua",
       ]),
     .executableTarget(
       name: "simsan", dependencies: ["Conformance", "HostRing", "Ring", "Target", "Initiator"], swiftSettings: swift),
+
+    tests("Architecture", []),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -135,7 +135,8 @@ public struct Context {
   public init(arena: Arena) {
     self.arena = arena
     var buffers = BuddyAllocator(capacity: arena.capacity)
-    // An arena that cannot hold the zeroes is too small to run a target in; the configuration has checked its size.
+    // allow(trap): an arena that cannot hold the zeroes is too small to run a target in; the configuration has checked
+    // its size.
     guard let zeroes = buffers.allocate(min(Self.zeroesLength, arena.capacity / 4)) else {
       preconditionFailure("an arena of \(arena.capacity) bytes holds no buffer")
     }
