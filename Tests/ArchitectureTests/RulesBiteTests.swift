@@ -77,6 +77,7 @@ import Testing
     #expect(TrapRule.check(file(text)).map(\.rule) == ["trap"])
     #expect(TrapRule.check(file(text + "  // allow(trap): the list is never empty here")).isEmpty)
     #expect(TrapRule.check(file("// Proof.\n// allow(trap): the list is never empty here\n// at all\n" + text)).isEmpty)
+    #expect(TrapRule.check(file("// allow(trap): the list is never empty\nguard c else {\n" + text + "\n}")).isEmpty)
   }
 
   @Test(arguments: ["if !a {}", "a != b", "f(!a)", "a !== b", "let a = b ?? c", "return !a", "x = y && !z"])

@@ -25,9 +25,13 @@ struct SourceFile {
     allowances = comments.compactMap { Allowance(comment: $0) }
   }
 
-  /// The exception that covers `rule` on `line`: on the line itself, or in the comment right above it.
+  /// The exception that covers `rule` on `line`: on the line itself, or in the comment right above it, or above the
+  /// `guard … else {` that leads to it.
   func allowance(for rule: String, line: Int) -> Allowance? {
     var first = line
+    if tokens.last(where: { $0.line < line })?.text == "{", tokens.contains(where: { $0.line == line - 1 }) {
+      first -= 1
+    }
     while commentLines.contains(first - 1) { first -= 1 }
     return allowances.last { $0.rule == rule && $0.line >= first && $0.line <= line }
   }
