@@ -48,6 +48,8 @@ let package = Package(
       name: "simsan", dependencies: ["Conformance", "HostRing", "Ring", "Target", "Initiator"], swiftSettings: swift),
 
     tests("Architecture", []),
+    // The meaning of every operation, as one body of tests for all rings.
+    .target(name: "RingSuite", dependencies: ["Ring"], path: "Tests/RingSuite", swiftSettings: swift),
   ],
   swiftLanguageModes: [.v6]
 )
