@@ -50,6 +50,7 @@ let package = Package(
     tests("Architecture", []),
     // The meaning of every operation, as one body of tests for all rings.
     .target(name: "RingSuite", dependencies: ["Ring"], path: "Tests/RingSuite", swiftSettings: swift),
+    tests("ISCSI", ["ISCSI", "CDigest"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,4 +1,4 @@
-/// Task management functions, RFC 7143 §11.5.1, and RFC 7144 §4.2 from ``queryTask`` on.
+/// Task management functions, RFC 7143 §11.5.1, and RFC 7144 from ``queryTask`` on.
 public enum TaskManagementFunction: UInt8, Sendable, CaseIterable {
   case abortTask = 1
   case abortTaskSet = 2
@@ -29,7 +29,7 @@ public enum TaskManagementFunction: UInt8, Sendable, CaseIterable {
   }
 }
 
-/// Response of a Task Management Function Response, RFC 7143 §11.6.1 and RFC 7144 §4.3.
+/// Response of a Task Management Function Response, RFC 7143 §11.6.1 and RFC 7144.
 public enum TaskManagementResponse: UInt8, Sendable, CaseIterable {
   case functionComplete = 0
   case taskDoesNotExist = 1
