@@ -1,4 +1,4 @@
-"""Bytes that no initiator sends. Each is answered or dropped, within bounded memory, while others go on being served."""
+"""Bytes that no initiator sends: each answered or dropped, in bounded memory, while others go on being served."""
 
 import random
 import resource
@@ -32,7 +32,7 @@ class Bounded:
     def check(self) -> None:
         growth = self.server.resident_bytes() - self.before
         if growth > GROWTH_MAX:
-            raise Failure(f"the server holds {growth // MIB} MiB more than before; the bound is {GROWTH_MAX // MIB} MiB")
+            raise Failure(f"the server holds {growth // MIB} MiB more than before; allowed: {GROWTH_MAX // MIB} MiB")
 
     def __exit__(self, kind: object, *rest: object) -> None:
         self.witness.__exit__(kind, *rest)
@@ -87,7 +87,7 @@ def every_opcode_before_login(server: Server) -> None:
                     connection.send_in_spite(bytes(1024))
                     connection.end_stream()
                     if not connection.is_closed(5):
-                        raise Failure(f"opcode {opcode:#x}, length {length:#x}, AHS {ahs}: the connection is still open")
+                        raise Failure(f"opcode {opcode:#x}, length {length:#x}, AHS {ahs}: the connection stays open")
 
 
 def absurd_lengths_after_login(server: Server) -> None:
@@ -118,8 +118,8 @@ def random_pdus_after_login(server: Server) -> None:
                     fields = struct.pack(">III", draw.getrandbits(32), sn % (1 << 32), draw.getrandbits(32))
                     fields += draw.randbytes(16)
                     lun = bytes([0, server.lun("null")]) + bytes(6) if draw.randrange(2) else draw.randbytes(8)
-                    header = pdu(opcode, draw.randrange(256), data=data, lun=lun, itt=draw.getrandbits(32), fields=fields)
-                    if not connection.send_in_spite(header):
+                    flags, tag = draw.randrange(256), draw.getrandbits(32)
+                    if not connection.send_in_spite(pdu(opcode, flags, data=data, lun=lun, itt=tag, fields=fields)):
                         break
 
 
@@ -190,10 +190,13 @@ def an_initiator_that_never_reads(server: Server) -> None:
             lun = bytes([0, server.lun("null")]) + bytes(6)
             connection.socket.settimeout(1)
             for tag in range(1024):
+                sn = connection.cmdsn + tag
                 cdb = struct.pack(">BBIBHB", 0x28, 0, 0, 0, 512, 0)
-                fields = struct.pack(">III", 512 * 512, connection.cmdsn + tag, connection.statsn) + cdb.ljust(16, b"\0")
-                immediate = pdu(NOP_OUT, itt=5000 + tag, fields=struct.pack(">I", NO_TAG), data=bytes(4096), immediate=True)
-                if not connection.send_in_spite(pdu(COMMAND, 0xC0, lun=lun, itt=tag, fields=fields) + immediate):
+                fields = struct.pack(">III", 512 * 512, sn, connection.statsn) + cdb.ljust(16, b"\0")
+                ping = struct.pack(">III", NO_TAG, sn, connection.statsn)
+                pdus = pdu(COMMAND, 0xC0, lun=lun, itt=tag, fields=fields)
+                pdus += pdu(NOP_OUT, itt=5000 + tag, fields=ping, data=bytes(4096), immediate=True)
+                if not connection.send_in_spite(pdus):
                     break
             time.sleep(1)
             bounded.check()

@@ -9,7 +9,8 @@ from harness.server import TARGET, UNITS, Server, Simsan
 
 
 def iscsi_ls_shows_the_target_and_its_units(server: Server) -> None:
-    listing = run("iscsi-ls", "-s", server.portal_url()).ok().says(f"Target:{TARGET}", f"Portal:127.0.0.1:{server.port}")
+    listing = run("iscsi-ls", "-s", server.portal_url()).ok()
+    listing.says(f"Target:{TARGET}", f"Portal:127.0.0.1:{server.port}")
     for name, unit in UNITS.items():
         size = "" if unit.kind == "null" else f"Size:{unit.size >> 20}M"
         # The tool subtracts a block before it rounds down.

@@ -19,8 +19,16 @@ NO_TAG = 0xFFFFFFFF
 
 
 def pdu(
-    opcode: int, flags: int = 0x80, *, data: bytes = b"", length: int | None = None, ahs: int = 0, lun: bytes = bytes(8),
-    itt: int = NO_TAG, fields: bytes = b"", immediate: bool = False,
+    opcode: int,
+    flags: int = 0x80,
+    *,
+    data: bytes = b"",
+    length: int | None = None,
+    ahs: int = 0,
+    lun: bytes = bytes(8),
+    itt: int = NO_TAG,
+    fields: bytes = b"",
+    immediate: bool = False,
 ) -> bytes:
     """A PDU. `length` and `ahs` say something other than the truth when given; `fields` are bytes 20 to 47."""
     said = len(data) if length is None else length
@@ -169,5 +177,5 @@ class Witness:
             raise Failure(f"the other initiator was not served any more, after {self.served} commands: {self.failure}")
         if afterwards < 3 or self.longest > self.gap_max:
             raise Failure(
-                f"the other initiator had {served} answers, the slowest after {self.longest:.1f} s, and {afterwards} afterwards"
+                f"the other initiator had {served} answers, then {afterwards}; the slowest took {self.longest:.1f} s"
             )
