@@ -51,6 +51,8 @@ let package = Package(
     // The meaning of every operation, as one body of tests for all rings.
     .target(name: "RingSuite", dependencies: ["Ring"], path: "Tests/RingSuite", swiftSettings: swift),
     tests("ISCSI", ["ISCSI", "CDigest"]),
+    tests("SCSI", ["SCSI"]),
+    tests("Target", ["Target", "Ring", "SCSI", "ISCSI"]),
   ],
   swiftLanguageModes: [.v6]
 )

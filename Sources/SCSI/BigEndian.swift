@@ -1,0 +1,78 @@
+// SCSI's integers are big-endian and unaligned. These are the only places that know it.
+
+extension InlineArray where Element == UInt8 {
+  /// The 16-bit field at byte `index` of a CDB.
+  @inlinable
+  public func big16(_ index: Int) -> UInt16 { UInt16(self[index]) << 8 | UInt16(self[index + 1]) }
+
+  /// The 24-bit field at byte `index`.
+  @inlinable
+  public func big24(_ index: Int) -> UInt32 { UInt32(self[index]) << 16 | UInt32(big16(index + 1)) }
+
+  /// The 32-bit field at byte `index`.
+  @inlinable
+  public func big32(_ index: Int) -> UInt32 { UInt32(big16(index)) << 16 | UInt32(big16(index + 2)) }
+
+  /// The 64-bit field at byte `index`.
+  @inlinable
+  public func big64(_ index: Int) -> UInt64 { UInt64(big32(index)) << 32 | UInt64(big32(index + 4)) }
+}
+
+extension Array where Element == UInt8 {
+  /// Appends a 16-bit field.
+  public mutating func append16(_ value: UInt16) {
+    append(UInt8(truncatingIfNeeded: value >> 8))
+    append(UInt8(truncatingIfNeeded: value))
+  }
+
+  /// Appends a 32-bit field.
+  public mutating func append32(_ value: UInt32) {
+    append16(UInt16(truncatingIfNeeded: value >> 16))
+    append16(UInt16(truncatingIfNeeded: value))
+  }
+
+  /// Appends a 64-bit field.
+  public mutating func append64(_ value: UInt64) {
+    append32(UInt32(truncatingIfNeeded: value >> 32))
+    append32(UInt32(truncatingIfNeeded: value))
+  }
+
+  /// Appends `count` zero bytes.
+  public mutating func appendZeroes(_ count: Int) { append(contentsOf: repeatElement(0, count: count)) }
+
+  /// Stores a 16-bit field at `index`, within the array.
+  public mutating func store16(_ value: UInt16, at index: Int) {
+    self[index] = UInt8(truncatingIfNeeded: value >> 8)
+    self[index + 1] = UInt8(truncatingIfNeeded: value)
+  }
+
+  /// Stores a 32-bit field at `index`, within the array.
+  public mutating func store32(_ value: UInt32, at index: Int) {
+    store16(UInt16(truncatingIfNeeded: value >> 16), at: index)
+    store16(UInt16(truncatingIfNeeded: value), at: index + 2)
+  }
+
+  /// Appends `text` as printable ASCII, cut or padded with blanks to `width` (SPC-4 §4.4.1: left-aligned).
+  public mutating func appendASCII(_ text: String, width: Int) {
+    var used = 0
+    for byte in text.utf8 where used < width {
+      append((0x20...0x7E).contains(byte) ? byte : 0x20)
+      used += 1
+    }
+    append(contentsOf: repeatElement(0x20, count: width - used))
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// The 16-bit field at byte `index`; the caller has checked that it is within.
+  @inlinable
+  public func big16(_ index: Int) -> UInt16 { UInt16(self[index]) << 8 | UInt16(self[index + 1]) }
+
+  /// The 32-bit field at byte `index`; the caller has checked that it is within.
+  @inlinable
+  public func big32(_ index: Int) -> UInt32 { UInt32(big16(index)) << 16 | UInt32(big16(index + 2)) }
+
+  /// The 64-bit field at byte `index`; the caller has checked that it is within.
+  @inlinable
+  public func big64(_ index: Int) -> UInt64 { UInt64(big32(index)) << 32 | UInt64(big32(index + 4)) }
+}

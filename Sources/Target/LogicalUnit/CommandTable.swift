@@ -1,0 +1,154 @@
+import SCSI
+
+/// One command: everything that the device server has to know to accept it. Each family of commands lists its own in its
+/// file under `Commands/`; `CommandTable.families` lists the families.
+struct CommandDescriptor: Sendable {
+  typealias Begin = @Sendable (LogicalUnit, inout Command, inout Context) -> Disposition
+  typealias Resume = @Sendable (LogicalUnit, inout Command, CommandEvent, inout Context) -> Disposition
+
+  /// The standard's name.
+  let name: String
+  let operationCode: UInt8
+  let serviceAction: UInt16?
+
+  /// The CDB USAGE DATA of REPORT SUPPORTED OPERATION CODES (SPC-4 §6.35.3), as long as the CDB: a bit is set where the
+  /// field is used. A CDB with a bit set elsewhere is refused, so that the map is the truth.
+  let usage: [UInt8]
+  let rule: CommandRule
+  let begin: Begin
+  let resume: Resume
+
+  init(
+    _ name: String, _ operationCode: UInt8, serviceAction: UInt16? = nil, usage: [UInt8],
+    kind: CommandRule.Kind = .other,
+    _ properties: CommandRule.Properties = [], begin: @escaping Begin,
+    resume: @escaping Resume = { _, command, _, _ in
+      // A command that waits for nothing is never resumed.
+      assertionFailure("resumed a command that does not wait")
+      command.status = Status.checkCondition.rawValue
+      return .finished
+    }
+  ) {
+    self.name = name
+    self.operationCode = operationCode
+    self.serviceAction = serviceAction
+    self.usage = usage
+    rule = CommandRule(
+      usage: usage, kind: kind, properties: properties, hasServiceAction: serviceAction != nil)
+    self.begin = begin
+    self.resume = resume
+  }
+}
+
+/// The part of a ``CommandDescriptor`` that every command passes on its way in: plain values, next to each other.
+struct CommandRule: Sendable {
+  /// The two families on the path that must cost nothing are called directly; all others through their descriptor.
+  enum Kind: UInt8 {
+    case other
+    case read
+    case write
+  }
+
+  struct Properties: OptionSet {
+    let rawValue: UInt16
+
+    /// Executed in the presence of a unit attention condition, without reporting it (SPC-4 §4.2.3).
+    static let ignoresUnitAttention = Properties(rawValue: 1 << 0)
+    /// Executed whoever holds a reservation.
+    static let ignoresReservation = Properties(rawValue: 1 << 1)
+    /// Needs the medium, loaded and started.
+    static let needsMedium = Properties(rawValue: 1 << 2)
+    /// Changes the medium: refused where that is write-protected.
+    static let writes = Properties(rawValue: 1 << 3)
+    /// Of thin provisioned logical units only.
+    static let needsThin = Properties(rawValue: 1 << 4)
+    /// Of removable media only.
+    static let needsRemovable = Properties(rawValue: 1 << 5)
+    /// Of logical units with COMPARE AND WRITE only.
+    static let needsCompareAndWrite = Properties(rawValue: 1 << 6)
+    /// Runs at once, whatever is in the task set (SPC-4: may be handled as HEAD OF QUEUE).
+    static let overtakes = Properties(rawValue: 1 << 7)
+  }
+
+  /// Bits of the first 16 CDB bytes that must be zero, as two big-endian halves.
+  let forbiddenHigh: UInt64
+  let forbiddenLow: UInt64
+  let kind: Kind
+  let properties: Properties
+  /// The operation code alone does not name the command.
+  let hasServiceAction: Bool
+
+  init(usage: [UInt8], kind: Kind, properties: Properties, hasServiceAction: Bool) {
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    for index in 0..<16 {
+      // What follows the CDB in its 16 bytes is padding (RFC 7143 §11.3.5) and is not looked at.
+      let allowed = index < usage.count ? usage[index] : 0xFF
+      if index < 8 { high = high << 8 | UInt64(~allowed) } else { low = low << 8 | UInt64(~allowed) }
+    }
+    // The first byte of the map is the operation code itself.
+    forbiddenHigh = high & 0x00FF_FFFF_FFFF_FFFF
+    forbiddenLow = low
+    self.kind = kind
+    self.properties = properties
+    self.hasServiceAction = hasServiceAction
+  }
+}
+
+/// All commands, found by operation code and service action.
+struct CommandTable: Sendable {
+  /// Every family that there is.
+  private static let families: [[CommandDescriptor]] = [
+    inquiry, testUnitReady, requestSense, reportLUNs, readCapacity, modeSense, read, write,
+  ]
+
+  static let shared = CommandTable()
+
+  /// In the order of operation code and service action, as REPORT SUPPORTED OPERATION CODES lists them.
+  let descriptors: [CommandDescriptor]
+  let rules: [CommandRule]
+
+  /// For each operation code the first of its rows, or ``unsupported``.
+  private let first: [UInt8]
+  static let unsupported: UInt8 = 0xFF
+
+  /// What a look-up found.
+  enum Found {
+    case row(Int)
+    case noOperationCode
+    case noServiceAction
+  }
+
+  private init() {
+    let sorted = Self.families.joined().sorted {
+      ($0.operationCode, $0.serviceAction ?? 0) < ($1.operationCode, $1.serviceAction ?? 0)
+    }
+    var first = [UInt8](repeating: Self.unsupported, count: 256)
+    for (index, descriptor) in sorted.enumerated().reversed() {
+      first[Int(descriptor.operationCode)] = UInt8(truncatingIfNeeded: index)
+    }
+    descriptors = sorted
+    rules = sorted.map(\.rule)
+    self.first = first
+  }
+
+  /// The row of a CDB.
+  func find(_ cdb: borrowing InlineArray<32, UInt8>) -> Found {
+    let row = Int(first[Int(cdb[0])])
+    if row == Int(Self.unsupported) { return .noOperationCode }
+    guard rules[row].hasServiceAction else { return .row(row) }
+    return find(cdb[0], serviceAction: UInt16(cdb[1] & 0x1F)).map(Found.row) ?? .noServiceAction
+  }
+
+  /// The row of an operation code and a service action; without one, the first row of that operation code.
+  func find(_ operationCode: UInt8, serviceAction: UInt16?) -> Int? {
+    var row = Int(first[Int(operationCode)])
+    guard row != Int(Self.unsupported) else { return nil }
+    guard let serviceAction else { return row }
+    while row < descriptors.count, descriptors[row].operationCode == operationCode {
+      if descriptors[row].serviceAction == serviceAction { return row }
+      row += 1
+    }
+    return nil
+  }
+}

@@ -1,0 +1,101 @@
+import Ring
+import SCSI
+
+// READ(6), READ(10), READ(12), READ(16): SBC-4 §5.14 to §5.18.
+
+extension CommandTable {
+  static let read: [CommandDescriptor] = [
+    CommandDescriptor(
+      "READ(6)", OperationCode.read6, usage: [0x08, 0x1F, 0xFF, 0xFF, 0xFF, 0x00], kind: .read, [.needsMedium],
+      begin: { $0.beginRead(&$1, &$2) }, resume: { $0.resumeRead(&$1, $2, &$3) }),
+    CommandDescriptor(
+      "READ(10)", OperationCode.read10,
+      usage: [0x28, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0xFF, 0xFF, 0x00], kind: .read, [.needsMedium],
+      begin: { $0.beginRead(&$1, &$2) }, resume: { $0.resumeRead(&$1, $2, &$3) }),
+    CommandDescriptor(
+      "READ(12)", OperationCode.read12,
+      usage: [0xA8, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00], kind: .read, [.needsMedium],
+      begin: { $0.beginRead(&$1, &$2) }, resume: { $0.resumeRead(&$1, $2, &$3) }),
+    CommandDescriptor(
+      "READ(16)", OperationCode.read16,
+      usage: [
+        0x88, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00,
+      ], kind: .read, [.needsMedium],
+      begin: { $0.beginRead(&$1, &$2) }, resume: { $0.resumeRead(&$1, $2, &$3) }),
+  ]
+}
+
+private enum Phase {
+  static let begin: UInt8 = 0
+  /// The cache is being flushed, for a read with FUA.
+  static let flushing: UInt8 = 1
+  static let reading: UInt8 = 2
+}
+
+extension LogicalUnit {
+  func beginRead(_ command: inout Command, _ context: inout Context) -> Disposition {
+    let cdb = BlockCDB(command.cdb)
+    let blocks = UInt64(cdb.blocks)
+    if let sense = outOfRange(cdb.lba, blocks) { return fail(&command, sense) }
+    if blocks > transferBlocksMax { return fail(&command, invalidField(byte: Int(cdb.blocksOffset))) }
+    if blocks == 0 { return good(&command) }
+    let length = Int(truncatingIfNeeded: blocks << blockShift)
+    command.lba = cdb.lba
+    if store == nil && !hasMedium && length <= context.zeroes.length {
+      command.dataIn = context.zeroes.prefix(length)
+      return good(&command)
+    }
+    guard let buffer = context.buffers.allocate(length) else { return .starved }
+    command.buffer = buffer
+    if !hasMedium {
+      copyOut(cdb.lba << blockShift, context.arena.bytes(buffer))
+      command.dataIn = buffer
+      return good(&command)
+    }
+    guard tasks.lock(command.task, from: cdb.lba, to: cdb.lba + blocks, exclusive: false) else {
+      // It comes back through here; memory is not held while it waits.
+      context.buffers.free(buffer)
+      command.buffer = .empty
+      return .blocked
+    }
+    if cdb.forceUnitAccess && modePages.isWriteCacheEnabled {
+      // SBC-4 §4.15: what the cache has and the medium has not goes to the medium first.
+      command.phase = Phase.flushing
+      context.operations.flush(medium, token: context.mediumToken(command))
+      return .pending
+    }
+    return readMedium(&command, &context)
+  }
+
+  private func readMedium(_ command: inout Command, _ context: inout Context) -> Disposition {
+    command.phase = Phase.reading
+    context.operations.read(
+      from: medium, at: command.lba << blockShift + UInt64(command.progress),
+      into: command.buffer.dropFirst(command.progress), token: context.mediumToken(command))
+    return .pending
+  }
+
+  func resumeRead(_ command: inout Command, _ event: CommandEvent, _ context: inout Context) -> Disposition {
+    guard case .medium(let error, let result) = event, !command.isAborted else { return .finished }
+    if command.phase == Phase.flushing {
+      guard error == .none else { return fail(&command, mediumSense(error, writing: true)) }
+      return readMedium(&command, &context)
+    }
+    guard error == .none, result > 0 else {
+      return fail(&command, mediumSense(error == .none ? .other : error, writing: false))
+    }
+    command.progress += Int(truncatingIfNeeded: result)
+    if command.progress < command.buffer.length { return readMedium(&command, &context) }
+    command.dataIn = command.buffer
+    return good(&command)
+  }
+
+  /// Bytes of a backing that answers at once.
+  func copyOut(_ offset: UInt64, _ bytes: UnsafeMutableRawBufferPointer) {
+    if let store {
+      store.read(at: offset, into: bytes)
+    } else {
+      bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import Ring
+import SCSI
+
+// WRITE(6), WRITE(10), WRITE(12), WRITE(16): SBC-4 §5.40 to §5.43.
+
+extension CommandTable {
+  static let write: [CommandDescriptor] = [
+    CommandDescriptor(
+      "WRITE(6)", OperationCode.write6, usage: [0x0A, 0x1F, 0xFF, 0xFF, 0xFF, 0x00], kind: .write,
+      [.needsMedium, .writes], begin: { $0.beginWrite(&$1, &$2) }, resume: { $0.resumeWrite(&$1, $2, &$3) }),
+    CommandDescriptor(
+      "WRITE(10)", OperationCode.write10,
+      usage: [0x2A, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0xFF, 0xFF, 0x00], kind: .write, [.needsMedium, .writes],
+      begin: { $0.beginWrite(&$1, &$2) }, resume: { $0.resumeWrite(&$1, $2, &$3) }),
+    CommandDescriptor(
+      "WRITE(12)", OperationCode.write12,
+      usage: [0xAA, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00], kind: .write,
+      [.needsMedium, .writes], begin: { $0.beginWrite(&$1, &$2) }, resume: { $0.resumeWrite(&$1, $2, &$3) }),
+    CommandDescriptor(
+      "WRITE(16)", OperationCode.write16,
+      usage: [
+        0x8A, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00,
+      ], kind: .write, [.needsMedium, .writes],
+      begin: { $0.beginWrite(&$1, &$2) }, resume: { $0.resumeWrite(&$1, $2, &$3) }),
+  ]
+}
+
+private enum Phase {
+  static let begin: UInt8 = 0
+  static let gathering: UInt8 = 1
+  static let writing: UInt8 = 2
+}
+
+extension LogicalUnit {
+  func beginWrite(_ command: inout Command, _ context: inout Context) -> Disposition {
+    let cdb = BlockCDB(command.cdb)
+    let blocks = UInt64(cdb.blocks)
+    if let sense = outOfRange(cdb.lba, blocks) { return fail(&command, sense) }
+    if blocks > transferBlocksMax { return fail(&command, invalidField(byte: Int(cdb.blocksOffset))) }
+    if blocks == 0 { return good(&command) }
+    command.lba = cdb.lba
+    command.blockCount = blocks
+    command.phase = Phase.gathering
+    return .wantsData(Int(truncatingIfNeeded: blocks << blockShift))
+  }
+
+  func resumeWrite(_ command: inout Command, _ event: CommandEvent, _ context: inout Context) -> Disposition {
+    guard !command.isAborted else { return .finished }
+    switch event {
+    case .dataArrived:
+      // Whole blocks that arrived are written; the residual says that more was asked for than was sent.
+      let blocks = min(command.blockCount, UInt64(truncatingIfNeeded: command.dataOutLength) >> blockShift)
+      if blocks == 0 { return good(&command) }
+      command.blockCount = blocks
+      let length = Int(truncatingIfNeeded: blocks << blockShift)
+      guard hasMedium else {
+        store?.write(
+          at: command.lba << blockShift,
+          from: UnsafeRawBufferPointer(context.arena.bytes(command.buffer.prefix(length))))
+        return good(&command)
+      }
+      guard tasks.lock(command.task, from: command.lba, to: command.lba + blocks, exclusive: false) else {
+        return .blocked
+      }
+      return writeMedium(&command, &context)
+    case .medium(let error, let result):
+      guard error == .none, result > 0 else {
+        return fail(&command, mediumSense(error == .none ? .other : error, writing: true))
+      }
+      command.progress += Int(truncatingIfNeeded: result)
+      return command.progress < Int(truncatingIfNeeded: command.blockCount << blockShift)
+        ? writeMedium(&command, &context) : good(&command)
+    }
+  }
+
+  private func writeMedium(_ command: inout Command, _ context: inout Context) -> Disposition {
+    command.phase = Phase.writing
+    let length = Int(truncatingIfNeeded: command.blockCount << blockShift)
+    // Byte 1 of the 6-byte CDB holds the LBA: it has no FUA.
+    let wantsUnit = command.cdb[0] != OperationCode.write6 && command.cdb[1] & 0x08 != 0
+    context.operations.write(
+      to: medium, at: command.lba << blockShift + UInt64(command.progress),
+      from: CollectionOfOne(command.buffer.prefix(length).dropFirst(command.progress)),
+      forceUnitAccess: wantsUnit || !modePages.isWriteCacheEnabled, token: context.mediumToken(command))
+    return .pending
+  }
+}

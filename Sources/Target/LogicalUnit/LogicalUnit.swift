@@ -1,0 +1,239 @@
+import Ring
+import SCSI
+
+/// A logical unit: its device server, its task set, its medium (SAM-5 §4.6.19).
+///
+/// The target submits each command once it has arrived, resumes it at each event that it waits for, and says when it has
+/// left. A command goes through the same checks whatever it is: task attribute, unit attention, reservation, operation
+/// code and reserved bits, readiness of the medium, write protection; then its own function goes on.
+public final class LogicalUnit {
+  public let configuration: LogicalUnitConfiguration
+  public let inventory: TargetInventory
+
+  /// The designators of the Device Identification page.
+  let identity: LogicalUnitIdentity
+  let table = CommandTable.shared
+  let rules: [CommandRule]
+
+  var tasks = TaskSet()
+  var nexuses: [NexusState] = []
+  var modePages: ModePages
+
+  /// The holder of a RESERVE(6) reservation (SPC-2 §5.5).
+  var reservationHolder: NexusIndex?
+
+  /// The storage of ``Backing/memory``.
+  let store: MemoryStore?
+  /// The medium of ``Backing/medium(_:alignment:)``; ``Handle/none`` otherwise.
+  let medium: Handle
+
+  let blockCount: UInt64
+  let blockLength: Int
+  let blockShift: UInt64
+  /// MAXIMUM TRANSFER LENGTH, in blocks.
+  let transferBlocksMax: UInt64
+
+  /// START STOP UNIT has stopped it.
+  var isStopped = false
+  /// START STOP UNIT has ejected the medium.
+  var isEjected = false
+
+  /// A logical unit as configured. The caller has seen that ``LogicalUnitConfiguration/problem`` is nil.
+  ///
+  /// - Parameter inventory: The target that it belongs to.
+  public init(configuration: LogicalUnitConfiguration, inventory: TargetInventory) {
+    precondition(configuration.problem == nil, configuration.problem ?? "")
+    self.configuration = configuration
+    self.inventory = inventory
+    identity = LogicalUnitIdentity(configuration, target: inventory.name)
+    rules = table.rules
+    modePages = ModePages(configuration)
+    blockCount = configuration.blockCount
+    blockLength = configuration.blockLength
+    blockShift = UInt64(configuration.blockLength.trailingZeroBitCount)
+    transferBlocksMax = UInt64(configuration.transferLengthMax / configuration.blockLength)
+    switch configuration.backing {
+    case .null:
+      store = nil
+      medium = .none
+    case .memory:
+      store = MemoryStore(length: configuration.blockCount << blockShift)
+      medium = .none
+    case .medium(let handle, _):
+      store = nil
+      medium = handle
+    }
+  }
+
+  /// The medium is reached through operations of the ring; otherwise all is done at once.
+  var hasMedium: Bool { medium != .none }
+
+  // MARK: Commands
+
+  /// Takes a command that has arrived, or one that was blocked or starved and may try again.
+  public func submit(_ command: inout Command, _ context: inout Context) -> Disposition {
+    let row: Int
+    switch table.find(command.cdb) {
+    case .row(let found):
+      row = found
+    case .noOperationCode:
+      return refuse(&command, Sense(.illegalRequest, .invalidCommandOperationCode))
+    case .noServiceAction:
+      return refuse(&command, invalidField(byte: 1, bit: 4))
+    }
+    let rule = rules[row]
+    guard isOffered(rule.properties) else {
+      return refuse(&command, Sense(.illegalRequest, .invalidCommandOperationCode))
+    }
+    if !rule.properties.contains(.overtakes) {
+      guard command.attribute != .aca else {
+        // SAM-5 §8.6.5: there is no ACA condition that it could belong to.
+        return fail(&command, Sense(.illegalRequest, .invalidMessageError))
+      }
+      guard tasks.enter(command.task, command.attribute) else { return .blocked }
+    }
+    if command.phase != 0 { return resume(&command, .dataArrived, &context) }
+    if let ended = check(&command, rule) { return ended }
+    switch rule.kind {
+    case .read: return beginRead(&command, &context)
+    case .write: return beginWrite(&command, &context)
+    case .other: return table.descriptors[row].begin(self, &command, &context)
+    }
+  }
+
+  /// Goes on with a command that waited for data or for the medium. An aborted one ends without further effects.
+  public func resume(_ command: inout Command, _ event: CommandEvent, _ context: inout Context) -> Disposition {
+    guard case .row(let row) = table.find(command.cdb) else { return .finished }
+    switch rules[row].kind {
+    case .read: return resumeRead(&command, event, &context)
+    case .write: return resumeWrite(&command, event, &context)
+    case .other: return table.descriptors[row].resume(self, &command, event, &context)
+    }
+  }
+
+  /// The task has left: its status was sent, or it was aborted. Tasks that it held up may go on.
+  public func finish(_ task: TaskIndex) { tasks.leave(task) }
+
+  /// The next task that was blocked and may be submitted again; nil when there is none.
+  public func takeReady() -> TaskIndex? { tasks.takeReady() }
+
+  // MARK: Checks
+
+  /// What every command passes. Not nil when it has ended here.
+  private func check(_ command: inout Command, _ rule: CommandRule) -> Disposition? {
+    let nexus = Int(command.nexus)
+    if nexus < nexuses.count, !nexuses[nexus].attentions.isEmpty || reservationHolder != nil {
+      if let ended = checkNexus(&command, rule) { return ended }
+    } else if let holder = reservationHolder, holder != command.nexus,
+      !rule.properties.contains(.ignoresReservation)
+    {
+      return conflict(&command)
+    }
+    let offendingHigh = command.cdb.big64(0) & rule.forbiddenHigh
+    let offendingLow = command.cdb.big64(8) & rule.forbiddenLow
+    if offendingHigh | offendingLow != 0 {
+      let position = offendingHigh != 0 ? offendingHigh.leadingZeroBitCount : 64 + offendingLow.leadingZeroBitCount
+      return fail(&command, invalidField(byte: position / 8, bit: 7 - position % 8))
+    }
+    if rule.properties.contains(.needsMedium), let sense = notReady { return fail(&command, sense) }
+    if rule.properties.contains(.writes), let sense = writeProtection { return fail(&command, sense) }
+    return nil
+  }
+
+  /// Unit attentions and reservations, in the order of SAM-5 §5.3.3.
+  private func checkNexus(_ command: inout Command, _ rule: CommandRule) -> Disposition? {
+    let nexus = Int(command.nexus)
+    let attention = rule.properties.contains(.ignoresUnitAttention) ? nil : nexuses[nexus].attentions.first
+    let isConflicting =
+      reservationHolder != nil && reservationHolder != command.nexus
+      && !rule.properties.contains(.ignoresReservation)
+    if let attention, !isConflicting || attention.rawValue < UnitAttention.mediumMayHaveChanged.rawValue {
+      nexuses[nexus].attentions.remove(attention)
+      return fail(&command, Sense(.unitAttention, attention.sense))
+    }
+    return isConflicting ? conflict(&command) : nil
+  }
+
+  /// True when a command with these properties exists in this logical unit.
+  func isOffered(_ properties: CommandRule.Properties) -> Bool {
+    if properties.contains(.needsThin) && !configuration.isThin { return false }
+    if properties.contains(.needsRemovable) && !configuration.isRemovable { return false }
+    if properties.contains(.needsCompareAndWrite) && configuration.compareAndWriteBlocksMax == 0 { return false }
+    return true
+  }
+
+  /// Why the medium cannot be reached; nil when it can.
+  var notReady: Sense? {
+    if isEjected { return Sense(.notReady, .mediumNotPresent) }
+    if isStopped { return Sense(.notReady, .initializingCommandRequired) }
+    return nil
+  }
+
+  /// Why the medium may not be changed; nil when it may.
+  var writeProtection: Sense? {
+    if configuration.isReadOnly { return Sense(.dataProtect, .writeProtected) }
+    if modePages.isSoftwareWriteProtected { return Sense(.dataProtect, .softwareWriteProtected) }
+    return nil
+  }
+
+  // MARK: Nexuses
+
+  /// A nexus has come into being through a portal group: its first command meets a unit attention.
+  public func nexusEstablished(_ nexus: NexusIndex, portalGroupTag: UInt16 = 1) {
+    let index = Int(nexus)
+    if index >= nexuses.count {
+      nexuses.append(contentsOf: repeatElement(NexusState(), count: index + 1 - nexuses.count))
+    }
+    nexuses[index] = NexusState(exists: true)
+    nexuses[index].relativePort = inventory.relativePort(portalGroupTag)
+    nexuses[index].attentions.insert(.powerOn)
+  }
+
+  /// The nexus is gone, and what it held with it.
+  public func nexusLost(_ nexus: NexusIndex) {
+    if reservationHolder == nexus { reservationHolder = nil }
+    let index = Int(nexus)
+    if index < nexuses.count { nexuses[index] = NexusState() }
+  }
+
+  /// The nexus lives on, but the initiator is to learn that it was lost: session reinstatement and the like.
+  public func nexusReinstated(_ nexus: NexusIndex) {
+    if reservationHolder == nexus { reservationHolder = nil }
+    let index = Int(nexus)
+    guard index < nexuses.count else { return }
+    nexuses[index].preventsRemoval = false
+    nexuses[index].attentions.insert(.nexusLoss)
+  }
+
+  /// LOGICAL UNIT RESET (SAM-5 §6.3.3). The target aborts the tasks.
+  public func reset() { reset(.busDeviceReset) }
+
+  /// TARGET WARM RESET or TARGET COLD RESET, as this logical unit sees it.
+  public func targetReset() { reset(.busDeviceReset) }
+
+  private func reset(_ attention: UnitAttention) {
+    reservationHolder = nil
+    isStopped = false
+    modePages = ModePages(configuration)
+    for index in nexuses.indices where nexuses[index].exists {
+      nexuses[index].preventsRemoval = false
+      nexuses[index].attentions.insert(attention)
+    }
+  }
+
+  /// Tasks of `nexus` were aborted on behalf of another one, without TASK ABORTED status (SAM-5 §5.6).
+  public func abortedByOther(_ nexus: NexusIndex) { establish(.commandsCleared, for: nexus) }
+
+  /// A unit attention for one nexus.
+  func establish(_ attention: UnitAttention, for nexus: NexusIndex) {
+    let index = Int(nexus)
+    if index < nexuses.count, nexuses[index].exists { nexuses[index].attentions.insert(attention) }
+  }
+
+  /// A unit attention for all nexuses but one.
+  func establish(_ attention: UnitAttention, except nexus: NexusIndex? = nil) {
+    for index in nexuses.indices where nexuses[index].exists && NexusIndex(truncatingIfNeeded: index) != nexus {
+      nexuses[index].attentions.insert(attention)
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import Ring
+
+/// The tasks of one logical unit: which may run, which wait, and for what (SAM-5 §8).
+///
+/// Two things make a task wait. Its task attribute: ORDERED waits for everything older, and everything younger waits for
+/// it; what comes after a HEAD OF QUEUE task waits for that. And its blocks: a command that reads and then writes
+/// (COMPARE AND WRITE, ORWRITE) excludes others from its range while it is at work.
+///
+/// Plain SIMPLE traffic without such commands costs two counters and one store in a table.
+struct TaskSet {
+  private enum State: UInt8 {
+    /// Not in the task set.
+    case absent
+    /// Waits for others because of its attribute, or theirs.
+    case dormant
+    /// May run, and will be submitted again.
+    case released
+    /// Runs.
+    case enabled
+  }
+
+  private struct Entry {
+    var state = State.absent
+    var attribute = TaskAttribute.simple
+    /// It has a range: it runs on it, or waits for it.
+    var hasRange = false
+    /// It bears no other on its range.
+    var isExclusive = false
+    /// Waits for its range.
+    var waitsForRange = false
+    var serial: UInt64 = 0
+    var lba: UInt64 = 0
+    var end: UInt64 = 0
+  }
+
+  private var entries: [Entry] = []
+  private var nextSerial: UInt64 = 0
+
+  /// Tasks that are released or enabled.
+  private(set) var enabledCount = 0
+  private var headOfQueueCount = 0
+  private var orderedCount = 0
+
+  /// Dormant tasks in the order of arrival, with their serial numbers: an entry whose task has gone meanwhile is skipped.
+  private var dormant: [(task: TaskIndex, serial: UInt64)] = []
+  private var dormantCount = 0
+
+  /// Tasks that wait for their range.
+  private var rangeWaiters: [TaskIndex] = []
+
+  /// Exclusive ranges, running or waiting.
+  private var exclusiveCount = 0
+
+  /// Tasks to submit again, in order.
+  private var ready: [TaskIndex] = []
+  private var readyHead = 0
+
+  init() { entries.reserveCapacity(256) }
+
+  /// Brings a task in, or recognises one that is in already. False when it has to wait.
+  mutating func enter(_ task: TaskIndex, _ attribute: TaskAttribute) -> Bool {
+    let index = Int(task)
+    if index >= entries.count { grow(index) }
+    switch entries[index].state {
+    case .enabled:
+      return true
+    case .dormant:
+      return false
+    case .released:
+      entries[index].state = .enabled
+      return true
+    case .absent:
+      break
+    }
+    nextSerial &+= 1
+    entries[index].serial = nextSerial
+    entries[index].attribute = attribute
+    if attribute == .headOfQueue {
+      headOfQueueCount += 1
+    } else if dormantCount > 0 || headOfQueueCount > 0 || orderedCount > 0
+      || (attribute == .ordered && enabledCount > 0)
+    {
+      entries[index].state = .dormant
+      dormant.append((task, nextSerial))
+      dormantCount += 1
+      return false
+    } else if attribute == .ordered {
+      orderedCount += 1
+    }
+    entries[index].state = .enabled
+    enabledCount += 1
+    return true
+  }
+
+  private mutating func grow(_ index: Int) {
+    entries.append(contentsOf: repeatElement(Entry(), count: max(index + 1 - entries.count, entries.count)))
+  }
+
+  /// Asks for the blocks from `lba` up to `end` before the medium is touched. False when the task has to wait for others
+  /// that overlap with it.
+  mutating func lock(_ task: TaskIndex, from lba: UInt64, to end: UInt64, exclusive: Bool) -> Bool {
+    let index = Int(task)
+    // The device server locks a task that it has entered.
+    assert(index < entries.count && entries[index].state == .enabled)
+    if !entries[index].hasRange {
+      entries[index].hasRange = true
+      entries[index].isExclusive = exclusive
+      entries[index].lba = lba
+      entries[index].end = end
+      if exclusive { exclusiveCount += 1 }
+    }
+    guard exclusiveCount > 0, isObstructed(index) else {
+      entries[index].waitsForRange = false
+      return true
+    }
+    entries[index].waitsForRange = true
+    rangeWaiters.append(task)
+    return false
+  }
+
+  /// True when an older task has an overlapping range, and either bears no other on it. Age decides, so that no two wait
+  /// for each other and none is overtaken for ever.
+  private func isObstructed(_ index: Int) -> Bool {
+    let own = entries[index]
+    for other in entries where other.hasRange && other.serial < own.serial && other.state != .absent {
+      if (own.isExclusive || other.isExclusive) && other.lba < own.end && own.lba < other.end { return true }
+    }
+    return false
+  }
+
+  /// Takes a task out; what it kept waiting is released.
+  mutating func leave(_ task: TaskIndex) {
+    let index = Int(task)
+    guard index < entries.count, entries[index].state != .absent else { return }
+    let entry = entries[index]
+    entries[index].state = .absent
+    if entry.hasRange {
+      entries[index].hasRange = false
+      entries[index].waitsForRange = false
+      if entry.isExclusive { exclusiveCount -= 1 }
+      if !rangeWaiters.isEmpty { wakeRangeWaiters(except: task) }
+    }
+    if entry.state == .dormant {
+      dormantCount -= 1
+    } else {
+      enabledCount -= 1
+      if entry.attribute == .headOfQueue { headOfQueueCount -= 1 }
+      if entry.attribute == .ordered { orderedCount -= 1 }
+    }
+    if dormantCount > 0 {
+      releaseDormant()
+    } else if !dormant.isEmpty {
+      dormant.removeAll(keepingCapacity: true)
+    }
+  }
+
+  private mutating func wakeRangeWaiters(except task: TaskIndex) {
+    for waiter in rangeWaiters where waiter != task && entries[Int(waiter)].waitsForRange { ready.append(waiter) }
+    rangeWaiters.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func releaseDormant() {
+    guard headOfQueueCount == 0, orderedCount == 0 else { return }
+    var taken = 0
+    for waiter in dormant {
+      let index = Int(waiter.task)
+      if entries[index].state == .dormant && entries[index].serial == waiter.serial {
+        let isOrdered = entries[index].attribute == .ordered
+        if isOrdered && enabledCount > 0 { break }
+        entries[index].state = .released
+        enabledCount += 1
+        dormantCount -= 1
+        ready.append(waiter.task)
+        taken += 1
+        if isOrdered {
+          orderedCount += 1
+          break
+        }
+      } else {
+        taken += 1
+      }
+    }
+    dormant.removeFirst(taken)
+  }
+
+  /// The next task that may be submitted again.
+  mutating func takeReady() -> TaskIndex? {
+    while readyHead < ready.count {
+      let task = ready[readyHead]
+      readyHead += 1
+      let entry = entries[Int(task)]
+      if entry.state == .released || (entry.state == .enabled && entry.waitsForRange) { return task }
+    }
+    if readyHead > 0 {
+      ready.removeAll(keepingCapacity: true)
+      readyHead = 0
+    }
+    return nil
+  }
+}

@@ -1,0 +1,78 @@
+import SCSI
+
+/// A unit attention condition (SAM-5 §5.14), pending for a nexus until it has been reported once.
+///
+/// The raw value is the place in the order of reporting. As each condition is one bit of a set, a storm of resets takes
+/// no more room than one.
+enum UnitAttention: UInt8, CaseIterable {
+  case powerOn
+  case busDeviceReset
+  case nexusLoss
+  case commandsCleared
+  // From here on, a reservation conflict is reported first (SAM-5 §5.3.3).
+  case mediumMayHaveChanged
+  case reservationsPreempted
+  case reservationsReleased
+  case registrationsPreempted
+  case modeParametersChanged
+  case capacityDataHasChanged
+  case inquiryDataHasChanged
+  case reportedLUNsDataHasChanged
+  case commandsClearedByProtocolEvent
+
+  var sense: AdditionalSense {
+    switch self {
+    case .powerOn: .powerOnOrReset
+    case .busDeviceReset: .busDeviceResetFunctionOccurred
+    case .nexusLoss: .nexusLossOccurred
+    case .commandsCleared: .commandsClearedByAnotherInitiator
+    case .mediumMayHaveChanged: .mediumMayHaveChanged
+    case .reservationsPreempted: .reservationsPreempted
+    case .reservationsReleased: .reservationsReleased
+    case .registrationsPreempted: .registrationsPreempted
+    case .modeParametersChanged: .modeParametersChanged
+    case .capacityDataHasChanged: .capacityDataHasChanged
+    case .inquiryDataHasChanged: .inquiryDataHasChanged
+    case .reportedLUNsDataHasChanged: .reportedLUNsDataHasChanged
+    case .commandsClearedByProtocolEvent: .commandsClearedByProtocolEvent
+    }
+  }
+}
+
+/// The unit attention conditions that are pending for one nexus.
+struct PendingUnitAttentions {
+  private var bits: UInt32 = 0
+
+  @inline(__always)
+  var isEmpty: Bool { bits == 0 }
+
+  mutating func insert(_ attention: UnitAttention) {
+    // "Power on, reset, or bus device reset occurred" says what a later reset would say.
+    if attention == .busDeviceReset && contains(.powerOn) { return }
+    bits |= 1 << UInt32(attention.rawValue)
+  }
+
+  func contains(_ attention: UnitAttention) -> Bool { bits & 1 << UInt32(attention.rawValue) != 0 }
+
+  mutating func remove(_ attention: UnitAttention) { bits &= ~(1 << UInt32(attention.rawValue)) }
+
+  /// The first to report; nil when there is none.
+  var first: UnitAttention? {
+    bits == 0 ? nil : UnitAttention(rawValue: UInt8(truncatingIfNeeded: bits.trailingZeroBitCount))
+  }
+}
+
+/// What a logical unit remembers of an I_T nexus.
+struct NexusState {
+  var exists = false
+  var attentions = PendingUnitAttentions()
+
+  /// The relative identifier of the target port that it goes through.
+  var relativePort: UInt16 = 1
+
+  /// PREVENT ALLOW MEDIUM REMOVAL with PREVENT set came through it.
+  var preventsRemoval = false
+
+  /// A flush failed after writes that may have been of this nexus, and it has not been told.
+  var owesFlushFailure = false
+}
