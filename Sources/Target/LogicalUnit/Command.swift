@@ -162,4 +162,5 @@ public enum TokenKind: UInt64, Sendable {
   case medium = 6
   case timer = 7
   case cancel = 8
+  case shutdown = 9
 }

@@ -114,6 +114,9 @@ public final class LogicalUnit {
   /// The task has left: its status was sent, or it was aborted. Tasks that it held up may go on.
   public func finish(_ task: TaskIndex) { tasks.leave(task) }
 
+  /// Whether ``takeReady()`` may have a task.
+  public var hasReady: Bool { tasks.hasReady }
+
   /// The next task that was blocked and may be submitted again; nil when there is none.
   public func takeReady() -> TaskIndex? { tasks.takeReady() }
 

@@ -183,6 +183,9 @@ struct TaskSet {
     dormant.removeFirst(taken)
   }
 
+  /// Whether ``takeReady()`` may have one.
+  var hasReady: Bool { readyHead < ready.count }
+
   /// The next task that may be submitted again.
   mutating func takeReady() -> TaskIndex? {
     while readyHead < ready.count {

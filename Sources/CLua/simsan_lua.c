@@ -1,0 +1,1 @@
+#include "simsan_lua.h"

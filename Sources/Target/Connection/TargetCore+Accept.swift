@@ -1,0 +1,155 @@
+import ISCSI
+import Ring
+
+/// Accepting connections, and what every connection meets at its beginning.
+extension TargetCore {
+  mutating func armAccept(_ portal: Int) {
+    context.operations.accept(
+      on: configuration.portals[portal].listener, token: Token(TokenKind.accept.rawValue << 56 | UInt64(portal)))
+  }
+
+  mutating func accepted(_ portal: Int, _ completion: Completion) {
+    switch completion.error {
+    case .none:
+      armAccept(portal)
+    case .cancelled, .staleHandle:
+      // The listener was closed: this portal is shut.
+      return
+    case .noResources:
+      // Out of descriptors. To try again at once would spin; the next maintenance does.
+      portalsToRearm.append(portal)
+      schedule(context.now + .milliseconds(100))
+      return
+    default:
+      // The connection was gone before it was accepted.
+      armAccept(portal)
+      return
+    }
+    statistics.accepts &+= 1
+    let socket = Handle(completion.result)
+    if pendingLogins >= limits.pendingLoginsMax { dropOldestPendingLogin() }
+    guard let connection = connections.take() else {
+      context.operations.close(socket, reset: true, token: Token(TokenKind.cancel.rawValue << 56))
+      return
+    }
+    guard let buffer = context.buffers.allocate(Self.idleBufferLength) else {
+      connections.give(connection)
+      context.operations.close(socket, reset: true, token: Token(TokenKind.cancel.rawValue << 56))
+      return
+    }
+    acceptOrder &+= 1
+    connection.pointee.phase = .accepted
+    connection.pointee.socket = socket
+    connection.pointee.portal = portal
+    connection.pointee.order = acceptOrder
+    connection.pointee.buffer = buffer
+    connection.pointee.lastReceived = context.now
+    connection.pointee.isDescribing = true
+    pendingLogins += 1
+    setDeadline(connection, context.now + limits.loginTimeout)
+    context.operations.describe(
+      socket, into: buffer.prefix(2 * SocketAddress.encodedLength), token: connection.pointee.token(.describe))
+  }
+
+  mutating func described(_ connection: UnsafeMutablePointer<Connection>, _ completion: Completion) {
+    connection.pointee.isDescribing = false
+    guard connection.pointee.phase == .accepted else {
+      releaseIfDone(connection)
+      return
+    }
+    let length = SocketAddress.encodedLength
+    let bytes = UnsafeRawBufferPointer(context.arena.bytes(connection.pointee.buffer.prefix(2 * length)))
+    guard completion.error == .none, completion.result == UInt64(2 * length),
+      let local = SocketAddress(decoding: bytes),
+      let remote = SocketAddress(decoding: UnsafeRawBufferPointer(rebasing: bytes[length...]))
+    else {
+      close(connection, reset: true)
+      return
+    }
+    connection.pointee.localAddress = local
+    connection.pointee.remoteAddress = remote
+    connection.pointee.phase = .login
+    markDirty(connection)
+  }
+
+  /// Makes room for a new connection when too many have not logged in: the oldest of them goes, so that a flood of
+  /// silent connections cannot keep others out.
+  private mutating func dropOldestPendingLogin() {
+    var oldest: UnsafeMutablePointer<Connection>?
+    for index in 0..<connections.touched {
+      let slot = connections.slots + index
+      guard slot.pointee.phase == .accepted || slot.pointee.phase == .login else { continue }
+      if let found = oldest, found.pointee.order < slot.pointee.order { continue }
+      oldest = slot
+    }
+    if let oldest { close(oldest, reset: true) }
+  }
+
+  // MARK: Time
+
+  /// Sets when the connection must be looked at again.
+  mutating func setDeadline(_ connection: UnsafeMutablePointer<Connection>, _ deadline: Instant) {
+    connection.pointee.deadline = deadline
+    schedule(deadline)
+  }
+
+  /// Makes sure that ``timerFired()`` runs at `deadline` at the latest.
+  mutating func schedule(_ deadline: Instant) {
+    guard deadline < timerDeadline else { return }
+    timerDeadline = deadline
+    timerCount &+= 1
+    context.operations.timer(
+      at: deadline, token: Token(TokenKind.timer.rawValue << 56 | timerCount & 0xFF_FFFF_FFFF_FFFF))
+  }
+
+  /// Looks at every connection whose deadline has passed, and sets the timer for the next one.
+  mutating func timerFired() {
+    // A timer that an earlier one overtook finds nothing due, and arms nothing that is armed already.
+    guard context.now >= timerDeadline else { return }
+    timerDeadline = .distantFuture
+    while let portal = portalsToRearm.popLast() { armAccept(portal) }
+    var next = Instant.distantFuture
+    for index in 0..<connections.touched {
+      let slot = connections.slots + index
+      guard slot.pointee.phase != .free, slot.pointee.deadline != .distantFuture else { continue }
+      if slot.pointee.deadline <= context.now { overdue(slot) }
+      if slot.pointee.phase != .free { next = min(next, slot.pointee.deadline) }
+    }
+    if next != .distantFuture { schedule(next) }
+  }
+
+  private mutating func overdue(_ connection: UnsafeMutablePointer<Connection>) {
+    connection.pointee.deadline = .distantFuture
+    switch connection.pointee.phase {
+    case .free, .closing:
+      return
+    case .accepted, .login, .draining:
+      close(connection, reset: true)
+    case .reinstating:
+      connection.pointee.deadline = context.now + limits.loginTimeout
+    case .fullFeature:
+      let stalled = connection.pointee.isSending && context.now - connection.pointee.lastSent >= limits.pingTimeout
+      let silent = context.now - connection.pointee.lastReceived
+      if stalled || (connection.pointee.pingTag != reservedTag && silent >= limits.pingTimeout) {
+        connectionLost(connection, reset: true)
+        return
+      }
+      let isDiscovery =
+        connection.pointee.session >= 0 && sessions[UInt32(connection.pointee.session)].pointee.isDiscovery
+      if silent >= limits.pingInterval, connection.pointee.pingTag == reservedTag, !isDiscovery {
+        ping(connection)
+        connection.pointee.deadline = context.now + limits.pingTimeout
+      } else if isDiscovery, silent >= limits.pingInterval + limits.pingInterval + limits.pingTimeout {
+        // A discovery session is not pinged (some initiators do not expect it); it is only not kept for ever.
+        connectionLost(connection, reset: true)
+      } else if connection.pointee.isSending || connection.pointee.pingTag != reservedTag {
+        connection.pointee.deadline = context.now + limits.pingTimeout
+      } else {
+        connection.pointee.deadline = connection.pointee.lastReceived + limits.pingInterval
+        if connection.pointee.deadline <= context.now {
+          connection.pointee.deadline = context.now + limits.pingInterval
+        }
+      }
+    }
+  }
+}

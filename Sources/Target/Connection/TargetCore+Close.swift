@@ -1,0 +1,76 @@
+import ISCSI
+import Ring
+
+/// The ways in which a connection ends.
+extension TargetCore {
+  /// The connection is gone or must go, without a logout: its session ends with it (RFC 7143 §7.14.4, session recovery).
+  mutating func connectionLost(_ connection: UnsafeMutablePointer<Connection>, reset: Bool) {
+    if connection.pointee.phase == .fullFeature { statistics.connectionsLost &+= 1 }
+    close(connection, reset: reset)
+  }
+
+  /// Closes the socket and ends the session, if there is one. The slot goes when the ring has let go of its memory.
+  mutating func close(_ connection: UnsafeMutablePointer<Connection>, reset: Bool) {
+    guard connection.pointee.phase != .closing, connection.pointee.phase != .free else { return }
+    if connection.pointee.phase == .accepted || connection.pointee.phase == .login { pendingLogins -= 1 }
+    let wasReinstating = connection.pointee.phase == .reinstating
+    connection.pointee.phase = .closing
+    connection.pointee.deadline = .distantFuture
+    connection.pointee.login = nil
+    connection.pointee.text = nil
+    connection.pointee.isClosing = true
+    context.operations.close(connection.pointee.socket, reset: reset, token: connection.pointee.token(.close))
+    if wasReinstating { forgetSuccessor(connection.pointee.index) }
+    if connection.pointee.session >= 0 {
+      let session = sessions[UInt32(connection.pointee.session)]
+      connection.pointee.session = -1
+      if session.pointee.connection == Int32(connection.pointee.index) { endSession(session) }
+    }
+  }
+
+  /// Ends the connection in good order: what is queued is sent, then FIN; the initiator's FIN is awaited for a while, so
+  /// that nothing that is on the way makes TCP reset the connection before the last response was read.
+  mutating func drain(_ connection: UnsafeMutablePointer<Connection>) {
+    guard connection.pointee.phase != .closing, connection.pointee.phase != .draining else { return }
+    if connection.pointee.phase == .accepted || connection.pointee.phase == .login { pendingLogins -= 1 }
+    connection.pointee.phase = .draining
+    connection.pointee.login = nil
+    connection.pointee.text = nil
+    connection.pointee.endsAfterSending = true
+    setDeadline(connection, context.now + limits.drainTimeout)
+    if connection.pointee.session >= 0 {
+      let session = sessions[UInt32(connection.pointee.session)]
+      connection.pointee.session = -1
+      if session.pointee.connection == Int32(connection.pointee.index) { endSession(session) }
+    }
+    markDirty(connection)
+  }
+
+  /// Gives the slot back once no operation refers to its memory.
+  mutating func releaseIfDone(_ connection: UnsafeMutablePointer<Connection>) {
+    guard connection.pointee.phase == .closing, !connection.pointee.isClosing, !connection.pointee.isReceiving,
+      !connection.pointee.isSending, !connection.pointee.isDescribing
+    else { return }
+    endInflow(connection)
+    for index in connection.pointee.queueHead..<connection.pointee.queue.count {
+      release(connection.pointee.queue[index])
+    }
+    connection.pointee.queue = []
+    connection.pointee.queueHead = 0
+    free(connection.pointee.staging)
+    free(connection.pointee.buffer)
+    connection.pointee.staging = .empty
+    connection.pointee.buffer = .empty
+    connections.give(connection)
+  }
+
+  /// Lets go of the task that the connection was receiving data for.
+  private mutating func endInflow(_ connection: UnsafeMutablePointer<Connection>) {
+    let inflow = connection.pointee.inflow
+    connection.pointee.inflow = Inflow()
+    guard inflow.use == .dataOut || inflow.use == .command, let task = tasks[inflow.task] else { return }
+    task.pointee.isReceivingInto = false
+    if inflow.use == .command { task.pointee.phase = .ending }
+    if task.pointee.phase == .ending { releaseTaskIfDone(task) }
+  }
+}

@@ -1,0 +1,362 @@
+import ISCSI
+import Ring
+
+/// Receiving: bytes become PDUs. One receive may bring many PDUs, or a part of one; a large data segment goes straight
+/// into the buffer of its task.
+extension TargetCore {
+  /// The receive buffer of a quiet connection, in bytes: what an idle session costs.
+  static var idleBufferLength: Int { 8192 }
+
+  /// The receive buffer of a busy connection, in bytes.
+  static var busyBufferLength: Int { 262_144 }
+
+  /// Data segments from this length on do not go through the receive buffer.
+  static var directLengthMin: Int { 8192 }
+
+  // MARK: The receive operation
+
+  /// Emits a receive, unless one is outstanding or the initiator must be slowed down.
+  mutating func startReceiving(_ connection: UnsafeMutablePointer<Connection>) {
+    switch connection.pointee.phase {
+    case .login, .fullFeature, .draining, .reinstating: break
+    case .free, .accepted, .closing: return
+    }
+    guard !connection.pointee.isReceiving,
+      connection.pointee.queue.count - connection.pointee.queueHead < Self.queuedEntriesMax
+    else { return }
+    if connection.pointee.start == connection.pointee.end {
+      connection.pointee.start = 0
+      connection.pointee.end = 0
+    }
+    let space = Extent(
+      offset: connection.pointee.buffer.offset + connection.pointee.end,
+      length: connection.pointee.buffer.length - connection.pointee.end)
+    let token = connection.pointee.token(.receive)
+    let inflow = connection.pointee.inflow
+    connection.pointee.isReceiving = true
+    if inflow.use == .dataOut || inflow.use == .command, inflow.remaining > 0 {
+      context.operations.receive(
+        on: connection.pointee.socket, into: CollectionOfTwo(inflow.destination.prefix(inflow.remaining), space),
+        token: token)
+    } else {
+      context.operations.receive(on: connection.pointee.socket, into: space, token: token)
+    }
+  }
+
+  mutating func received(_ connection: UnsafeMutablePointer<Connection>, _ completion: Completion) {
+    connection.pointee.isReceiving = false
+    if connection.pointee.phase == .closing {
+      releaseIfDone(connection)
+      return
+    }
+    guard completion.error == .none, completion.result > 0 else {
+      // The end of the stream, in good order when this side had ended already.
+      let wasDraining = connection.pointee.phase == .draining
+      connectionLost(connection, reset: completion.error != .none && !wasDraining)
+      return
+    }
+    statistics.bytesReceived &+= completion.result
+    connection.pointee.lastReceived = context.now
+    var count = Int(truncatingIfNeeded: completion.result)
+    if connection.pointee.phase == .draining {
+      connection.pointee.start = 0
+      connection.pointee.end = 0
+      markDirty(connection)
+      return
+    }
+    if connection.pointee.inflow.use == .dataOut || connection.pointee.inflow.use == .command {
+      let taken = min(count, connection.pointee.inflow.remaining)
+      connection.pointee.inflow.remaining -= taken
+      connection.pointee.inflow.destination = connection.pointee.inflow.destination.dropFirst(taken)
+      count -= taken
+    }
+    let wasFull = count == connection.pointee.buffer.length - connection.pointee.end
+    connection.pointee.end += count
+    parse(connection)
+    guard connection.pointee.phase != .closing, connection.pointee.phase != .free else { return }
+    adjustBuffer(connection, wasFull: wasFull, count: count)
+    markDirty(connection)
+  }
+
+  /// Gives a connection that fills its buffer a larger one, and one that has gone quiet a small one.
+  private mutating func adjustBuffer(_ connection: UnsafeMutablePointer<Connection>, wasFull: Bool, count: Int) {
+    let length = connection.pointee.buffer.length
+    if wasFull, length < Self.busyBufferLength {
+      moveBuffer(connection, min(length * 4, Self.busyBufferLength))
+    } else if length > Self.idleBufferLength, count < Self.idleBufferLength / 2, connection.pointee.available == 0,
+      !connection.pointee.inflow.isActive
+    {
+      moveBuffer(connection, Self.idleBufferLength)
+    } else if connection.pointee.start > 0 {
+      compact(connection)
+    }
+  }
+
+  /// Moves what has not been consumed to a buffer of another length, if there is memory for it.
+  @discardableResult
+  private mutating func moveBuffer(_ connection: UnsafeMutablePointer<Connection>, _ length: Int) -> Bool {
+    let old = connection.pointee.buffer
+    let available = connection.pointee.available
+    guard length >= available, let new = context.buffers.allocate(length) else {
+      compact(connection)
+      return false
+    }
+    (context.arena.base + new.offset).copyMemory(
+      from: context.arena.base + old.offset + connection.pointee.start, byteCount: available)
+    statistics.bytesCopied &+= UInt64(available)
+    free(old)
+    connection.pointee.buffer = new
+    connection.pointee.start = 0
+    connection.pointee.end = available
+    return true
+  }
+
+  /// Moves what has not been consumed to the front of the buffer.
+  private mutating func compact(_ connection: UnsafeMutablePointer<Connection>) {
+    let available = connection.pointee.available
+    guard connection.pointee.start > 0 else { return }
+    if available > 0 {
+      let base = context.arena.base + connection.pointee.buffer.offset
+      base.copyMemory(from: base + connection.pointee.start, byteCount: available)
+      statistics.bytesCopied &+= UInt64(available)
+    }
+    connection.pointee.start = 0
+    connection.pointee.end = available
+  }
+
+  // MARK: From bytes to PDUs
+
+  /// Takes as many PDUs out of the receive buffer as are complete.
+  mutating func parse(_ connection: UnsafeMutablePointer<Connection>) {
+    while true {
+      switch connection.pointee.phase {
+      case .login, .fullFeature: break
+      case .reinstating, .free, .accepted, .closing: return
+      case .draining:
+        connection.pointee.start = 0
+        connection.pointee.end = 0
+        return
+      }
+      if connection.pointee.inflow.isActive {
+        guard continueInflow(connection) else { return }
+        continue
+      }
+      guard takePDU(connection) else { return }
+    }
+  }
+
+  /// Takes one PDU, or begins to take its data. False when more bytes are needed first.
+  private mutating func takePDU(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+    let available = connection.pointee.available
+    guard available >= HeaderView.length else { return false }
+    // In the buffer from `start` on are `available` bytes, at least a header.
+    let base = context.arena.base + connection.pointee.buffer.offset + connection.pointee.start
+    let header = HeaderView(base)
+    let additionalLength = header.totalAHSLength * 4
+    let headerLength = HeaderView.length + additionalLength
+    let digestLength = connection.pointee.headerDigest ? 4 : 0
+    guard available >= headerLength + digestLength else {
+      return need(connection, headerLength + digestLength)
+    }
+    if connection.pointee.headerDigest {
+      let digest = Digest.crc32c(UnsafeRawBufferPointer(start: base, count: headerLength))
+      let sent = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: headerLength, as: UInt32.self))
+      guard digest == sent else {
+        // RFC 7143 §7.8: what the header says cannot be trusted, not even its length.
+        statistics.headerDigestErrors &+= 1
+        connectionLost(connection, reset: true)
+        return false
+      }
+    }
+    let dataLength = header.dataSegmentLength
+    guard dataLength <= connection.pointee.receiveLengthMax else {
+      // RFC 7143 §13.12 lets nobody send more than was declared. To skip up to 16 MiB would be to obey who does not.
+      protocolError(connection, header)
+      return false
+    }
+    let paddedLength = header.paddedDataSegmentLength
+    let trailer = connection.pointee.dataDigest && dataLength > 0 ? 4 : 0
+    let total = headerLength + digestLength + paddedLength + trailer
+    if available < total {
+      if dataLength >= Self.directLengthMin, connection.pointee.phase == .fullFeature,
+        let inflow = beginInflow(connection, header, additionalLength)
+      {
+        statistics.pdusReceived &+= 1
+        connection.pointee.inflow = inflow
+        connection.pointee.inflow.remaining = dataLength
+        connection.pointee.inflow.trailer = paddedLength - dataLength + trailer
+        connection.pointee.start += headerLength + digestLength
+        return true
+      }
+      return need(connection, total)
+    }
+    statistics.pdusReceived &+= 1
+    connection.pointee.start += total
+    let data = UnsafeRawBufferPointer(start: base + headerLength + digestLength, count: dataLength)
+    if trailer > 0 {
+      let digest = Digest.crc32c(UnsafeRawBufferPointer(start: data.baseAddress, count: paddedLength))
+      let sent = UInt32(
+        littleEndian: base.loadUnaligned(fromByteOffset: total - trailer, as: UInt32.self))
+      guard digest == sent else {
+        dataDigestError(connection, header)
+        return true
+      }
+    }
+    dispatch(
+      connection, header, additional: UnsafeRawBufferPointer(start: base + HeaderView.length, count: additionalLength),
+      data)
+    return true
+  }
+
+  /// Makes sure that a PDU of `total` bytes fits into the receive buffer. Always false: there is nothing to take yet.
+  private mutating func need(_ connection: UnsafeMutablePointer<Connection>, _ total: Int) -> Bool {
+    if total > connection.pointee.buffer.length {
+      // `total` is bounded by the declared MaxRecvDataSegmentLength plus a header.
+      if !moveBuffer(connection, total) { close(connection, reset: true) }
+    } else if connection.pointee.start + total > connection.pointee.buffer.length {
+      compact(connection)
+    }
+    return false
+  }
+
+  /// Goes on with a data segment that is received outside the buffer. False when more bytes are needed first.
+  private mutating func continueInflow(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+    let base = context.arena.base + connection.pointee.buffer.offset
+    let taken = min(connection.pointee.available, connection.pointee.inflow.remaining)
+    if taken > 0 {
+      if connection.pointee.inflow.use != .discard {
+        (context.arena.base + connection.pointee.inflow.destination.offset).copyMemory(
+          from: base + connection.pointee.start, byteCount: taken)
+        connection.pointee.inflow.destination = connection.pointee.inflow.destination.dropFirst(taken)
+        statistics.bytesCopied &+= UInt64(taken)
+      }
+      connection.pointee.inflow.remaining -= taken
+      connection.pointee.start += taken
+    }
+    guard connection.pointee.inflow.remaining == 0 else { return false }
+    let trailer = connection.pointee.inflow.trailer
+    guard connection.pointee.available >= trailer else {
+      return need(connection, trailer)
+    }
+    var isIntact = true
+    if connection.pointee.dataDigest, connection.pointee.inflow.use != .discard {
+      let padding = trailer - 4
+      let start = base + connection.pointee.start
+      var digest = Digest.crc32c(UnsafeRawBufferPointer(context.arena.bytes(connection.pointee.inflow.data)))
+      digest = Digest.crc32c(UnsafeRawBufferPointer(start: start, count: padding), continuing: digest)
+      isIntact = digest == UInt32(littleEndian: start.loadUnaligned(fromByteOffset: padding, as: UInt32.self))
+    }
+    connection.pointee.start += trailer
+    let inflow = connection.pointee.inflow
+    connection.pointee.inflow = Inflow()
+    inflowCompleted(connection, inflow, isIntact: isIntact)
+    return true
+  }
+
+  /// Decides whether a large data segment, of which not all has come, can be received straight into memory of its task.
+  private mutating func beginInflow(
+    _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ additionalLength: Int
+  ) -> Inflow? {
+    switch header.opcodeBits {
+    case Opcode.dataOut.rawValue:
+      return beginDataOut(connection, header)
+    case Opcode.scsiCommand.rawValue where additionalLength == 0:
+      return beginCommand(connection, header)
+    default:
+      return nil
+    }
+  }
+
+  private mutating func inflowCompleted(
+    _ connection: UnsafeMutablePointer<Connection>, _ inflow: Inflow, isIntact: Bool
+  ) {
+    guard inflow.use != .discard else { return }
+    var copy = inflow.header
+    withUnsafeMutablePointer(to: &copy) { pointer in
+      let header = HeaderView(UnsafeRawPointer(pointer))
+      guard let task = tasks[inflow.task] else { return }
+      task.pointee.isReceivingInto = false
+      switch inflow.use {
+      case .dataOut:
+        if task.pointee.phase == .ending {
+          // It was aborted meanwhile.
+          releaseTaskIfDone(task)
+        } else if isIntact {
+          dataOutArrived(connection, task, header, inflow.data.length)
+        } else {
+          dataDigestError(connection, header)
+        }
+      case .command:
+        if isIntact {
+          commandArrived(connection, header, .none, immediate: nil, prepared: task)
+        } else {
+          // The task was never admitted: it only held the memory.
+          task.pointee.phase = .ending
+          releaseTaskIfDone(task)
+          dataDigestError(connection, header)
+        }
+      case .none, .discard:
+        break
+      }
+    }
+  }
+
+  // MARK: Dispatch
+
+  private mutating func dispatch(
+    _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, additional: UnsafeRawBufferPointer,
+    _ data: UnsafeRawBufferPointer
+  ) {
+    guard connection.pointee.phase == .fullFeature else {
+      loginPhasePDU(connection, header, data)
+      return
+    }
+    switch header.opcodeBits {
+    case Opcode.scsiCommand.rawValue:
+      let additionalHeaders = AdditionalHeaders(additional)
+      commandArrived(connection, header, additionalHeaders, immediate: data, prepared: nil)
+    case Opcode.dataOut.rawValue:
+      dataOutPDU(connection, header, data)
+    default:
+      guard additional.isEmpty else {
+        // Only SCSI commands have additional header segments (RFC 7143 §11.2.2).
+        reject(connection, header, .invalidPDUField)
+        return
+      }
+      requestArrived(connection, header, data)
+    }
+  }
+
+  /// The data segment does not match its digest (RFC 7143 §7.8): the PDU is rejected and counts as not received.
+  private mutating func dataDigestError(_ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView) {
+    statistics.dataDigestErrors &+= 1
+    reject(connection, header, .dataDigestError)
+    if header.opcodeBits == Opcode.dataOut.rawValue { dataOutDamaged(connection, header) }
+  }
+
+  /// Something after which the stream cannot be trusted: the connection is dropped.
+  mutating func protocolError(_ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView) {
+    statistics.protocolErrors &+= 1
+    if connection.pointee.phase == .login {
+      rejectLogin(connection, header, .initiatorError)
+    } else {
+      reject(connection, header, .protocolError)
+      drain(connection)
+    }
+  }
+}
+
+/// Two elements in a row, without an array.
+struct CollectionOfTwo<Element>: RandomAccessCollection {
+  private let first: Element
+  private let second: Element
+
+  init(_ first: Element, _ second: Element) {
+    self.first = first
+    self.second = second
+  }
+
+  var startIndex: Int { 0 }
+  var endIndex: Int { 2 }
+  subscript(position: Int) -> Element { position == 0 ? first : second }
+}

@@ -1,0 +1,280 @@
+import ISCSI
+import Ring
+
+/// The send queue of a connection: PDUs are put together in staging buffers, large data are sent from where they lie, and
+/// one vectored send a step carries all of it.
+extension TargetCore {
+  /// Data up to this length are copied behind their header: one longer run costs less than two entries of a vector.
+  static var copiedLengthMax: Int { 1024 }
+
+  /// The size of a staging buffer: some three hundred headers.
+  static var stagingLength: Int { 16_384 }
+
+  /// Entries and bytes of one send.
+  static var sendExtentsMax: Int { 256 }
+
+  /// Above so many queued bytes beyond data-in, nothing more is received: an initiator that does not take its answers
+  /// gets to send no further requests.
+  static var queuedEntriesMax: Int { 8192 }
+
+  mutating func markDirty(_ connection: UnsafeMutablePointer<Connection>) {
+    guard !connection.pointee.isDirty else { return }
+    connection.pointee.isDirty = true
+    dirty.append(connection.pointee.index)
+  }
+
+  /// Room for `count` bytes in the staging buffer, at most a quarter of it; they are queued. Nil when there is no memory:
+  /// the connection is given up, as it could not be told of it either.
+  @inline(__always)
+  mutating func stage(_ connection: UnsafeMutablePointer<Connection>, _ count: Int) -> UnsafeMutableRawPointer? {
+    if connection.pointee.stagingUsed + count > connection.pointee.staging.length {
+      guard newStaging(connection) else { return nil }
+    }
+    let extent = Extent(offset: connection.pointee.staging.offset + connection.pointee.stagingUsed, length: count)
+    connection.pointee.stagingUsed += count
+    enqueue(connection, extent, .nothing)
+    return context.arena.base + extent.offset
+  }
+
+  private mutating func newStaging(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+    guard connection.pointee.phase != .closing, let buffer = context.buffers.allocate(Self.stagingLength) else {
+      close(connection, reset: true)
+      return false
+    }
+    if connection.pointee.staging.length > 0 {
+      let old = connection.pointee.staging
+      connection.pointee.queue.append(Outgoing(extent: old.prefix(0), release: .buffer))
+    }
+    connection.pointee.staging = buffer
+    connection.pointee.stagingUsed = 0
+    return true
+  }
+
+  /// Queues bytes, as part of the last entry where they continue it.
+  @inline(__always)
+  mutating func enqueue(
+    _ connection: UnsafeMutablePointer<Connection>, _ extent: Extent, _ release: Outgoing.Release
+  ) {
+    connection.pointee.queuedBytes += extent.length
+    let last = connection.pointee.queue.count - 1
+    if last >= connection.pointee.queueHead, connection.pointee.queue[last].release == .nothing,
+      connection.pointee.queue[last].extent.end == extent.offset
+    {
+      connection.pointee.queue[last].extent.length += extent.length
+      connection.pointee.queue[last].release = release
+    } else {
+      connection.pointee.queue.append(Outgoing(extent: extent, release: release))
+    }
+    markDirty(connection)
+  }
+
+  /// Begins a PDU: 48 bytes of header, cleared but for the opcode and the F bit. Everything up to ``finishPDU(_:_:)``
+  /// must stay on this connection.
+  @inline(__always)
+  mutating func beginPDU(
+    _ connection: UnsafeMutablePointer<Connection>, _ opcode: Opcode, isFinal: Bool = true
+  ) -> MutableHeaderView? {
+    // Header and digest stand together, so that the digest can be written right behind.
+    guard let base = stage(connection, HeaderView.length + (connection.pointee.headerDigest ? 4 : 0)) else {
+      return nil
+    }
+    statistics.pdusSent &+= 1
+    let header = MutableHeaderView(base)
+    header.begin(opcode, isFinal: isFinal)
+    return header
+  }
+
+  /// Ends a PDU without a data segment.
+  @inline(__always)
+  mutating func finishPDU(_ connection: UnsafeMutablePointer<Connection>, _ header: MutableHeaderView) {
+    if connection.pointee.headerDigest { sealHeader(header) }
+  }
+
+  private func sealHeader(_ header: MutableHeaderView) {
+    let digest = Digest.crc32c(UnsafeRawBufferPointer(start: header.base, count: HeaderView.length))
+    header.base.storeBytes(of: digest.littleEndian, toByteOffset: HeaderView.length, as: UInt32.self)
+  }
+
+  /// Ends a PDU with a data segment that lies in the arena and is sent from there, or copied when it is short.
+  mutating func finishPDU(
+    _ connection: UnsafeMutablePointer<Connection>, _ header: MutableHeaderView, data: Extent,
+    release: Outgoing.Release
+  ) {
+    header.dataSegmentLength = data.length
+    finishPDU(connection, header)
+    let padding = -data.length & 3
+    let trailer = padding + (connection.pointee.dataDigest && data.length > 0 ? 4 : 0)
+    if data.length <= Self.copiedLengthMax, release == .nothing || data.length > 0 {
+      guard let base = stage(connection, data.length + trailer) else { return }
+      base.copyMemory(from: context.arena.base + data.offset, byteCount: data.length)
+      statistics.bytesCopied &+= UInt64(data.length)
+      seal(base, data.length, padding, connection.pointee.dataDigest)
+      if release != .nothing {
+        // The data are copied: whoever waits for them to be sent need not wait.
+        self.release(Outgoing(extent: .empty, release: release))
+      }
+      return
+    }
+    enqueue(connection, data, trailer == 0 ? release : .nothing)
+    if trailer > 0 {
+      guard let base = stage(connection, trailer) else { return }
+      for index in 0..<padding { base.storeBytes(of: 0, toByteOffset: index, as: UInt8.self) }
+      if connection.pointee.dataDigest {
+        var digest = Digest.crc32c(UnsafeRawBufferPointer(context.arena.bytes(data)))
+        digest = Digest.crc32c(UnsafeRawBufferPointer(start: base, count: padding), continuing: digest)
+        base.storeBytes(of: digest.littleEndian, toByteOffset: padding, as: UInt32.self)
+      }
+      if release != .nothing {
+        connection.pointee.queue.append(Outgoing(extent: .empty, release: release))
+      }
+    }
+  }
+
+  /// Ends a PDU with a data segment from outside the arena; it is copied. At most a quarter of a staging buffer goes
+  /// behind the header; more goes into a buffer of its own.
+  mutating func finishPDU(
+    _ connection: UnsafeMutablePointer<Connection>, _ header: MutableHeaderView, copying data: UnsafeRawBufferPointer
+  ) {
+    header.dataSegmentLength = data.count
+    finishPDU(connection, header)
+    guard let start = data.baseAddress, data.count > 0 else { return }
+    let padding = -data.count & 3
+    let total = data.count + padding + (connection.pointee.dataDigest ? 4 : 0)
+    statistics.bytesCopied &+= UInt64(data.count)
+    if total <= Self.stagingLength / 4 {
+      guard let base = stage(connection, total) else { return }
+      base.copyMemory(from: start, byteCount: data.count)
+      seal(base, data.count, padding, connection.pointee.dataDigest)
+      return
+    }
+    guard let buffer = context.buffers.allocate(total) else {
+      close(connection, reset: true)
+      return
+    }
+    let base = context.arena.base + buffer.offset
+    base.copyMemory(from: start, byteCount: data.count)
+    seal(base, data.count, padding, connection.pointee.dataDigest)
+    connection.pointee.queuedBytes += buffer.length
+    connection.pointee.queue.append(Outgoing(extent: buffer, release: .buffer))
+    markDirty(connection)
+  }
+
+  /// Writes the pad bytes and the data digest behind `count` bytes of data.
+  private func seal(_ base: UnsafeMutableRawPointer, _ count: Int, _ padding: Int, _ hasDigest: Bool) {
+    for index in 0..<padding { base.storeBytes(of: 0, toByteOffset: count + index, as: UInt8.self) }
+    if hasDigest, count > 0 {
+      let digest = Digest.crc32c(UnsafeRawBufferPointer(start: base, count: count + padding))
+      base.storeBytes(of: digest.littleEndian, toByteOffset: count + padding, as: UInt32.self)
+    }
+  }
+
+  // MARK: Sending
+
+  /// Emits what the connections that were touched in this step have to send and to receive.
+  mutating func flushDirty() {
+    var at = 0
+    while at < dirty.count {
+      if let connection = connections[dirty[at]] {
+        connection.pointee.isDirty = false
+        startSending(connection)
+        startReceiving(connection)
+      }
+      at += 1
+    }
+    dirty.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func startSending(_ connection: UnsafeMutablePointer<Connection>) {
+    guard connection.pointee.phase != .closing, connection.pointee.phase != .free, !connection.pointee.isSending else {
+      return
+    }
+    sendExtents.removeAll(keepingCapacity: true)
+    var at = connection.pointee.queueHead
+    let count = connection.pointee.queue.count
+    while at < count, sendExtents.count < Self.sendExtentsMax {
+      let extent = connection.pointee.queue[at].extent
+      if extent.length > 0 { sendExtents.append(extent) }
+      at += 1
+    }
+    if sendExtents.isEmpty {
+      // Only entries without bytes are left, if any.
+      if at > connection.pointee.queueHead { consumeSent(connection, 0) }
+      if connection.pointee.endsAfterSending, !connection.pointee.hasShutDown {
+        connection.pointee.hasShutDown = true
+        context.operations.shutdown(connection.pointee.socket, token: connection.pointee.token(.shutdown))
+      }
+      return
+    }
+    connection.pointee.isSending = true
+    connection.pointee.lastSent = context.now
+    context.operations.send(
+      on: connection.pointee.socket, from: sendExtents, moreToCome: at < count, token: connection.pointee.token(.send))
+  }
+
+  mutating func sent(_ connection: UnsafeMutablePointer<Connection>, _ completion: Completion) {
+    connection.pointee.isSending = false
+    if connection.pointee.phase == .closing {
+      releaseIfDone(connection)
+      return
+    }
+    guard completion.error == .none else {
+      connectionLost(connection, reset: true)
+      return
+    }
+    connection.pointee.lastSent = context.now
+    statistics.bytesSent &+= completion.result
+    consumeSent(connection, Int(truncatingIfNeeded: completion.result))
+    markDirty(connection)
+  }
+
+  /// Takes `count` sent bytes off the queue, and gives back what nobody needs any more.
+  private mutating func consumeSent(_ connection: UnsafeMutablePointer<Connection>, _ count: Int) {
+    var left = count
+    connection.pointee.queuedBytes -= count
+    while connection.pointee.queueHead < connection.pointee.queue.count {
+      let head = connection.pointee.queueHead
+      let length = connection.pointee.queue[head].extent.length
+      if length > left {
+        if left > 0 {
+          // A buffer entry must go on naming its start, which is what is given back; so it is split.
+          if connection.pointee.queue[head].release == .buffer {
+            let whole = connection.pointee.queue[head].extent
+            connection.pointee.queue[head] = Outgoing(extent: whole.dropFirst(left), release: .nothing)
+            connection.pointee.queue.insert(Outgoing(extent: whole.prefix(0), release: .buffer), at: head + 1)
+          } else {
+            connection.pointee.queue[head].extent = connection.pointee.queue[head].extent.dropFirst(left)
+          }
+        }
+        break
+      }
+      left -= length
+      let entry = connection.pointee.queue[head]
+      connection.pointee.queueHead = head + 1
+      release(entry)
+    }
+    if connection.pointee.queueHead == connection.pointee.queue.count {
+      connection.pointee.queue.removeAll(keepingCapacity: connection.pointee.queue.count <= 1024)
+      connection.pointee.queueHead = 0
+      connection.pointee.stagingUsed = 0
+    } else if connection.pointee.queueHead >= 1024 {
+      connection.pointee.queue.removeFirst(connection.pointee.queueHead)
+      connection.pointee.queueHead = 0
+    }
+  }
+
+  /// Does what an entry asks for when its bytes are no longer needed.
+  mutating func release(_ entry: Outgoing) {
+    switch entry.release {
+    case .nothing:
+      break
+    case .task(let index):
+      guard let task = tasks[index] else { return }
+      task.pointee.isSending = false
+      releaseTaskIfDone(task)
+    case .buffer:
+      // The extent may be empty; its offset is where the buffer starts.
+      context.buffers.free(entry.extent)
+      memoryWasFreed = true
+    }
+  }
+}

@@ -1,0 +1,299 @@
+import ISCSI
+import Ring
+
+/// Login Requests and Responses (RFC 7143 §11.12, §11.13), and what a completed login makes of sessions.
+extension TargetCore {
+  /// The longest text of one login PDU: what every initiator takes before it has declared anything.
+  private static var loginTextMax: Int { 8192 }
+
+  /// A PDU of a connection that has not logged in.
+  mutating func loginPhasePDU(
+    _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ data: UnsafeRawBufferPointer
+  ) {
+    guard header.opcodeBits == Opcode.loginRequest.rawValue else {
+      // RFC 7143 §4.2.4: nothing but Login Requests; one that does not even begin with one gets no answer.
+      statistics.protocolErrors &+= 1
+      if connection.pointee.login == nil {
+        close(connection, reset: true)
+      } else {
+        rejectLogin(connection, header, .invalidDuringLogin)
+      }
+      return
+    }
+    var login =
+      connection.pointee.login
+      ?? LoginNegotiation(limits: limits, groupTag: configuration.portals[connection.pointee.portal].groupTag)
+    connection.pointee.login = nil
+    let action = login.receive(header, data, authority: LoginAuthority(nodes: configuration.nodes))
+    switch action {
+    case .refuse(let status):
+      rejectLogin(connection, header, status)
+    case .proceed(let current):
+      answerLogin(connection, header, &login, transit: false, current: current, next: 0)
+      connection.pointee.login = login
+    case .answer(let transit, let current, let next):
+      answerLogin(connection, header, &login, transit: transit, current: current, next: next)
+      connection.pointee.login = login
+    case .complete(let current):
+      if login.text.count > Self.loginTextMax {
+        // The last answer does not fit into one PDU; the transition waits until all but its last piece is out.
+        answerLogin(connection, header, &login, transit: false, current: current, next: 0)
+        connection.pointee.login = login
+        return
+      }
+      completeLogin(connection, header, login, current)
+    }
+  }
+
+  /// Sends one Login Response of a login that goes on.
+  private mutating func answerLogin(
+    _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ login: inout LoginNegotiation,
+    transit: Bool, current: UInt8, next: UInt8
+  ) {
+    let text = login.takeText(Self.loginTextMax)
+    guard let header = beginPDU(connection, .loginResponse, isFinal: false) else { return }
+    header.isContinued = login.hasMoreText
+    header.isTransit = transit && !login.hasMoreText
+    header.currentStage = current
+    if header.isTransit { header.nextStage = next }
+    fillLoginResponse(connection, header, request)
+    text.withUnsafeBytes { finishPDU(connection, header, copying: $0) }
+  }
+
+  /// The fields that every Login Response has.
+  private mutating func fillLoginResponse(
+    _ connection: UnsafeMutablePointer<Connection>, _ header: MutableHeaderView, _ request: HeaderView
+  ) {
+    header.isid = request.isid
+    header.tsih = request.tsih
+    header.initiatorTaskTag = request.initiatorTaskTag
+    header.statSN = connection.pointee.statSN
+    connection.pointee.statSN &+= 1
+    // Login requests are immediate: the next command has the same number (RFC 7143 §4.2.2.1).
+    header.expCmdSN = request.cmdSN
+    header.maxCmdSN = request.cmdSN
+  }
+
+  /// Refuses a login, and ends the connection behind the answer.
+  mutating func rejectLogin(
+    _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ status: LoginStatus
+  ) {
+    statistics.loginFailures &+= 1
+    guard let header = beginPDU(connection, .loginResponse, isFinal: false) else { return }
+    header.currentStage = request.opcodeBits == Opcode.loginRequest.rawValue ? request.currentStage : 0
+    fillLoginResponse(connection, header, request)
+    if request.opcodeBits != Opcode.loginRequest.rawValue { header.tsih = 0 }
+    header.loginStatus = status.rawValue
+    finishPDU(connection, header)
+    drain(connection)
+  }
+
+  // MARK: The end of a login
+
+  private mutating func completeLogin(
+    _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ login: LoginNegotiation, _ current: UInt8
+  ) {
+    let identity = login.identity
+    let groupTag = configuration.portals[connection.pointee.portal].groupTag
+    if identity.tsih != 0 {
+      joinSession(connection, request, login, current, groupTag)
+      return
+    }
+    // The same initiator port again: the new session takes the place of the old one (RFC 7143 §6.3.5).
+    if let old = findSession(identity, groupTag) {
+      reinstate(connection, request, login, current, over: old)
+      return
+    }
+    startSession(connection, FinalRequest(request), login, current)
+  }
+
+  /// A login to an existing session.
+  private mutating func joinSession(
+    _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ login: LoginNegotiation, _ current: UInt8,
+    _ groupTag: UInt16
+  ) {
+    let identity = login.identity
+    guard let session = findSession(identity, groupTag), session.pointee.tsih == identity.tsih else {
+      return rejectLogin(connection, request, .sessionDoesNotExist)
+    }
+    guard session.pointee.connection >= 0, let old = connections[UInt32(session.pointee.connection)],
+      old.pointee.connectionID == identity.connectionID
+    else {
+      // A second connection: MaxConnections is 1.
+      return rejectLogin(connection, request, .tooManyConnections)
+    }
+    // Connection reinstatement (RFC 7143 §6.3.4): the old connection is logged out; its tasks end, the session goes on.
+    abortAll(session)
+    session.pointee.connection = Int32(connection.pointee.index)
+    old.pointee.session = -1
+    close(old, reset: true)
+    enterFullFeature(connection, session, FinalRequest(request), login, current)
+  }
+
+  /// The live session that a login with this identity names or replaces.
+  private func findSession(_ identity: LoginNegotiation.Identity, _ groupTag: UInt16) -> UnsafeMutablePointer<Session>?
+  {
+    for index in 0..<sessions.touched {
+      let session = sessions[UInt32(index)]
+      // Unnamed discovery sessions have no node, and meet only their like.
+      if session.pointee.phase == .active, session.pointee.isid == identity.isid,
+        session.pointee.node == identity.node, session.pointee.portalGroupTag == groupTag,
+        session.pointee.initiatorName == identity.initiatorName
+      {
+        return session
+      }
+    }
+    return nil
+  }
+
+  /// Ends the old session; the new one begins when no command of the old one can touch the medium any more.
+  private mutating func reinstate(
+    _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ login: LoginNegotiation, _ current: UInt8,
+    over old: UnsafeMutablePointer<Session>
+  ) {
+    connection.pointee.phase = .reinstating
+    pendingLogins -= 1
+    connection.pointee.login = login
+    connection.pointee.finalRequest = FinalRequest(request)
+    connection.pointee.finalStage = current
+    old.pointee.successor = Int32(connection.pointee.index)
+    if old.pointee.connection >= 0, let oldConnection = connections[UInt32(old.pointee.connection)] {
+      // Closing the connection ends the session.
+      close(oldConnection, reset: true)
+    } else {
+      endSession(old)
+    }
+  }
+
+  /// The connection that waited for a session's end has gone itself.
+  mutating func forgetSuccessor(_ connection: UInt32) {
+    for index in 0..<sessions.touched {
+      let session = sessions[UInt32(index)]
+      if session.pointee.successor == Int32(connection) { session.pointee.successor = -1 }
+    }
+  }
+
+  /// Makes the session of a completed login.
+  mutating func startSession(
+    _ connection: UnsafeMutablePointer<Connection>, _ request: FinalRequest, _ login: LoginNegotiation, _ current: UInt8
+  ) {
+    guard let session = sessions.take() else {
+      withHeader(request) { core, header in core.rejectLogin(connection, header, .outOfResources) }
+      return
+    }
+    let identity = login.identity
+    session.pointee.phase = .active
+    session.pointee.tsih = newTSIH()
+    session.pointee.isid = identity.isid
+    session.pointee.initiatorName = identity.initiatorName
+    session.pointee.isDiscovery = identity.isDiscovery
+    session.pointee.node = identity.node
+    session.pointee.portalGroupTag = configuration.portals[connection.pointee.portal].groupTag
+    session.pointee.connection = Int32(connection.pointee.index)
+    session.pointee.expCmdSN = identity.cmdSN
+    session.pointee.maxCmdSN = identity.cmdSN &- 1
+    if !identity.isDiscovery {
+      for unit in nodes[Int(identity.node)].units {
+        unit.nexusEstablished(session.pointee.nexus, portalGroupTag: session.pointee.portalGroupTag)
+      }
+    }
+    enterFullFeature(connection, session, request, login, current)
+  }
+
+  /// Sends the last Login Response and enters the full-feature phase.
+  private mutating func enterFullFeature(
+    _ connection: UnsafeMutablePointer<Connection>, _ session: UnsafeMutablePointer<Session>, _ request: FinalRequest,
+    _ login: LoginNegotiation, _ current: UInt8
+  ) {
+    statistics.logins &+= 1
+    if connection.pointee.phase == .login { pendingLogins -= 1 }
+    var login = login
+    connection.pointee.login = nil
+    let parameters = login.parameters
+    if login.identity.tsih == 0 { session.pointee.parameters = parameters }
+    openWindow(session)
+    let text = login.takeText(Self.loginTextMax)
+    if let header = beginPDU(connection, .loginResponse, isFinal: false) {
+      header.isTransit = true
+      header.currentStage = current
+      header.nextStage = LoginStage.fullFeature.rawValue
+      withHeader(request) { core, original in core.fillLoginResponse(connection, header, original) }
+      header.tsih = session.pointee.tsih
+      header.expCmdSN = session.pointee.expCmdSN
+      header.maxCmdSN = session.pointee.maxCmdSN
+      text.withUnsafeBytes { finishPDU(connection, header, copying: $0) }
+    }
+    guard connection.pointee.phase != .closing else { return }
+    connection.pointee.phase = .fullFeature
+    connection.pointee.session = Int32(session.pointee.index)
+    connection.pointee.connectionID = login.identity.connectionID
+    // From the next PDU on, in both directions (RFC 7143 §13.1, §13.12).
+    connection.pointee.headerDigest = parameters.digests.header
+    connection.pointee.dataDigest = parameters.digests.data
+    connection.pointee.sendLengthMax = Int(parameters.initiatorMaxRecvDataSegmentLength)
+    connection.pointee.receiveLengthMax = Int(parameters.targetMaxRecvDataSegmentLength)
+    setDeadline(connection, context.now + limits.pingInterval)
+    markDirty(connection)
+  }
+
+  /// A TSIH that no session has (RFC 7143 §11.12.6: never zero).
+  private mutating func newTSIH() -> UInt16 {
+    while true {
+      let candidate = nextTSIH
+      nextTSIH = nextTSIH == .max ? 1 : nextTSIH + 1
+      var isTaken = false
+      for index in 0..<sessions.touched {
+        let session = sessions[UInt32(index)]
+        if session.pointee.phase != .free, session.pointee.tsih == candidate { isTaken = true }
+      }
+      // There are fewer sessions than numbers.
+      if !isTaken { return candidate }
+    }
+  }
+
+  private mutating func withHeader(_ request: FinalRequest, _ body: (inout Self, HeaderView) -> Void) {
+    var bytes = request.bytes
+    withUnsafePointer(to: &bytes) { body(&self, HeaderView(UnsafeRawPointer($0))) }
+  }
+
+  // MARK: The end of a session
+
+  /// Ends a session: its tasks are aborted, and when the medium has let go of the last of them its nexus is lost.
+  mutating func endSession(_ session: UnsafeMutablePointer<Session>) {
+    guard session.pointee.phase == .active else { return }
+    abortAll(session)
+    session.pointee.phase = .ending
+    session.pointee.connection = -1
+    if session.pointee.taskCount == 0 { sessionEnded(session) }
+  }
+
+  mutating func sessionEnded(_ session: UnsafeMutablePointer<Session>) {
+    let node = session.pointee.node
+    if node >= 0, !session.pointee.isDiscovery {
+      for (index, unit) in nodes[Int(node)].units.enumerated() {
+        unit.nexusLost(session.pointee.nexus)
+        if unit.hasReady { unitsToDrain.append(UnitReference(node: node, unit: UInt32(index))) }
+      }
+    }
+    let successor = session.pointee.successor
+    sessions.give(session)
+    guard successor >= 0, let connection = connections[UInt32(successor)], connection.pointee.phase == .reinstating,
+      let login = connection.pointee.login, let request = connection.pointee.finalRequest
+    else { return }
+    connection.pointee.finalRequest = nil
+    startSession(connection, request, login, connection.pointee.finalStage)
+    // What the initiator sent behind its last request is in the buffer.
+    parse(connection)
+  }
+}
+
+/// The header of the last Login Request, kept while its answer waits.
+struct FinalRequest {
+  var bytes = InlineArray<48, UInt8>(repeating: 0)
+
+  init(_ header: HeaderView) {
+    for index in 0..<HeaderView.length {
+      bytes[index] = header.base.load(fromByteOffset: index, as: UInt8.self)
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import ISCSI
+import Ring
+
+/// One session: the I_T nexus, its command numbering and its tasks.
+struct Session: ~Copyable {
+  enum Phase: UInt8 {
+    case free
+    case active
+    /// It is over; its last tasks wait for the medium.
+    case ending
+  }
+
+  var phase = Phase.free
+  let index: UInt32
+  var tsih: UInt16 = 0
+  var isid = ISID(rawValue: 0)
+  var initiatorName = ""
+  var isDiscovery = false
+  /// The node's index; -1 for a discovery session without a target name.
+  var node: Int32 = -1
+  var portalGroupTag: UInt16 = 0
+  /// Its connection's slot; -1 for none.
+  var connection: Int32 = -1
+
+  // MARK: Command numbering (RFC 7143 §4.2.2.1)
+
+  var expCmdSN: UInt32 = 0
+  var maxCmdSN: UInt32 = 0
+  /// Non-immediate commands that were taken and have not been answered.
+  var windowed: UInt32 = 0
+  /// Immediate tasks that have not been answered.
+  var immediate: UInt32 = 0
+  /// What arrived ahead of its turn, by rising CmdSN.
+  var held: [HeldPDU] = []
+  var heldBytes = 0
+
+  // MARK: Tasks
+
+  var tags: TagTable
+  var firstTask: Int32 = -1
+  /// Slots of the task table that still belong to it, answered or not.
+  var taskCount = 0
+  /// The tags of the tasks that were aborted last: their data may still be on the way.
+  var abortedTags = InlineArray<16, UInt32>(repeating: reservedTag)
+  var abortedCount = 0
+
+  // MARK: What was negotiated
+
+  var parameters = NegotiatedParameters()
+
+  /// The login that waits for the end of this session; -1 for none.
+  var successor: Int32 = -1
+
+  init(index: UInt32, tagCapacity: Int) {
+    self.index = index
+    tags = TagTable(capacity: tagCapacity)
+  }
+
+  /// The nexus as logical units number it.
+  var nexus: NexusIndex { index }
+
+  /// True when the tag is that of a task that was aborted not long ago.
+  func wasAborted(_ tag: UInt32) -> Bool {
+    for at in 0..<16 where abortedTags[at] == tag { return true }
+    return false
+  }
+
+  mutating func noteAborted(_ tag: UInt32) {
+    abortedTags[abortedCount & 15] = tag
+    abortedCount &+= 1
+  }
+}
+
+/// A PDU that arrived ahead of its turn.
+struct HeldPDU {
+  var cmdSN: UInt32
+  var content: Content
+
+  enum Content {
+    /// A SCSI command, whose task exists already.
+    case task(UInt32)
+    /// Any other request: header and data segment.
+    case request([UInt8], [UInt8])
+    /// Its command was aborted: the number counts as received, and nothing happens.
+    case nothing
+  }
+}
+
+/// A fixed table of session slots.
+struct SessionTable: ~Copyable {
+  private let slots: UnsafeMutablePointer<Session>
+  let capacity: Int
+  private(set) var touched = 0
+  private var freeList: [UInt32] = []
+  private let tagCapacity: Int
+  private(set) var inUse = 0
+
+  init(capacity: Int, tagCapacity: Int) {
+    self.capacity = capacity
+    self.tagCapacity = tagCapacity
+    slots = .allocate(capacity: capacity)
+  }
+
+  deinit {
+    slots.deinitialize(count: touched)
+    slots.deallocate()
+  }
+
+  /// Takes a slot; nil when all are in use.
+  mutating func take() -> UnsafeMutablePointer<Session>? {
+    let slot: UnsafeMutablePointer<Session>
+    if let index = freeList.popLast() {
+      slot = slots + Int(index)
+      slot.pointee = Session(index: index, tagCapacity: tagCapacity)
+    } else {
+      guard touched < capacity else { return nil }
+      slot = slots + touched
+      slot.initialize(to: Session(index: UInt32(touched), tagCapacity: tagCapacity))
+      touched += 1
+    }
+    inUse += 1
+    return slot
+  }
+
+  mutating func give(_ slot: UnsafeMutablePointer<Session>) {
+    slot.pointee.phase = .free
+    freeList.append(slot.pointee.index)
+    inUse -= 1
+  }
+
+  /// The slot of that index. The caller has it from a connection or a task, whose session exists.
+  subscript(_ index: UInt32) -> UnsafeMutablePointer<Session> {
+    precondition(Int(index) < touched)
+    return slots + Int(index)
+  }
+}

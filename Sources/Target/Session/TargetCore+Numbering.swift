@@ -1,0 +1,95 @@
+import ISCSI
+import Ring
+
+/// Command numbering (RFC 7143 §4.2.2.1): which request is taken now, which waits for the ones before it, which is ignored.
+extension TargetCore {
+  /// What becomes of a request by its number.
+  enum Turn {
+    /// It is its turn, or it is immediate. The number has been counted.
+    case now
+    /// Others must come first.
+    case later
+    /// Outside the window, or received already: it is ignored without an answer.
+    case never
+  }
+
+  /// Decides on a request's turn, and counts it if it is now.
+  mutating func turn(_ session: UnsafeMutablePointer<Session>, _ header: HeaderView) -> Turn {
+    if header.isImmediate { return .now }
+    let cmdSN = header.cmdSN
+    if cmdSN == session.pointee.expCmdSN, !SerialNumber.precedes(session.pointee.maxCmdSN, cmdSN) {
+      session.pointee.expCmdSN &+= 1
+      return .now
+    }
+    guard SerialNumber.isWithin(cmdSN, first: session.pointee.expCmdSN, last: session.pointee.maxCmdSN),
+      !session.pointee.held.contains(where: { $0.cmdSN == cmdSN })
+    else { return .never }
+    return .later
+  }
+
+  /// Most bytes of requests that a session may have waiting for their turn.
+  private static var heldBytesMax: Int { 1 << 20 }
+
+  /// Keeps what must wait for its turn. False when that is too much to keep.
+  mutating func hold(
+    _ session: UnsafeMutablePointer<Session>, _ cmdSN: UInt32, _ content: HeldPDU.Content, length: Int
+  ) -> Bool {
+    guard session.pointee.heldBytes + length <= Self.heldBytesMax else { return false }
+    session.pointee.heldBytes += length
+    let at =
+      session.pointee.held.firstIndex { SerialNumber.precedes(cmdSN, $0.cmdSN) } ?? session.pointee.held.endIndex
+    session.pointee.held.insert(HeldPDU(cmdSN: cmdSN, content: content), at: at)
+    return true
+  }
+
+  /// Takes what has been waiting for the number that has just come.
+  mutating func takeHeld(_ session: UnsafeMutablePointer<Session>) {
+    while let first = session.pointee.held.first, first.cmdSN == session.pointee.expCmdSN {
+      session.pointee.held.removeFirst()
+      session.pointee.expCmdSN &+= 1
+      switch first.content {
+      case .nothing:
+        break
+      case .task(let index):
+        guard let task = tasks[index], task.pointee.phase == .held else { break }
+        start(task)
+      case .request(let header, let data):
+        session.pointee.heldBytes -= header.count + data.count
+        guard session.pointee.connection >= 0, let connection = connections[UInt32(session.pointee.connection)] else {
+          return
+        }
+        header.withUnsafeBytes { headerBytes in
+          data.withUnsafeBytes { dataBytes in
+            // A header was kept whole: 48 bytes.
+            guard let base = headerBytes.baseAddress else { return }
+            request(connection, session, HeaderView(base), dataBytes)
+          }
+        }
+        guard session.pointee.phase == .active else { return }
+      }
+    }
+  }
+
+  /// Opens the window as far as tasks permit. MaxCmdSN never goes back (RFC 7143 §4.2.2.1).
+  @inline(__always)
+  func openWindow(_ session: UnsafeMutablePointer<Session>) {
+    let window = limits.commandWindow
+    let room = window > session.pointee.windowed ? window - session.pointee.windowed : 0
+    let wanted = session.pointee.expCmdSN &+ room &- 1
+    if SerialNumber.precedes(session.pointee.maxCmdSN, wanted) { session.pointee.maxCmdSN = wanted }
+  }
+
+  /// Fills in StatSN, ExpCmdSN and MaxCmdSN of a response.
+  ///
+  /// - Parameter advance: Whether it is a response that takes a StatSN of its own; otherwise the next one is shown.
+  @inline(__always)
+  mutating func stamp(_ connection: UnsafeMutablePointer<Connection>, _ header: MutableHeaderView, advance: Bool) {
+    header.statSN = connection.pointee.statSN
+    if advance { connection.pointee.statSN &+= 1 }
+    guard connection.pointee.session >= 0 else { return }
+    let session = sessions[UInt32(connection.pointee.session)]
+    openWindow(session)
+    header.expCmdSN = session.pointee.expCmdSN
+    header.maxCmdSN = session.pointee.maxCmdSN
+  }
+}

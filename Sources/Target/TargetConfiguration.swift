@@ -1,0 +1,117 @@
+import Ring
+
+/// Everything that a target machine is told when it is made. A value: what a world file describes, and what a scenario
+/// varies.
+public struct TargetConfiguration: Sendable {
+  /// The iSCSI target nodes, in the order in which discovery lists them.
+  public var nodes: [TargetNode]
+
+  /// The listening portals.
+  public var portals: [Portal]
+
+  /// What the target offers in negotiations, and its limits.
+  public var limits = TargetLimits()
+
+  public init(nodes: [TargetNode], portals: [Portal]) {
+    self.nodes = nodes
+    self.portals = portals
+  }
+}
+
+/// One iSCSI target node (RFC 7143 §4.4.1) and its logical units.
+public struct TargetNode: Sendable {
+  /// The iSCSI name.
+  public var name: String
+
+  /// The TargetAlias that it declares at login, 1 to 255 bytes; nil for none.
+  public var alias: String?
+
+  /// Its logical units. Their numbers are unique.
+  public var logicalUnits: [LogicalUnitConfiguration]
+
+  /// The initiator names that may log in and discover it; nil for all.
+  public var initiators: [String]?
+
+  public init(name: String, alias: String? = nil, logicalUnits: [LogicalUnitConfiguration], initiators: [String]? = nil)
+  {
+    self.name = name
+    self.alias = alias
+    self.logicalUnits = logicalUnits
+    self.initiators = initiators
+  }
+}
+
+/// A network portal (RFC 7143 §4.4.1): an open listener, and what it is called in discovery.
+public struct Portal: Sendable {
+  /// The ring's listener.
+  public var listener: Handle
+
+  /// The address that it listens on. With a wildcard address, discovery names the address that the initiator reached.
+  public var address: SocketAddress
+
+  /// The target portal group tag, 0 to 65535 (RFC 7143 §13.9).
+  public var groupTag: UInt16
+
+  public init(listener: Handle, address: SocketAddress, groupTag: UInt16 = 1) {
+    self.listener = listener
+    self.address = address
+    self.groupTag = groupTag
+  }
+}
+
+/// What the target offers when it negotiates, and what it bounds.
+public struct TargetLimits: Sendable {
+  /// MaxRecvDataSegmentLength that the target declares (RFC 7143 §13.12), 512 to 2^24-1 bytes.
+  public var maxRecvDataSegmentLength: UInt32 = 262_144
+
+  /// The most that it agrees to as MaxBurstLength (RFC 7143 §13.13), in bytes.
+  public var maxBurstLength: UInt32 = 1_048_576
+
+  /// The most that it agrees to as FirstBurstLength (RFC 7143 §13.14), in bytes.
+  public var firstBurstLength: UInt32 = 262_144
+
+  /// The most that it agrees to as MaxOutstandingR2T (RFC 7143 §13.17), 1 to 64.
+  public var maxOutstandingR2T: UInt32 = 8
+
+  /// InitialR2T that it asks for (RFC 7143 §13.10).
+  public var initialR2T = false
+
+  /// ImmediateData that it agrees to (RFC 7143 §13.11).
+  public var immediateData = true
+
+  /// Whether it can compute CRC32C digests, and so agrees to them.
+  public var offersCRC32C = true
+
+  /// The command window: how many non-immediate commands a session may have outstanding, 1 to 1024.
+  public var commandWindow: UInt32 = 256
+
+  /// The most immediate tasks of a session at one time, beyond the window.
+  public var immediateTasksMax: UInt32 = 32
+
+  /// Connections at one time, of all kinds. One more is accepted and reset at once.
+  public var connectionsMax = 2048
+
+  /// Connections at one time that have not logged in. One more takes the place of the oldest of them.
+  public var pendingLoginsMax = 512
+
+  /// How long a login may take from accept to full-feature phase.
+  public var loginTimeout = Interval.seconds(15)
+
+  /// After how long a silence the target pings a normal session with a NOP-In.
+  public var pingInterval = Interval.seconds(30)
+
+  /// How long an initiator may take to answer the ping, or to take what is being sent to it, before it is dropped.
+  public var pingTimeout = Interval.seconds(30)
+
+  /// How long the target waits for the initiator's FIN after a final response.
+  public var drainTimeout = Interval.seconds(5)
+
+  /// The most key=value text that one negotiation or one text request may gather, in bytes (RFC 7143 §6.2: at least
+  /// 8192).
+  public var textLengthMax = 65_536
+
+  /// Tasks at one time, of all sessions, 1 to 65535.
+  public var tasksMax = 16_384
+
+  public init() {}
+}

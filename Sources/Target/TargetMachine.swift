@@ -1,0 +1,249 @@
+import ISCSI
+import Ring
+
+/// The iSCSI target, as a machine without I/O: portals, login, sessions, tasks and logical units.
+///
+/// The state is one value, ``TargetCore``, so that a step is one exclusive access to it and the path of a command meets
+/// no further check. Connections, sessions and tasks are slots named by index.
+public final class TargetMachine: Machine {
+  public let arena: Arena
+  private var core: TargetCore
+
+  /// A target as `configuration` describes it, using the memory of `arena`.
+  ///
+  /// - Parameter arena: At least 1 MiB. A busy connection takes 256 KiB, and each command the length of its data.
+  public init(configuration: TargetConfiguration, arena: Arena) {
+    self.arena = arena
+    core = TargetCore(configuration: configuration, arena: arena)
+  }
+
+  public func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
+    core.step(completions, now: now, into: &operations)
+  }
+
+  /// What the target uses and has done so far.
+  public var statistics: TargetStatistics { core.currentStatistics }
+}
+
+/// What a target uses and has done so far.
+public struct TargetStatistics: Sendable, Equatable {
+  /// Connections, sessions and tasks that exist now.
+  public var connections = 0
+  public var sessions = 0
+  public var tasks = 0
+
+  /// Bytes of the arena in use now and at most, and buffers in use now. The zeroes that a null device returns count.
+  public var bufferBytes = 0
+  public var bufferBytesMax = 0
+  public var buffers = 0
+
+  /// Since the start.
+  public var steps: UInt64 = 0
+  public var completions: UInt64 = 0
+  public var accepts: UInt64 = 0
+  public var logins: UInt64 = 0
+  public var loginFailures: UInt64 = 0
+  public var commands: UInt64 = 0
+  public var pdusReceived: UInt64 = 0
+  public var pdusSent: UInt64 = 0
+  public var bytesReceived: UInt64 = 0
+  public var bytesSent: UInt64 = 0
+  public var bytesCopied: UInt64 = 0
+  public var rejects: UInt64 = 0
+  public var headerDigestErrors: UInt64 = 0
+  public var dataDigestErrors: UInt64 = 0
+  public var protocolErrors: UInt64 = 0
+  public var connectionsLost: UInt64 = 0
+
+  public init() {}
+}
+
+/// The state of a target; see ``TargetMachine``. Its behaviour is in extensions, a concern a file.
+struct TargetCore: ~Copyable {
+  let configuration: TargetConfiguration
+  var limits: TargetLimits { configuration.limits }
+  var context: Context
+  var connections: ConnectionTable
+  var sessions: SessionTable
+  var tasks: TaskTable
+  var nodes: [NodeState]
+  var statistics = TargetStatistics()
+
+  /// Connections with something to send or to receive anew.
+  var dirty: [UInt32] = []
+  /// Tasks that wait for memory, oldest first.
+  var starved: [UInt32] = []
+  var starvedHead = 0
+  /// Set when memory was given back in this step.
+  var memoryWasFreed = false
+  /// Units that may have unblocked tasks.
+  var unitsToDrain: [UnitReference] = []
+  /// Task management functions that wait for the medium.
+  var waitingFunctions: [WaitingFunction] = []
+  /// Portals whose accept failed for want of resources.
+  var portalsToRearm: [Int] = []
+  /// Connections that have not logged in.
+  var pendingLogins = 0
+  /// Extents of the send that is being put together.
+  var sendExtents: [Extent] = []
+
+  var acceptOrder: UInt64 = 0
+  var nextTSIH: UInt16 = 1
+  /// When the earliest armed timer goes off.
+  var timerDeadline = Instant.distantFuture
+  var timerCount: UInt64 = 0
+  var hasStarted = false
+
+  init(configuration: TargetConfiguration, arena: Arena) {
+    var configuration = configuration
+    configuration.limits.clamp()
+    self.configuration = configuration
+    let limits = configuration.limits
+    context = Context(arena: arena)
+    connections = ConnectionTable(capacity: limits.connectionsMax)
+    sessions = SessionTable(
+      capacity: limits.connectionsMax, tagCapacity: Int(limits.commandWindow + limits.immediateTasksMax))
+    tasks = TaskTable(capacity: limits.tasksMax)
+    var groupTags: [UInt16] = []
+    for portal in configuration.portals where !groupTags.contains(portal.groupTag) { groupTags.append(portal.groupTag) }
+    nodes = configuration.nodes.map { NodeState($0, portalGroupTags: groupTags) }
+  }
+
+  mutating func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
+    swap(&context.operations, &operations)
+    context.now = now
+    statistics.steps &+= 1
+    statistics.completions &+= UInt64(completions.count)
+    if !hasStarted {
+      hasStarted = true
+      for portal in configuration.portals.indices { armAccept(portal) }
+    }
+    for index in completions.indices { take(completions[index]) }
+    settle()
+    flushDirty()
+    swap(&context.operations, &operations)
+  }
+
+  /// Hands a completion to whom it is for.
+  private mutating func take(_ completion: Completion) {
+    let index = UInt32(truncatingIfNeeded: completion.token.rawValue)
+    let generation = UInt32(truncatingIfNeeded: completion.token.rawValue >> 32) & 0xFF_FFFF
+    switch TokenKind(rawValue: completion.token.rawValue >> 56) {
+    case .receive:
+      guard let connection = connection(index, generation) else { return }
+      received(connection, completion)
+    case .send:
+      guard let connection = connection(index, generation) else { return }
+      sent(connection, completion)
+    case .medium:
+      mediumCompleted(index, generation, completion)
+    case .accept:
+      accepted(Int(index), completion)
+    case .describe:
+      guard let connection = connection(index, generation) else { return }
+      described(connection, completion)
+    case .close:
+      guard let connection = connection(index, generation) else { return }
+      connection.pointee.isClosing = false
+      releaseIfDone(connection)
+    case .timer:
+      timerFired()
+    case .shutdown, .cancel, nil:
+      break
+    }
+  }
+
+  private func connection(_ index: UInt32, _ generation: UInt32) -> UnsafeMutablePointer<Connection>? {
+    guard let slot = connections[index], slot.pointee.phase != .free,
+      slot.pointee.generation & 0xFF_FFFF == generation
+    else { return nil }
+    return slot
+  }
+
+  /// Lets tasks go on that waited for others or for memory, until none can.
+  private mutating func settle() {
+    repeat {
+      while let reference = unitsToDrain.popLast() { drain(reference) }
+      if memoryWasFreed {
+        memoryWasFreed = false
+        retryStarved()
+      }
+    } while !unitsToDrain.isEmpty
+  }
+
+  /// Gives a buffer back.
+  mutating func free(_ extent: Extent) {
+    guard extent.length > 0 else { return }
+    context.buffers.free(extent)
+    memoryWasFreed = true
+  }
+
+  var currentStatistics: TargetStatistics {
+    var result = statistics
+    result.connections = connections.inUse
+    result.sessions = sessions.inUse
+    result.tasks = tasks.inUse
+    result.bufferBytes = context.buffers.bytesInUse
+    result.bufferBytesMax = context.buffers.bytesInUseMax
+    result.buffers = context.buffers.buffersInUse
+    return result
+  }
+}
+
+extension TargetLimits {
+  /// Brings every limit into its range.
+  fileprivate mutating func clamp() {
+    maxRecvDataSegmentLength = min(max(maxRecvDataSegmentLength, 512), 0xFF_FFFF)
+    maxBurstLength = min(max(maxBurstLength, 512), 0xFF_FFFF)
+    firstBurstLength = min(max(firstBurstLength, 512), maxBurstLength)
+    maxOutstandingR2T = min(max(maxOutstandingR2T, 1), 64)
+    commandWindow = min(max(commandWindow, 1), 1024)
+    immediateTasksMax = min(max(immediateTasksMax, 1), 1024)
+    connectionsMax = min(max(connectionsMax, 1), 65_000)
+    pendingLoginsMax = min(max(pendingLoginsMax, 1), connectionsMax)
+    tasksMax = min(max(tasksMax, 1), 65_535)
+    textLengthMax = max(textLengthMax, 8192)
+  }
+}
+
+/// A target node with its logical units.
+struct NodeState {
+  let configuration: TargetNode
+  /// The logical units, by rising number.
+  let units: [LogicalUnit]
+  /// Answers for the numbers that have no logical unit.
+  let missing: MissingLogicalUnit
+  /// The unit of each of the numbers 0 to 255; -1 for none.
+  private let direct: [Int32]
+  private let numbers: [Int]
+
+  init(_ configuration: TargetNode, portalGroupTags: [UInt16]) {
+    self.configuration = configuration
+    let sorted = configuration.logicalUnits.sorted { $0.lun < $1.lun }
+    numbers = sorted.map { Int($0.lun) }
+    let inventory = TargetInventory(
+      name: configuration.name, luns: sorted.map(\.lun), portalGroupTags: portalGroupTags)
+    units = sorted.map { LogicalUnit(configuration: $0, inventory: inventory) }
+    missing = MissingLogicalUnit(inventory: inventory)
+    var direct = [Int32](repeating: -1, count: 256)
+    for (index, number) in numbers.enumerated() where number < 256 { direct[number] = Int32(index) }
+    self.direct = direct
+  }
+
+  /// The index of the unit that a LUN field names; nil when there is none.
+  @inline(__always)
+  func unit(_ lunField: UInt64) -> Int? {
+    guard let number = LogicalUnitNumber.decode(lunField) else { return nil }
+    if number < 256 {
+      let index = direct[number]
+      return index < 0 ? nil : Int(index)
+    }
+    return numbers.firstIndex(of: number)
+  }
+}
+
+/// Names a logical unit: its node, and its index there.
+struct UnitReference: Equatable {
+  var node: Int32
+  var unit: UInt32
+}

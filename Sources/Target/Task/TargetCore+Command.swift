@@ -1,0 +1,353 @@
+import ISCSI
+import Ring
+import SCSI
+
+/// SCSI Command PDUs: from the header to the device server.
+extension TargetCore {
+  /// A command whose large immediate data have not all come: the memory for them. The command is admitted when they are
+  /// complete and intact (RFC 7143 §7.8 wants a damaged one to count as not received). Nil when it is to go through the
+  /// receive buffer.
+  mutating func beginCommand(_ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView) -> Inflow? {
+    guard header.isWrite, connection.pointee.session >= 0 else { return nil }
+    let length = header.dataSegmentLength
+    let expected = Int(header.expectedDataTransferLength)
+    guard length <= expected else { return nil }
+    // As large as the command's data are said to be, within what the initiator may send unasked, so that the data need
+    // not move when more of them come; a longer command moves them once.
+    let session = sessions[UInt32(connection.pointee.session)]
+    let first = Int(session.pointee.parameters.firstBurstLength)
+    guard let task = tasks.take() else { return nil }
+    guard let buffer = context.buffers.allocate(max(length, min(expected, max(first, Self.busyBufferLength)))) else {
+      tasks.give(task)
+      return nil
+    }
+    task.pointee.phase = .gathering
+    task.pointee.session = session.pointee.index
+    task.pointee.connection = connection.pointee.index
+    task.pointee.gathered = buffer
+    task.pointee.isReceivingInto = true
+    session.pointee.taskCount += 1
+    return makeInflow(.command, header, task, buffer.prefix(length))
+  }
+
+  func makeInflow(
+    _ use: Inflow.Use, _ header: HeaderView, _ task: UnsafeMutablePointer<Task>, _ data: Extent
+  ) -> Inflow {
+    var inflow = Inflow()
+    inflow.use = use
+    inflow.task = task.pointee.command.task
+    inflow.destination = data
+    inflow.data = data
+    for index in 0..<HeaderView.length {
+      inflow.header[index] = header.base.load(fromByteOffset: index, as: UInt8.self)
+    }
+    return inflow
+  }
+
+  /// A whole SCSI Command PDU (RFC 7143 §11.3).
+  ///
+  /// - Parameters:
+  ///   - immediate: Its immediate data, to be copied; nil when `prepared` has them in its buffer already.
+  ///   - prepared: The slot that was taken for it when its data began to come.
+  mutating func commandArrived(
+    _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ additional: AdditionalHeaders,
+    immediate: UnsafeRawBufferPointer?, prepared: UnsafeMutablePointer<Task>?
+  ) {
+    func refuse(_ reason: RejectReason?, _ core: inout TargetCore) {
+      if let prepared {
+        prepared.pointee.phase = .ending
+        core.releaseTaskIfDone(prepared)
+      }
+      if let reason { core.reject(connection, header, reason) }
+    }
+    guard connection.pointee.session >= 0 else { return refuse(.protocolError, &self) }
+    let session = sessions[UInt32(connection.pointee.session)]
+    guard !session.pointee.isDiscovery else { return refuse(.commandNotSupported, &self) }
+    let tag = header.initiatorTaskTag
+    let isWrite = header.isWrite
+    let attribute = TaskAttribute(rawValue: header.taskAttribute)
+    // F=0 announces unsolicited data-out, which only a write has (RFC 7143 §11.3.1).
+    guard tag != reservedTag, let attribute, header.isFinal || isWrite, !(isWrite && header.isRead) else {
+      return refuse(.invalidPDUField, &self)
+    }
+    if case .malformed = additional { return refuse(.invalidPDUField, &self) }
+    if let active = session.pointee.tags.find(tag) {
+      // The same PDU once more is a retry of a command that has arrived (RFC 7143 §7.2.1), and is ignored.
+      let isRetry = tasks[active].map { $0.pointee.cmdSN == header.cmdSN && !header.isImmediate } ?? false
+      return refuse(isRetry ? nil : .taskInProgress, &self)
+    }
+    if header.isImmediate, session.pointee.immediate >= limits.immediateTasksMax {
+      return refuse(.immediateCommandReject, &self)
+    }
+    let turn = turn(session, header)
+    if case .never = turn { return refuse(nil, &self) }
+    guard let task = prepared ?? tasks.take() else {
+      // No slot is left in the whole target: the command is answered, and nothing else happens.
+      statistics.commands &+= 1
+      respondWithoutTask(connection, header, status: .taskSetFull)
+      if case .now = turn { takeHeld(session) }
+      return
+    }
+    statistics.commands &+= 1
+    if prepared == nil { session.pointee.taskCount += 1 }
+    link(task, session)
+    task.pointee.session = session.pointee.index
+    task.pointee.connection = connection.pointee.index
+    task.pointee.initiatorTaskTag = tag
+    task.pointee.cmdSN = header.cmdSN
+    task.pointee.isImmediate = header.isImmediate
+    task.pointee.lunField = header.lun
+    let length = header.expectedDataTransferLength
+    task.pointee.expectedLength = isWrite || header.isRead ? length : 0
+    task.pointee.isWrite = isWrite
+    task.pointee.isRead = header.isRead
+    task.pointee.command.nexus = session.pointee.nexus
+    task.pointee.command.attribute = attribute
+    task.pointee.command.expectedDataOut = isWrite ? Int(length) : 0
+    task.pointee.command.expectedDataIn = header.isRead ? Int(length) : 0
+    withUnsafeMutablePointer(to: &task.pointee.command.cdb) { pointer in
+      // 32 bytes of CDB, of which the header has sixteen.
+      UnsafeMutableRawPointer(pointer).copyMemory(from: header.base + 32, byteCount: 16)
+    }
+    switch additional {
+    case .extendedCDB(let extended):
+      for index in 0..<extended.count { task.pointee.command.cdb[16 + index] = extended.bytes[index] }
+      task.pointee.command.cdbLength = 16 + extended.count
+    case .tooLong:
+      task.pointee.command.cdbLength = Int.max
+    case .none, .malformed:
+      break
+    }
+    if task.pointee.isImmediate { session.pointee.immediate += 1 } else { session.pointee.windowed += 1 }
+    _ = session.pointee.tags.insert(tag, task.pointee.command.task)
+    takeUnsolicited(task, session, header, immediate)
+    if case .later = turn {
+      task.pointee.phase = .held
+      if !hold(session, header.cmdSN, .task(task.pointee.command.task), length: 0) {
+        connectionLost(connection, reset: true)
+      }
+      return
+    }
+    start(task)
+    if !session.pointee.held.isEmpty { takeHeld(session) }
+  }
+
+  /// Applies the rules of unsolicited data (RFC 7143 §4.2.4.2, §13.10, §13.11, §13.14) to a new command, and stores its
+  /// immediate data if the device server must be asked for memory first.
+  @inline(__always)
+  private mutating func takeUnsolicited(
+    _ task: UnsafeMutablePointer<Task>, _ session: UnsafeMutablePointer<Session>, _ header: HeaderView,
+    _ immediate: UnsafeRawBufferPointer?
+  ) {
+    let count = header.dataSegmentLength
+    guard task.pointee.isWrite || count > 0 else { return }
+    let expected = Int(task.pointee.expectedLength)
+    let first = min(Int(session.pointee.parameters.firstBurstLength), expected)
+    task.pointee.unsolicitedOpen = !header.isFinal
+    task.pointee.unsolicitedLimit = first
+    if count > 0 {
+      if !session.pointee.parameters.immediateData || !task.pointee.isWrite {
+        task.pointee.dataError = .unexpectedUnsolicited
+      } else if count > first {
+        task.pointee.dataError = .incorrectAmount
+      }
+    }
+    if !header.isFinal, session.pointee.parameters.initialR2T {
+      // No unsolicited data-out may come, so that there is nothing to wait for.
+      task.pointee.dataError = .unexpectedUnsolicited
+      task.pointee.unsolicitedOpen = false
+    }
+    guard task.pointee.dataError == .none else { return }
+    if let immediate, count > 0 {
+      // The task's memory is that of the data announced; it is as much as may come unasked.
+      let wanted = max(
+        count, task.pointee.unsolicitedOpen ? first : expected <= Self.busyBufferLength ? expected : count)
+      if let buffer = context.buffers.allocate(wanted), let base = immediate.baseAddress {
+        task.pointee.gathered = buffer
+        (context.arena.base + buffer.offset).copyMemory(from: base, byteCount: count)
+        statistics.bytesCopied &+= UInt64(count)
+      } else {
+        task.pointee.dataError = .noMemory
+      }
+    }
+    task.pointee.received = count
+    task.pointee.solicitedStart = count
+    if !task.pointee.unsolicitedOpen { task.pointee.burstStart = count }
+  }
+
+  /// Hands a task to its logical unit, when it is its turn.
+  mutating func start(_ task: UnsafeMutablePointer<Task>) {
+    task.pointee.phase = .active
+    let session = sessions[task.pointee.session]
+    let node = Int(session.pointee.node)
+    guard task.pointee.command.cdbLength <= Command.cdbLengthMax else {
+      task.pointee.unit = Task.noUnit
+      fail(task, Sense(.illegalRequest, .invalidCommandOperationCode))
+      deviceServerDone(task)
+      return
+    }
+    if let unit = nodes[node].unit(task.pointee.lunField) {
+      task.pointee.unit = UInt32(unit)
+      task.pointee.isInTaskSet = true
+      submit(task)
+    } else {
+      task.pointee.unit = Task.noUnit
+      submit(task)
+    }
+  }
+
+  @inline(__always)
+  func unit(of task: UnsafeMutablePointer<Task>) -> LogicalUnit {
+    // A task's unit index was found by the node itself.
+    nodes[Int(sessions[task.pointee.session].pointee.node)].units[Int(task.pointee.unit)]
+  }
+
+  mutating func submit(_ task: UnsafeMutablePointer<Task>) {
+    if task.pointee.unit == Task.noUnit {
+      proceed(
+        task, nodes[Int(sessions[task.pointee.session].pointee.node)].missing.submit(&task.pointee.command, &context))
+    } else {
+      proceed(task, unit(of: task).submit(&task.pointee.command, &context))
+    }
+  }
+
+  mutating func resume(_ task: UnsafeMutablePointer<Task>, _ event: CommandEvent) {
+    // Only a logical unit that exists waits for anything but memory.
+    proceed(task, unit(of: task).resume(&task.pointee.command, event, &context))
+  }
+
+  /// Does what the device server asks for.
+  private mutating func proceed(_ task: UnsafeMutablePointer<Task>, _ disposition: Disposition) {
+    switch disposition {
+    case .finished:
+      deviceServerDone(task)
+    case .wantsData(let count):
+      gather(task, count)
+    case .pending:
+      task.pointee.phase = .active
+      task.pointee.isOnMedium = true
+    case .blocked:
+      task.pointee.phase = .active
+    case .starved:
+      starve(task)
+    }
+  }
+
+  mutating func mediumCompleted(_ index: UInt32, _ generation: UInt32, _ completion: Completion) {
+    guard let task = tasks[index], task.pointee.isOnMedium,
+      task.pointee.command.generation & 0xFF_FFFF == generation
+    else { return }
+    task.pointee.isOnMedium = false
+    if task.pointee.phase == .ending {
+      // Aborted: the device server is told, and asked to do no more.
+      proceedAborted(task, completion)
+      return
+    }
+    resume(task, .medium(completion.error, completion.result))
+  }
+
+  private mutating func proceedAborted(_ task: UnsafeMutablePointer<Task>, _ completion: Completion) {
+    let disposition = unit(of: task).resume(
+      &task.pointee.command, .medium(completion.error, completion.result), &context)
+    if disposition == .pending {
+      task.pointee.isOnMedium = true
+      return
+    }
+    leaveTaskSet(task)
+    releaseTaskIfDone(task)
+  }
+
+  // MARK: Waiting for others, and for memory
+
+  /// Submits the tasks of a unit that may go on.
+  mutating func drain(_ reference: UnitReference) {
+    let unit = nodes[Int(reference.node)].units[Int(reference.unit)]
+    while let index = unit.takeReady() {
+      guard let task = tasks[index], task.pointee.phase == .active, task.pointee.isInTaskSet else { continue }
+      submit(task)
+    }
+  }
+
+  /// Puts a task at the end of those that wait for memory.
+  mutating func starve(_ task: UnsafeMutablePointer<Task>) {
+    task.pointee.phase = .starved
+    starved.append(task.pointee.command.task)
+  }
+
+  /// Lets tasks that wait for memory try again, the oldest first; stops at the first one that still finds none.
+  mutating func retryStarved() {
+    while starvedHead < starved.count {
+      let index = starved[starvedHead]
+      guard let task = tasks[index], task.pointee.phase == .starved else {
+        starvedHead += 1
+        continue
+      }
+      let before = starved.count
+      starvedHead += 1
+      if task.pointee.starvedLength > 0 {
+        gather(task, task.pointee.starvedLength)
+      } else {
+        task.pointee.phase = .active
+        submit(task)
+      }
+      if task.pointee.phase == .starved, starved.count > before {
+        // It is back at the end of the queue; it goes to the front again, and memory must be given back first.
+        starved.removeLast()
+        starvedHead -= 1
+        starved[starvedHead] = index
+        break
+      }
+    }
+    if starvedHead == starved.count {
+      starved.removeAll(keepingCapacity: true)
+      starvedHead = 0
+    }
+  }
+
+  // MARK: The session's list
+
+  private func link(_ task: UnsafeMutablePointer<Task>, _ session: UnsafeMutablePointer<Session>) {
+    let index = Int32(task.pointee.command.task)
+    task.pointee.previousInSession = -1
+    task.pointee.nextInSession = session.pointee.firstTask
+    if session.pointee.firstTask >= 0 { tasks.slots[Int(session.pointee.firstTask)].previousInSession = index }
+    session.pointee.firstTask = index
+  }
+
+  /// Takes a task out of its session's books: it has been answered, or never will be.
+  mutating func unlink(_ task: UnsafeMutablePointer<Task>) {
+    let session = sessions[task.pointee.session]
+    session.pointee.tags.remove(task.pointee.initiatorTaskTag)
+    if task.pointee.isImmediate { session.pointee.immediate -= 1 } else { session.pointee.windowed -= 1 }
+    let next = task.pointee.nextInSession
+    let previous = task.pointee.previousInSession
+    if previous >= 0 { tasks.slots[Int(previous)].nextInSession = next } else { session.pointee.firstTask = next }
+    if next >= 0 { tasks.slots[Int(next)].previousInSession = previous }
+  }
+
+  /// The logical unit need not think of the task any more.
+  mutating func leaveTaskSet(_ task: UnsafeMutablePointer<Task>) {
+    guard task.pointee.isInTaskSet else { return }
+    task.pointee.isInTaskSet = false
+    let unit = unit(of: task)
+    unit.finish(task.pointee.command.task)
+    if unit.hasReady {
+      unitsToDrain.append(UnitReference(node: sessions[task.pointee.session].pointee.node, unit: task.pointee.unit))
+    }
+  }
+
+  /// Gives the slot and the memory back, once nobody uses them.
+  mutating func releaseTaskIfDone(_ task: UnsafeMutablePointer<Task>) {
+    guard task.pointee.phase == .ending || task.pointee.phase == .responding, !task.pointee.isOnMedium,
+      !task.pointee.isSending, !task.pointee.isReceivingInto
+    else { return }
+    free(task.pointee.command.buffer)
+    free(task.pointee.gathered)
+    let waiter = task.pointee.abortWaiter
+    let session = sessions[task.pointee.session]
+    tasks.give(task)
+    session.pointee.taskCount -= 1
+    if waiter >= 0 { functionStep(Int(waiter)) }
+    if session.pointee.phase == .ending, session.pointee.taskCount == 0 { sessionEnded(session) }
+  }
+}

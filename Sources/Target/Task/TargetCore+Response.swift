@@ -1,0 +1,178 @@
+import ISCSI
+import Ring
+import SCSI
+
+/// Data-In and SCSI Response (RFC 7143 §11.4, §11.7): how a task's end reaches the initiator.
+extension TargetCore {
+  /// The device server has said how the task ends. The response goes out at once, or when announced unsolicited data have
+  /// all come: until then the initiator is still sending for this task (RFC 7143 §11.4.2).
+  mutating func deviceServerDone(_ task: UnsafeMutablePointer<Task>) {
+    if task.pointee.unsolicitedOpen || task.pointee.outstandingR2Ts > 0 {
+      task.pointee.phase = .swallowing
+      return
+    }
+    respond(task)
+  }
+
+  /// Sends the data-in and the status of a task, and ends it.
+  mutating func respond(_ task: UnsafeMutablePointer<Task>) {
+    checkDirection(task)
+    leaveTaskSet(task)
+    unlink(task)
+    task.pointee.phase = .responding
+    guard let connection = connections[task.pointee.connection], connection.pointee.session >= 0,
+      UInt32(connection.pointee.session) == task.pointee.session
+    else {
+      // Its connection is gone; so will its session be.
+      releaseTaskIfDone(task)
+      return
+    }
+    let status = task.pointee.command.status
+    let residual = Residual(task.pointee)
+    let length = task.pointee.isRead ? min(task.pointee.command.dataIn.length, Int(task.pointee.expectedLength)) : 0
+    var dataInCount: UInt32 = 0
+    if length > 0 {
+      let isGood = status == Status.good.rawValue || status == Status.conditionMet.rawValue
+      dataInCount = sendDataIn(connection, task, task.pointee.command.dataIn.prefix(length), isGood ? residual : nil)
+      if isGood {
+        releaseTaskIfDone(task)
+        return
+      }
+    }
+    guard let header = beginPDU(connection, .scsiResponse) else {
+      releaseTaskIfDone(task)
+      return
+    }
+    header.initiatorTaskTag = task.pointee.initiatorTaskTag
+    header.status = status
+    header.expDataSN = dataInCount
+    residual.apply(to: header)
+    stamp(connection, header, advance: true)
+    let senseLength = task.pointee.command.senseLength
+    if status == Status.checkCondition.rawValue, senseLength > 0 {
+      // SenseLength, then the sense data (RFC 7143 §11.4.7).
+      withUnsafeTemporaryAllocation(byteCount: 2 + Command.senseLengthMax, alignment: 2) { bytes in
+        bytes[0] = 0
+        bytes[1] = UInt8(truncatingIfNeeded: senseLength)
+        for index in 0..<senseLength { bytes[2 + index] = task.pointee.command.sense[index] }
+        finishPDU(connection, header, copying: UnsafeRawBufferPointer(rebasing: bytes[..<(2 + senseLength)]))
+      }
+    } else {
+      finishPDU(connection, header)
+    }
+    releaseTaskIfDone(task)
+  }
+
+  /// A command that transfers data in the direction that the initiator did not ask for (RFC 7143 §11.3.1 R and W bits).
+  @inline(__always)
+  private mutating func checkDirection(_ task: UnsafeMutablePointer<Task>) {
+    guard task.pointee.expectedLength > 0, task.pointee.command.status == Status.good.rawValue else { return }
+    let mismatch =
+      task.pointee.isWrite
+      ? task.pointee.command.dataIn.length > 0 && task.pointee.deviceLength == 0
+      : task.pointee.isRead && task.pointee.deviceLength > 0 && task.pointee.command.dataIn.length == 0
+    if mismatch {
+      task.pointee.command.dataIn = .empty
+      fail(task, Sense(.illegalRequest, .invalidFieldInCommandInformationUnit))
+    }
+  }
+
+  /// Ends a command with CHECK CONDITION, for the transport's own reasons.
+  mutating func fail(_ task: UnsafeMutablePointer<Task>, _ sense: Sense) {
+    let descriptor = task.pointee.unit == Task.noUnit ? false : unit(of: task).modePages.wantsDescriptorSense
+    task.pointee.command.status = Status.checkCondition.rawValue
+    task.pointee.command.senseLength = sense.encode(descriptor: descriptor, into: &task.pointee.command.sense)
+  }
+
+  /// Queues the Data-In PDUs of a read; the last one carries the status if `residual` is given. Returns their number.
+  private mutating func sendDataIn(
+    _ connection: UnsafeMutablePointer<Connection>, _ task: UnsafeMutablePointer<Task>, _ data: Extent,
+    _ residual: Residual?
+  ) -> UInt32 {
+    let segmentMax = connection.pointee.sendLengthMax
+    let burstMax = Int(sessions[task.pointee.session].pointee.parameters.maxBurstLength)
+    var offset = 0
+    var burst = 0
+    var dataSN: UInt32 = 0
+    // Data that lie in the task's buffer keep it alive until they are sent; the zeroes of a null device do not.
+    let holdsBuffer = task.pointee.command.buffer.length > 0
+    task.pointee.isSending = holdsBuffer
+    while offset < data.length {
+      let length = min(data.length - offset, segmentMax, burstMax - burst)
+      let isLast = offset + length == data.length
+      burst += length
+      let endsBurst = burst == burstMax || isLast
+      guard let header = beginPDU(connection, .dataIn, isFinal: endsBurst) else { return dataSN }
+      header.initiatorTaskTag = task.pointee.initiatorTaskTag
+      header.targetTransferTag = reservedTag
+      header.dataSN = dataSN
+      header.bufferOffset = UInt32(truncatingIfNeeded: offset)
+      if isLast, let residual {
+        header.hasStatus = true
+        header.status = task.pointee.command.status
+        residual.apply(to: header)
+        stamp(connection, header, advance: true)
+      } else {
+        // StatSN is reserved without the S bit (RFC 7143 §11.7.4).
+        stamp(connection, header, advance: false)
+        header.statSN = 0
+      }
+      let release: Outgoing.Release = isLast && holdsBuffer ? .task(task.pointee.command.task) : .nothing
+      finishPDU(connection, header, data: data.slice(offset, length), release: release)
+      if endsBurst { burst = 0 }
+      offset += length
+      dataSN &+= 1
+    }
+    return dataSN
+  }
+
+  /// Answers a command for which there is no slot.
+  mutating func respondWithoutTask(
+    _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, status: Status
+  ) {
+    let tag = request.initiatorTaskTag
+    let expected = request.isWrite || request.isRead ? request.expectedDataTransferLength : 0
+    guard let header = beginPDU(connection, .scsiResponse) else { return }
+    header.initiatorTaskTag = tag
+    header.status = status.rawValue
+    if expected > 0 {
+      header.isUnderflow = true
+      header.residualCount = expected
+    }
+    stamp(connection, header, advance: true)
+    finishPDU(connection, header)
+  }
+}
+
+/// The difference between what a command transfers and what the initiator expects (RFC 7143 §11.4.5).
+struct Residual {
+  private var isOverflow = false
+  private var isUnderflow = false
+  private var count: UInt32 = 0
+
+  init(_ task: borrowing Task) {
+    let expected = Int(task.expectedLength)
+    var actual = task.isWrite ? task.deviceLength : task.command.dataIn.length
+    if !task.isWrite, !task.isRead, task.deviceLength > 0 { actual = task.deviceLength }
+    if task.command.status == Status.checkCondition.rawValue, task.isWrite, task.dataError != .none {
+      actual = min(task.received, expected)
+    }
+    if actual > expected {
+      // An overflow is told of a command that went well; one that failed transferred what was expected at most.
+      guard task.command.status != Status.checkCondition.rawValue else { return }
+      isOverflow = true
+      count = UInt32(clamping: actual - expected)
+    } else if actual < expected {
+      isUnderflow = true
+      count = UInt32(clamping: expected - actual)
+    }
+  }
+
+  @inline(__always)
+  func apply(to header: MutableHeaderView) {
+    guard count > 0 else { return }
+    if isOverflow { header.isOverflow = true }
+    if isUnderflow { header.isUnderflow = true }
+    header.residualCount = count
+  }
+}

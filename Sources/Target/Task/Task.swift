@@ -1,0 +1,191 @@
+import ISCSI
+import Ring
+
+/// A task slot: the device server's ``Command``, and what iSCSI has to remember about it.
+struct Task {
+  /// Where a task is in its life.
+  enum Phase: UInt8 {
+    /// The slot is not in use.
+    case free
+    /// It arrived ahead of its turn (RFC 7143 §4.2.2.1) and waits for the CmdSNs before it.
+    case held
+    /// The device server has it, or it waits for other tasks.
+    case active
+    /// It waits for memory.
+    case starved
+    /// It waits for data-out.
+    case gathering
+    /// The device server is done, and the rest of the unsolicited data is awaited before the response goes out.
+    case swallowing
+    /// The response is queued; the slot goes when the last byte of its data-in has been sent.
+    case responding
+    /// It was aborted or lost its connection, and waits for whoever still uses its memory.
+    case ending
+  }
+
+  var phase = Phase.free
+
+  /// The device server's side of it.
+  var command = Command()
+
+  /// The connection that it came through; responses go out there.
+  var connection: UInt32 = 0
+  var session: UInt32 = 0
+
+  /// The logical unit's index in its node, or ``Task/noUnit``.
+  var unit: UInt32 = 0
+
+  /// The LUN field as received.
+  var lunField: UInt64 = 0
+
+  var initiatorTaskTag: UInt32 = 0
+  var cmdSN: UInt32 = 0
+  var isImmediate = false
+
+  /// The W bit with an expected data transfer length, and the R bit likewise.
+  var expectedLength: UInt32 = 0
+  var isWrite = false
+  var isRead = false
+
+  // MARK: Data-out
+
+  /// The bytes of data-out that the target gathers: what the device server wants, cut to what the initiator sends.
+  var wanted = 0
+
+  /// The memory of unsolicited data that came before the device server wanted them; it becomes the command's buffer if it
+  /// is large enough.
+  var gathered = Extent.empty
+
+  /// Contiguous bytes received.
+  var received = 0
+
+  /// Unsolicited data (RFC 7143 §4.2.4.2): more Data-Out without R2T will come.
+  var unsolicitedOpen = false
+
+  /// Where unsolicited data ends at the latest: the first burst, or the expected length.
+  var unsolicitedLimit = 0
+
+  /// Where the data of the sequence that is coming start.
+  var burstStart = 0
+
+  /// Where solicited data starts: the end of the unsolicited data.
+  var solicitedStart = 0
+
+  /// Where the data asked for by R2T ends.
+  var requestedEnd = 0
+
+  /// The R2TSN of the next R2T.
+  var nextR2TSN: UInt32 = 0
+
+  /// R2Ts sent whose data have not all come.
+  var outstandingR2Ts: UInt32 = 0
+
+  /// The DataSN expected next in the current sequence.
+  var nextDataSN: UInt32 = 0
+
+  /// Data-out that was lost or damaged: the command ends with this sense when no more data can come.
+  var dataError: DataError = .none
+
+  /// The bytes that the device server wants, while there is no memory for them; 0 otherwise.
+  var starvedLength = 0
+
+  /// The data-out that the command would transfer, as the device server says; for the residual count.
+  var deviceLength = 0
+
+  /// Bytes are being received straight into the buffer.
+  var isReceivingInto = false
+
+  // MARK: Data-in and the end
+
+  /// Queued data refer to the buffer until they are sent.
+  var isSending = false
+
+  /// The device server has an operation on the medium outstanding.
+  var isOnMedium = false
+
+  /// The device server has it in its task set.
+  var isInTaskSet = false
+
+  /// The task management function that waits for its end; -1 for none.
+  var abortWaiter: Int32 = -1
+
+  /// The next task in a list: free slots, starved tasks.
+  var next: Int32 = -1
+
+  /// The neighbours in the session's list of tasks.
+  var nextInSession: Int32 = -1
+  var previousInSession: Int32 = -1
+
+  static let noUnit = UInt32.max
+}
+
+/// What went wrong with data-out; the sense data follow RFC 7143 §11.4.7.2.
+enum DataError: UInt8 {
+  case none
+  /// Unexpected unsolicited data: ABORTED COMMAND 0C/0C.
+  case unexpectedUnsolicited
+  /// Incorrect amount of data: ABORTED COMMAND 0C/0D.
+  case incorrectAmount
+  /// A digest error, or a lost Data-Out PDU: ABORTED COMMAND 47/05.
+  case serviceCRC
+  /// There was no memory for immediate data: BUSY status.
+  case noMemory
+}
+
+/// All task slots, named by index, with a list of the free ones.
+struct TaskTable: ~Copyable {
+  let slots: UnsafeMutablePointer<Task>
+  let capacity: Int
+
+  /// Slots that were ever used; the ones above are not initialised yet.
+  private var touched = 0
+  private var freeHead: Int32 = -1
+
+  /// Slots in use.
+  private(set) var inUse = 0
+
+  init(capacity: Int) {
+    self.capacity = capacity
+    slots = .allocate(capacity: capacity)
+  }
+
+  deinit {
+    slots.deinitialize(count: touched)
+    slots.deallocate()
+  }
+
+  /// Takes a slot, made new but for its generation; nil when all are in use.
+  mutating func take() -> UnsafeMutablePointer<Task>? {
+    let slot: UnsafeMutablePointer<Task>
+    if freeHead >= 0 {
+      slot = slots + Int(freeHead)
+      freeHead = slot.pointee.next
+      let generation = slot.pointee.command.generation &+ 1
+      let index = slot.pointee.command.task
+      slot.pointee = Task()
+      slot.pointee.command.generation = generation
+      slot.pointee.command.task = index
+    } else {
+      guard touched < capacity else { return nil }
+      slot = slots + touched
+      slot.initialize(to: Task())
+      slot.pointee.command.task = TaskIndex(touched)
+      touched += 1
+    }
+    inUse += 1
+    return slot
+  }
+
+  /// Gives a slot back.
+  mutating func give(_ slot: UnsafeMutablePointer<Task>) {
+    slot.pointee.phase = .free
+    slot.pointee.next = freeHead
+    freeHead = Int32(slot.pointee.command.task)
+    inUse -= 1
+  }
+
+  /// The slot of that index, if it was ever used.
+  subscript(_ index: UInt32) -> UnsafeMutablePointer<Task>? {
+    Int(index) < touched ? slots + Int(index) : nil
+  }
+}
