@@ -15,9 +15,9 @@ def iscsi_ls_shows_the_target_and_its_units(server: Server) -> None:
         size = "" if unit.kind == "null" else f"Size:{unit.size >> 20}M"
         # The tool subtracts a block before it rounds down.
         sizes = (size, f"Size:{(unit.size >> 20) - 1}M")
-        lines = [line for line in listing.output.splitlines() if re.match(rf"Lun:{unit.lun}\s", line)]
+        lines = [line for line in listing.output.splitlines() if re.match(rf"Lun:{server.lun(name)}\s", line)]
         if not lines or "DIRECT_ACCESS" not in lines[0] or not any(text in lines[0] for text in sizes):
-            raise Failure(f"expected unit {unit.lun} ({name}), a disk, {size}\n{listing}")
+            raise Failure(f"expected unit {server.lun(name)} ({name}), a disk, {size}\n{listing}")
 
 
 def iscsi_ls_works_over_ipv6(server: Server) -> None:

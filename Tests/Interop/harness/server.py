@@ -31,10 +31,10 @@ class Unit:
 
 
 UNITS = {
-    "memory": Unit(1, 64 * MIB, "memory"),
-    "file": Unit(2, 32 * MIB, "file"),
-    "null": Unit(3, 256 * MIB, "null"),
-    "read-only": Unit(4, 16 * MIB, "memory", read_only=True),
+    "memory": Unit(0, 64 * MIB, "memory"),
+    "file": Unit(1, 32 * MIB, "file"),
+    "null": Unit(2, 256 * MIB, "null"),
+    "read-only": Unit(3, 16 * MIB, "memory", read_only=True),
 }
 
 
@@ -185,6 +185,9 @@ class Tgt(Server):
     def argv(self) -> list[str]:
         return ["tgtd", "-f", "-C", self.control, "--iscsi", f"portal=127.0.0.1:{self.port}"]
 
+    def lun(self, unit: str) -> int:
+        return UNITS[unit].lun + 1
+
     def administer(self, *words: str) -> None:
         run("tgtadm", "-C", self.control, "--lld", "iscsi", *words).ok()
 
@@ -195,7 +198,7 @@ class Tgt(Server):
             with open(backing, "ab") as image:
                 image.truncate(unit.size)
             kind = "null" if unit.kind == "null" else "rdwr"
-            lun = ["--mode", "logicalunit", "--tid", "1", "--lun", str(unit.lun)]
+            lun = ["--mode", "logicalunit", "--tid", "1", "--lun", str(self.lun(name))]
             self.administer("--op", "new", *lun, "--bstype", kind, "-b", str(backing))
             if unit.kind == "memory":
                 self.administer("--op", "update", *lun, "--params", "thin_provisioning=1")

@@ -1,0 +1,11 @@
+-- What the interop tests serve. $TARGET, $PORT and $IMAGE are put in by harness/server.py, which also lists these units.
+target {
+  iqn = "$TARGET",
+  portals = { "127.0.0.1:$PORT", "[::1]:$PORT" },
+  luns = {
+    { lun = 0, memory = true, size = "64MiB", thin = true },
+    { lun = 1, file = "$IMAGE", thin = true },
+    { lun = 2, null = true, size = "256MiB" },
+    { lun = 3, memory = true, size = "16MiB", read_only = true },
+  },
+}
