@@ -59,6 +59,15 @@ import Testing
     #expect(determinism(text) == [rule])
   }
 
+  @Test func aRoomsOwnTaskIsNoThread() {
+    let planted = file("struct Task { var tag: UInt32 }; let t = Task(tag: 1); Task.detached { await x() }")
+    let own = DeterminismRules.ownTypes([planted])["Target"] ?? []
+    #expect(own == ["Task"])
+    #expect(DeterminismRules.check(planted, unordered: [], own: own).map(\.found) == ["await"])
+    #expect(DeterminismRules.check(planted, unordered: []).count == 4)
+    #expect(DeterminismRules.check(file("_Concurrency.Task { x() }"), unordered: [], own: own).count == 1)
+  }
+
   @Test(arguments: [
     "let date = now", "stream.random(below: 9)", "list.shuffle(using: &stream)", "struct TaskManagement {}",
     "let task = Task2()", "var m: [Int: Int] = [:]; m[1] = 2; for k in m.keys.sorted() { use(k) }",
