@@ -1,0 +1,274 @@
+import ISCSI
+import Ring
+import Testing
+
+@testable import Target
+
+@Suite struct TargetMachineTests {
+  /// Bytes that tell where they came from.
+  static func pattern(_ count: Int, _ salt: Int = 0) -> [UInt8] {
+    (0..<count).map { UInt8(truncatingIfNeeded: ($0 &* 131 &+ salt) ^ ($0 >> 8)) }
+  }
+
+  /// A session whose first unit attention has been taken.
+  static func session(_ bench: WireBench, _ keys: [(String, String)] = []) -> BenchInitiator {
+    let initiator = BenchInitiator(bench)
+    #expect(initiator.login(keys) == 0)
+    _ = initiator.read([0, 0, 0, 0, 0, 0], 0)
+    return initiator
+  }
+
+  @Test func aLoginWithoutSecurityStageSucceeds() {
+    let bench = WireBench()
+    let initiator = BenchInitiator(bench)
+    #expect(initiator.login([("HeaderDigest", "None"), ("MaxBurstLength", "0x10000")]) == 0)
+    #expect(initiator.tsih != 0)
+    #expect(initiator.parameters["MaxBurstLength"] == "65536")
+    #expect(initiator.parameters["TargetPortalGroupTag"] == "1")
+    #expect(bench.machine.statistics.sessions == 1)
+  }
+
+  @Test(
+    arguments: [
+      ([], 0x0207), ([("TargetName", "iqn.2026-11.example:none"), ("InitiatorName", "iqn.2026-11.example:a")], 0x0203),
+      ([("InitiatorName", "iqn.2026-11.example:a")], 0x0207), ([("InitiatorName", "iqn.x:y")], 0x0200),
+      ([("InitiatorName", "iqn.2026-11.example:a"), ("InitiatorName", "iqn.2026-11.example:a")], 0x0200),
+    ] as [([(String, String)], UInt16)])
+  func aLoginThatCannotBeIsRefusedWithItsStatus(_ keys: [(String, String)], _ status: UInt16) {
+    let bench = WireBench()
+    let initiator = BenchInitiator(bench)
+    var writer = TextWriter()
+    for (key, value) in keys { writer.append(key, value) }
+    #expect(initiator.login(text: writer.bytes) == status)
+    #expect(bench.hasEnded(initiator.socket))
+  }
+
+  @Test func everyWriteShapeStoresTheData() {
+    for initialR2T in ["Yes", "No"] {
+      for immediateData in ["Yes", "No"] {
+        for digest in ["None", "CRC32C"] {
+          for (burst, first, r2ts) in [(512, 512, 1), (65536, 4096, 1), (65536, 65536, 4), (262_144, 131_072, 2)] {
+            let bench = WireBench()
+            let initiator = Self.session(
+              bench,
+              [
+                ("InitialR2T", initialR2T), ("ImmediateData", immediateData), ("HeaderDigest", digest),
+                ("DataDigest", digest), ("MaxBurstLength", "\(burst)"), ("FirstBurstLength", "\(first)"),
+                ("MaxOutstandingR2T", "\(r2ts)"), ("MaxRecvDataSegmentLength", "65536"),
+              ])
+            for (index, blocks) in [1, 7, 128, 300].enumerated() {
+              let data = Self.pattern(blocks * 512, index)
+              let label = Comment(
+                rawValue: "R2T \(initialR2T) imm \(immediateData) \(digest) \(burst)/\(first) x\(blocks)")
+              let response = initiator.write(write10(1000 * index, blocks), data, segment: min(first, 8192))
+              #expect(response?.header.read { $0.status } == 0, label)
+              #expect(response?.header.read { $0.residualCount } == 0, label)
+              let back = initiator.read(read10(1000 * index, blocks), blocks * 512)
+              #expect(back?.status == 0, label)
+              #expect(back?.data == data, label)
+            }
+            #expect(bench.machine.statistics.tasks == 0)
+          }
+        }
+      }
+    }
+  }
+
+  @Test func aStreamInPiecesOfAnySizeMeansTheSame() {
+    for size in [1, 2, 3, 7, 47, 48, 49, 513, 8191] {
+      let bench = WireBench()
+      bench.receiveMax = size
+      bench.sendMax = size * 3
+      let initiator = Self.session(
+        bench,
+        [("HeaderDigest", "CRC32C"), ("DataDigest", "CRC32C"), ("InitialR2T", "No"), ("FirstBurstLength", "32768")])
+      let data = Self.pattern(100 * 512, size)
+      #expect(initiator.write(write10(3, 100), data, segment: 20_000)?.header.read { $0.status } == 0)
+      #expect(initiator.read(read10(3, 100), data.count)?.data == data)
+    }
+  }
+
+  @Test func largeDataGoStraightIntoTheBufferOfTheirTask() {
+    let bench = WireBench()
+    let initiator = Self.session(bench, [("MaxBurstLength", "1048576"), ("FirstBurstLength", "262144")])
+    bench.receiveMax = 5000
+    let data = Self.pattern(1 << 20)
+    let before = bench.machine.statistics.bytesCopied
+    #expect(initiator.write(write10(0, 2048), data, segment: 262_144)?.header.read { $0.status } == 0)
+    let copied = bench.machine.statistics.bytesCopied - before
+    bench.receiveMax = .max
+    #expect(initiator.read(read10(0, 2048), data.count)?.data == data)
+    // The first burst moves once when the device server asks for four times as much.
+    #expect(copied < 400_000, "\(copied) bytes copied")
+  }
+
+  @Test func commandsRunInTheOrderOfTheirNumbers() {
+    let bench = WireBench()
+    let initiator = Self.session(bench)
+    let base = initiator.cmdSN
+    let third = initiator.command(read10(0, 1), read: 512, cmdSN: base + 2)
+    let second = initiator.command(read10(0, 1), read: 512, cmdSN: base + 1)
+    let first = initiator.command(read10(0, 1), read: 512, cmdSN: base)
+    initiator.send(third)
+    initiator.send(second)
+    #expect(initiator.receive().isEmpty)
+    initiator.send(first)
+    let tags = initiator.receive().map { $0.header.read { $0.initiatorTaskTag } }
+    #expect(tags == [first, second, third].map { $0.header.read { $0.initiatorTaskTag } })
+  }
+
+  @Test func commandsOutsideTheWindowAreIgnored() {
+    let bench = WireBench { $0.commandWindow = 4 }
+    let initiator = Self.session(bench)
+    for distance: UInt32 in [4, 5, 1 << 31, .max, .max - 1] {
+      initiator.send(initiator.command(read10(0, 1), read: 512, cmdSN: initiator.cmdSN &+ distance))
+    }
+    #expect(initiator.receive().isEmpty)
+    #expect(initiator.read(read10(0, 1), 512)?.status == 0)
+  }
+
+  @Test func abortTaskWaitsForTheMediumAndSilencesTheTask() {
+    let bench = WireBench(
+      units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],
+      mediumLength: 128 * 512)
+    let initiator = Self.session(bench)
+    bench.holdsMedia = true
+    let read = initiator.command(read10(0, 1), read: 512)
+    initiator.send(read)
+    var abort = ProtocolDataUnit(.taskManagementRequest)
+    abort.header.write {
+      $0.isImmediate = true
+      $0.flags = 0x80 | TaskManagementFunction.abortTask.rawValue
+      $0.initiatorTaskTag = 999
+      $0.referencedTaskTag = read.header.read { $0.initiatorTaskTag }
+      $0.refCmdSN = read.header.read { $0.cmdSN }
+      $0.cmdSN = initiator.cmdSN
+    }
+    initiator.send(abort)
+    #expect(initiator.receive().isEmpty)
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    let answers = initiator.receive()
+    #expect(answers.map(\.opcode) == [.taskManagementResponse])
+    #expect(answers.first?.header.read { $0.response } == 0)
+    #expect(bench.machine.statistics.tasks == 0)
+  }
+
+  @Test func aSecondLoginOfTheSamePortEndsTheFirstSessionAfterItsLastCommand() {
+    let bench = WireBench(
+      units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],
+      mediumLength: 128 * 512)
+    let first = Self.session(bench)
+    bench.holdsMedia = true
+    first.send(first.command(read10(0, 1), read: 512))
+    let second = BenchInitiator(bench)
+    var writer = TextWriter()
+    writer.append("InitiatorName", "iqn.2026-11.example:a")
+    writer.append("TargetName", WireBench.name)
+    second.send(second.loginRequest(text: writer.bytes))
+    #expect(second.receive().isEmpty)
+    #expect(bench.isClosed(first.socket))
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    #expect(second.finishLogin() == 0)
+    #expect(second.tsih != first.tsih)
+    #expect(bench.machine.statistics.sessions == 1)
+  }
+
+  @Test func everythingIsGivenBackWhenAConnectionIsLost() {
+    let bench = WireBench()
+    let idle = bench.machine.statistics
+    let initiator = Self.session(bench, [("InitialR2T", "Yes"), ("ImmediateData", "No")])
+    for index in 0..<8 { initiator.send(initiator.command(write10(index, 64), write: 64 * 512)) }
+    initiator.send(initiator.command(read10(0, 1), read: 512, cmdSN: initiator.cmdSN + 3))
+    #expect(bench.machine.statistics.tasks == 9)
+    bench.drop(initiator.socket)
+    let after = bench.machine.statistics
+    #expect(after.tasks == 0 && after.sessions == 0 && after.connections == 0)
+    #expect(after.buffers == idle.buffers)
+  }
+
+  @Test func aLoginThatNeverComesIsGivenUp() {
+    let bench = WireBench()
+    let socket = bench.connect()
+    bench.advance(.seconds(14))
+    #expect(!bench.isClosed(socket))
+    bench.advance(.seconds(2))
+    #expect(bench.isClosed(socket))
+    #expect(bench.machine.statistics.connections == 0)
+  }
+
+  @Test func aSilentInitiatorIsPingedAndThenDropped() {
+    let bench = WireBench()
+    let initiator = Self.session(bench)
+    bench.advance(.seconds(31))
+    let ping = initiator.receive()
+    #expect(ping.map(\.opcode) == [.nopIn])
+    bench.advance(.seconds(31))
+    #expect(bench.isClosed(initiator.socket))
+    #expect(bench.machine.statistics.sessions == 0)
+  }
+
+  @Test func anAnsweredPingKeepsTheSession() {
+    let bench = WireBench()
+    let initiator = Self.session(bench)
+    for _ in 0..<5 {
+      bench.advance(.seconds(31))
+      let pings = initiator.receive()
+      #expect(pings.count == 1)
+      var answer = ProtocolDataUnit(.nopOut)
+      let tag = pings.first?.header.read { $0.targetTransferTag } ?? 0
+      answer.header.write {
+        $0.isImmediate = true
+        $0.initiatorTaskTag = reservedTag
+        $0.targetTransferTag = tag
+        $0.cmdSN = initiator.cmdSN
+      }
+      initiator.send(answer)
+    }
+    #expect(!bench.isClosed(initiator.socket))
+    #expect(initiator.read(read10(0, 1), 512)?.status == 0)
+  }
+
+  @Test func discoveryListsTheTargetsAtTheAddressThatWasReached() throws {
+    let bench = WireBench()
+    let initiator = BenchInitiator(bench)
+    #expect(initiator.login([("SessionType", "Discovery")], target: nil) == 0)
+    var writer = TextWriter()
+    writer.append("SendTargets", "All")
+    var request = ProtocolDataUnit(.textRequest, data: writer.bytes)
+    request.header.write {
+      $0.initiatorTaskTag = 5
+      $0.targetTransferTag = reservedTag
+      $0.cmdSN = initiator.cmdSN
+    }
+    initiator.send(request)
+    let answer = try #require(initiator.receive().first)
+    let pairs = try TextParser.pairs(of: answer.data)
+    #expect(
+      pairs == [
+        KeyValue("TargetName", WireBench.name), KeyValue("TargetAddress", "127.0.0.1:3260,1"),
+        KeyValue("TargetName", WireBench.name + "2"), KeyValue("TargetAddress", "127.0.0.1:3260,1"),
+      ])
+  }
+
+  @Test func aMegabyteOfNoiseCostsNothingAndEndsTheConnection() {
+    let bench = WireBench()
+    let idle = bench.machine.statistics
+    var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+    for _ in 0..<64 {
+      let socket = bench.connect()
+      var noise: [UInt8] = []
+      for _ in 0..<2048 {
+        state ^= state << 13
+        state ^= state >> 7
+        state ^= state << 17
+        for shift in stride(from: UInt64(0), to: 64, by: 8) { noise.append(UInt8(truncatingIfNeeded: state >> shift)) }
+      }
+      bench.feed(socket, noise)
+      bench.advance(.seconds(16))
+      #expect(bench.isClosed(socket))
+    }
+    #expect(bench.machine.statistics.buffers == idle.buffers)
+  }
+}
