@@ -25,7 +25,7 @@ let package = Package(
     // formats can compute a digest without seeing a system header.
     .target(name: "CDigest", cSettings: [.unsafeFlags(["-O2"])]),
     .target(name: "CHost", linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
-    .target(name: "CLua", linkerSettings: [.linkedLibrary("lua5.4")]),
+    .target(name: "CLua", linkerSettings: [.linkedLibrary("lua5.4"), .linkedLibrary("m")]),
 
     room("Ring"),
     room("ISCSI", ["CDigest"]),
@@ -53,6 +53,7 @@ let package = Package(
     tests("ISCSI", ["ISCSI", "CDigest"]),
     tests("SCSI", ["SCSI"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI"]),
+    tests("Conformance", ["Conformance", "Ring"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,156 @@
+import Ring
+
+/// Reads the fields of a table that a scenario wrote, once each, and refuses what it does not know.
+///
+/// Every mistake says where it is, what was found there, and what was expected.
+struct Fields {
+  /// What messages call the table: `target`, `target.luns[1]`, `session:read`.
+  let path: String
+  private let table: LuaTable
+  private var known: [String] = []
+
+  /// - Throws: When `value` is no plain table; nothing counts as an empty one.
+  init(_ value: LuaValue, path: String) throws(LuaFailure) {
+    self.path = path
+    switch value {
+    case .none: table = LuaTable()
+    case .table(let table) where table.kind == nil: self.table = table
+    default: throw LuaFailure("\(path): expected a table of named fields, found \(value.found)")
+    }
+  }
+
+  /// The value under `name`, whatever it is.
+  mutating func any(_ name: String) -> LuaValue {
+    known.append(name)
+    return table[name]
+  }
+
+  /// The values without names.
+  var items: [LuaValue] { table.items }
+
+  /// The error for a value that is not what it should be.
+  func wrong(_ name: String, _ value: LuaValue, _ expected: String) -> LuaFailure {
+    LuaFailure("\(path).\(name): expected \(expected), found \(value.found)", field: name)
+  }
+
+  mutating func string(_ name: String) throws(LuaFailure) -> String? {
+    let value = any(name)
+    if value.isNone { return nil }
+    guard let text = value.text else { throw wrong(name, value, "a string") }
+    return text
+  }
+
+  mutating func bytes(_ name: String) throws(LuaFailure) -> [UInt8]? {
+    let value = any(name)
+    if value.isNone { return nil }
+    guard case .string(let bytes) = value else { throw wrong(name, value, "a string") }
+    return bytes
+  }
+
+  mutating func flag(_ name: String) throws(LuaFailure) -> Bool? {
+    let value = any(name)
+    if value.isNone { return nil }
+    guard case .boolean(let flag) = value else { throw wrong(name, value, "true or false") }
+    return flag
+  }
+
+  mutating func integer<T: FixedWidthInteger>(_ name: String, in range: ClosedRange<T>) throws(LuaFailure) -> T? {
+    let value = any(name)
+    if value.isNone { return nil }
+    guard let int = value.int, let result = T(exactly: int), range.contains(result) else {
+      throw wrong(name, value, "a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return result
+  }
+
+  mutating func size(_ name: String) throws(LuaFailure) -> UInt64? {
+    let value = any(name)
+    if value.isNone { return nil }
+    guard let size = Quantity.size(value) else {
+      throw wrong(name, value, "a size such as \"64MiB\", or a number of bytes")
+    }
+    return size
+  }
+
+  mutating func time(_ name: String) throws(LuaFailure) -> Interval? {
+    let value = any(name)
+    if value.isNone { return nil }
+    guard let time = Quantity.time(value) else {
+      throw wrong(name, value, "a time such as \"200us\" or \"1.5s\"")
+    }
+    return time
+  }
+
+  mutating func rate(_ name: String) throws(LuaFailure) -> UInt64? {
+    let value = any(name)
+    if value.isNone { return nil }
+    guard let rate = Quantity.rate(value) else { throw wrong(name, value, "a rate such as \"1Gbit/s\" or \"100MB/s\"") }
+    return rate
+  }
+
+  /// One of a few words.
+  mutating func word(_ name: String, among words: [String]) throws(LuaFailure) -> String? {
+    let value = any(name)
+    if value.isNone { return nil }
+    guard let text = value.text, words.contains(text) else {
+      let hint = value.text.map { Suggestion.clause(for: $0, among: words) } ?? ""
+      let choice = words.map { "\"\($0)\"" }.joined(separator: ", ")
+      var mistake = wrong(name, value, words.count == 1 ? choice : "one of \(choice)")
+      mistake.message += hint
+      throw mistake
+    }
+    return text
+  }
+
+  /// A list of values; one value that is no table stands for a list of it.
+  mutating func list(_ name: String) throws(LuaFailure) -> [LuaValue]? {
+    let value = any(name)
+    switch value {
+    case .none: return nil
+    case .table(let table) where table.kind == nil && table.fields.isEmpty: return table.items
+    case .table(let table) where table.kind == nil: throw wrong(name, value, "a list")
+    default: return [value]
+    }
+  }
+
+  mutating func strings(_ name: String) throws(LuaFailure) -> [String]? {
+    guard let values = try list(name) else { return nil }
+    var result: [String] = []
+    for value in values {
+      guard let text = value.text else { throw wrong(name, value, "a list of strings") }
+      result.append(text)
+    }
+    return result
+  }
+
+  mutating func function(_ name: String) throws(LuaFailure) -> Int32? {
+    let value = any(name)
+    if value.isNone { return nil }
+    guard case .function(let reference) = value else { throw wrong(name, value, "a function") }
+    return reference
+  }
+
+  /// Refuses every field that nobody has asked for. `items` says how many values without names are in order.
+  func finish(items: Int = 0) throws(LuaFailure) {
+    for (name, value) in table.fields where !known.contains(name) {
+      throw LuaFailure(
+        "\(path): unknown field '\(name)' (found \(value.found))\(Suggestion.clause(for: name, among: known)); "
+          + "expected: \(known.joined(separator: ", "))", field: name)
+    }
+    if table.items.count > items {
+      let extra = table.items[items]
+      throw LuaFailure(
+        "\(path): a value without a name (found \(extra.found)); expected: \(known.joined(separator: ", "))")
+    }
+    let other = table.entries.first { entry in
+      switch entry.key {
+      case .string: false
+      case .integer(let index): index < 1 || index > Int64(table.items.count)
+      default: true
+      }
+    }
+    if let other {
+      throw LuaFailure("\(path): unexpected key \(other.key.found); expected: \(known.joined(separator: ", "))")
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import Ring
+
+/// Reads `scenario { … }`.
+enum ScenarioReader {
+  /// The most cases of one scenario.
+  static let casesMax = 20_000
+
+  static func scenario(
+    _ value: LuaValue, index: Int, location: SourceLocation, worlds: (LuaValue) throws(LuaFailure) -> WorldDescription
+  ) throws(LuaFailure) -> Scenario {
+    var fields = try Fields(value, path: "scenario")
+    let title = try fields.string("title")
+    let covers = try fields.strings("covers") ?? []
+    var needs: [Need] = []
+    for name in try fields.strings("needs") ?? [] {
+      guard let need = Need(rawValue: name) else {
+        let names = Need.allCases.map(\.rawValue)
+        throw LuaFailure(
+          "scenario.needs: expected some of \(names.joined(separator: ", ")); found \"\(name)\""
+            + Suggestion.clause(for: name, among: names), field: "needs")
+      }
+      needs.append(need)
+    }
+    let matrix = try self.matrix(fields.any("matrix"))
+    let worldValue = fields.any("world")
+    let world: Scenario.WorldSource
+    switch worldValue {
+    case .none: world = .standard
+    case .function(let function): world = .function(function)
+    default:
+      world = .fixed(try worlds(worldValue))
+      if !needs.contains(.configuration) { needs.append(.configuration) }
+    }
+    let within = try fields.time("within") ?? Scenario.defaultWithin
+    let expectsViolations = try fields.flag("expects_violations") ?? false
+    let play = try fields.function("play")
+    // A misspelt field is named before the one that it leaves missing.
+    try fields.finish()
+    guard let title, !title.isEmpty else {
+      throw fields.wrong("title", fields.any("title"), "a sentence that says what must hold")
+    }
+    guard let play else {
+      throw fields.wrong("play", .none, "a function that plays the scenario, such as function(t) … end")
+    }
+    return Scenario(
+      index: index, location: location, title: title, covers: covers, needs: needs, matrix: matrix, world: world,
+      play: play, within: within, expectsViolations: expectsViolations)
+  }
+
+  private static func matrix(_ value: LuaValue) throws(LuaFailure) -> [Scenario.Axis] {
+    if value.isNone { return [] }
+    guard case .table(let table) = value, table.kind == nil, table.items.isEmpty else {
+      throw LuaFailure(
+        "scenario.matrix: expected a table of lists such as { cdb = { 10, 12, 16 } }, found \(value.found)",
+        field: "matrix")
+    }
+    var axes: [Scenario.Axis] = []
+    var count = 1
+    for (name, value) in table.fields {
+      guard case .table(let list) = value, list.kind == nil, !list.items.isEmpty, list.fields.isEmpty else {
+        throw LuaFailure("scenario.matrix.\(name): expected a list of values, found \(value.found)", field: name)
+      }
+      axes.append(Scenario.Axis(name: name, values: list.items))
+      let (product, overflow) = count.multipliedReportingOverflow(by: list.items.count)
+      guard !overflow, product <= casesMax else {
+        throw LuaFailure("scenario.matrix: expected \(casesMax) combinations at most, found more", field: "matrix")
+      }
+      count = product
+      var labels: [String] = []
+      for item in list.items {
+        if case .function = item {
+          throw LuaFailure("scenario.matrix.\(name): expected plain values, found a function", field: name)
+        }
+        let label = Case.label(item)
+        guard !labels.contains(label) else {
+          throw LuaFailure(
+            "scenario.matrix.\(name): expected values that print differently (a table can have a label), "
+              + "found \"\(label)\" twice", field: name)
+        }
+        labels.append(label)
+      }
+    }
+    return axes
+  }
+}

@@ -1,0 +1,158 @@
+import Ring
+
+/// One scenario or world file in its own Lua state.
+///
+/// It is loaded once to learn what it declares, and again, into a fresh state, for each case that is played: nothing
+/// that one case leaves behind reaches another.
+final class Script {
+  let file: String
+  let text: String
+  let state: LuaState
+  private(set) var scenarios: [Scenario] = []
+
+  /// What `target`, `host` and `link` have made, by the numbers of their handles.
+  private var worldParts: [WorldPart] = []
+
+  /// What plays the file's functions; nil while it is only being loaded.
+  weak var player: Player?
+
+  /// What `print` was given while nobody played.
+  private(set) var printed: [String] = []
+
+  private enum WorldPart {
+    case target(TargetDescription)
+    case host(HostDescription)
+    case link(LinkDescription)
+
+    func add(to world: inout WorldDescription) {
+      switch self {
+      case .target(let target): world.targets.append(target)
+      case .host(let host): world.hosts.append(host)
+      case .link(let link): world.links.append(link)
+      }
+    }
+  }
+
+  /// A mistake in the file, or in what it does while it is loaded.
+  struct Mistake: Error {
+    /// With file and line.
+    var message: String
+    var traceback = ""
+  }
+
+  /// Loads and runs the file.
+  init(file: String, text: String, limits: LuaState.Limits = LuaState.Limits()) throws(Mistake) {
+    guard let state = LuaState(limits: limits) else {
+      throw Mistake(message: "\(file): there is no memory for a Lua state of \(limits.memory) bytes")
+    }
+    self.file = file
+    self.text = text
+    self.state = state
+    define()
+    let actor: LuaActor
+    do { actor = try state.load(file: file, text: text) } catch { throw Mistake(message: error.message) }
+    switch state.resume(actor) {
+    case .finished: break
+    case .waiting: throw Mistake(message: "\(file): a file cannot wait while it is being loaded")
+    case .failed(let failure, let traceback): throw Mistake(message: failure.message, traceback: traceback)
+    }
+  }
+
+  /// The world that the file describes, as `simsan serve` deploys it: all its targets.
+  var world: WorldDescription {
+    var world = WorldDescription()
+    for part in worldParts { part.add(to: &world) }
+    return world
+  }
+
+  // MARK: What a file can call while it is loaded
+
+  private func define() {
+    for kind in LuaKind.allCases {
+      state.define(kind: kind) { [unowned self] call throws(LuaFailure) in
+        guard let player else { throw LuaFailure("a \(kind.name) has no fields before the scenario plays") }
+        return try player.field(of: kind, call)
+      }
+    }
+    declaring("scenario") { (script, call) throws(LuaFailure) in
+      guard script.player == nil else { throw LuaFailure("scenario: expected at the top of the file, not within play") }
+      script.scenarios.append(
+        try ScenarioReader.scenario(
+          call[0], index: script.scenarios.count, location: call.location ?? SourceLocation(file: script.file, line: 1)
+        ) { value throws(LuaFailure) in try script.world(value) })
+      return .nothing
+    }
+    declaring("explore") { (_, _) throws(LuaFailure) in
+      throw LuaFailure("explore: this simsan does not explore yet; a file for it cannot be loaded")
+    }
+    declaring("target") { (script, call) throws(LuaFailure) in
+      script.part(.worldTarget, .target(try WorldReader.target(call[0])))
+    }
+    declaring("host") { (script, call) throws(LuaFailure) in
+      script.part(.worldHost, .host(try WorldReader.host(call[0])))
+    }
+    declaring("link") { (script, call) throws(LuaFailure) in
+      script.part(.worldLink, .link(try WorldReader.link(call[0])))
+    }
+    state.define("print") { [unowned self] call throws(LuaFailure) in
+      let line = call.arguments.map(\.plain).joined(separator: "\t")
+      if let player { player.note(line, at: call.location) } else { printed.append(line) }
+      return .nothing
+    }
+    for function in HostLibrary.all {
+      let implementation: LuaState.HostFunction = { [unowned self] call throws(LuaFailure) in
+        guard let player else { throw LuaFailure("\(function.name): can be called only while a scenario plays") }
+        return try function.implementation(player, call)
+      }
+      if let kind = function.kind {
+        state.define(method: function.path, of: kind, implementation)
+      } else {
+        state.define(function.path, implementation)
+      }
+    }
+  }
+
+  /// Defines a function that reads a table; a mistake in a field is reported at that field's line.
+  private func declaring(_ name: String, _ body: @escaping (Script, LuaCall) throws(LuaFailure) -> LuaAnswer) {
+    state.define(name) { [unowned self] call throws(LuaFailure) in
+      do throws(LuaFailure) { return try body(self, call) } catch {
+        var failure = error
+        if let field = failure.field, let location = call.location, location.file == file,
+          let line = SourceScan.line(ofField: field, from: location.line, in: text)
+        {
+          failure.location = SourceLocation(file: file, line: line)
+        }
+        throw failure
+      }
+    }
+  }
+
+  private func part(_ kind: LuaKind, _ part: WorldPart) -> LuaAnswer {
+    worldParts.append(part)
+    return .result(.handle(kind, Int64(worldParts.count - 1)))
+  }
+
+  /// Reads a scenario's `world`: one description, or a list of them.
+  func world(_ value: LuaValue) throws(LuaFailure) -> WorldDescription {
+    let values: [LuaValue]
+    switch value {
+    case .handle: values = [value]
+    case .table(let table) where table.kind == nil && table.fields.isEmpty: values = table.items
+    default:
+      throw LuaFailure(
+        "scenario.world: expected a list such as { target { … }, link { … } }, found \(value.found)", field: "world")
+    }
+    var world = WorldDescription()
+    for (index, value) in values.enumerated() {
+      guard case .handle(let kind, let id) = value, [.worldTarget, .worldHost, .worldLink].contains(kind),
+        worldParts.indices.contains(Int(id))
+      else {
+        throw LuaFailure(
+          "scenario.world[\(index + 1)]: expected target { … }, host { … } or link { … }, found \(value.found)",
+          field: "world")
+      }
+      worldParts[Int(id)].add(to: &world)
+    }
+    return world
+  }
+}

@@ -1,0 +1,224 @@
+import Testing
+
+@testable import Conformance
+
+/// What the Lua sandbox takes away, replaces and bounds.
+@Suite struct SandboxTests {
+  /// Runs a script whose results are returned, or whose failure's message is.
+  private func run(
+    _ text: String, limits: LuaState.Limits = LuaState.Limits(), define: (LuaState) -> Void = { _ in }
+  ) throws -> Result<[String], LuaFailure> {
+    let state = try #require(LuaState(limits: limits))
+    define(state)
+    let actor: LuaActor
+    do throws(LuaFailure) { actor = try state.load(file: "test.lua", text: text) } catch { return .failure(error) }
+    switch state.resume(actor) {
+    case .finished(let values): return .success(values.map(\.plain))
+    case .waiting: return .failure(LuaFailure("it waits"))
+    case .failed(let failure, _): return .failure(failure)
+    }
+  }
+
+  private func results(_ text: String) throws -> [String] { try run(text).get() }
+
+  private func failure(_ text: String, limits: LuaState.Limits = LuaState.Limits()) throws -> String {
+    guard case .failure(let failure) = try run(text, limits: limits) else { return "no failure" }
+    return failure.message
+  }
+
+  @Test(arguments: [
+    "os", "io", "package", "debug", "coroutine", "load", "loadstring", "dofile", "loadfile", "require",
+    "collectgarbage", "math.random", "math.randomseed", "math.sin", "math.exp", "string.dump", "xpcall", "warn",
+  ])
+  func whatReachesOutsideOrDiffersFromRunToRunIsAbsent(name: String) throws {
+    let parts = name.split(separator: ".")
+    let text = parts.count == 1 ? "return \(name) == nil" : "return \(parts[0]).\(parts[1]) == nil"
+    #expect(try results(text) == ["true"])
+  }
+
+  @Test func pairsVisitsNumbersThenStringsThenBooleans() throws {
+    let text = """
+      local t = { zebra = 1, apple = 2, [10] = 3, [2] = 4, [1.5] = 5, [true] = 6, [false] = 7, [-3] = 8 }
+      local seen = {}
+      for k in pairs(t) do seen[#seen + 1] = tostring(k) end
+      return table.concat(seen, " ")
+      """
+    #expect(try results(text) == ["-3 1.5 2 10 apple zebra false true"])
+  }
+
+  @Test func nextFollowsTheSameOrderAndFindsAnEmptyTable() throws {
+    #expect(
+      try results("return next({}), (next({ b = 1, a = 2 })), next({ b = 1, a = 2 }, 'a')") == ["nil", "a", "b", "1"])
+  }
+
+  @Test func pairsMayRemoveWhileItVisits() throws {
+    let text = """
+      local t = { a = 1, b = 2, c = 3 }
+      local seen = ""
+      for k in pairs(t) do seen = seen .. k; t.b = nil; t.z = 9 end
+      return seen
+      """
+    #expect(try results(text) == ["ac"])
+  }
+
+  @Test func aTableAsAKeyCannotBeVisited() throws {
+    #expect(try failure("for k in pairs({ [{}] = 1 }) do end").contains("test.lua:1: a table with a table as a key"))
+  }
+
+  @Test func noAddressIsShown() throws {
+    let text = """
+      return tostring({}), tostring(print == nil and tostring or tostring), ("%s"):format({}), select(2, pcall(string.format, "%p", {}))
+      """
+    #expect(
+      try results(text) == ["table", "function", "table", "string.format: '%p' would show an address"])
+  }
+
+  @Test func finalizersAndWeakTablesAreRefused() throws {
+    #expect(try failure("setmetatable({}, { __gc = function() end })").contains("'__gc' is not allowed"))
+    #expect(try failure("setmetatable({}, { __mode = 'k' })").contains("'__mode' is not allowed"))
+  }
+
+  @Test func sortIsStable() throws {
+    let text = """
+      local t = {}
+      for i = 1, 200 do t[i] = { i % 7, i } end
+      table.sort(t, function(a, b) return a[1] < b[1] end)
+      for i = 2, #t do
+        if t[i - 1][1] > t[i][1] or t[i - 1][1] == t[i][1] and t[i - 1][2] > t[i][2] then return "wrong at " .. i end
+      end
+      local words = { "b", "c", "a" }
+      table.sort(words)
+      return table.concat(words)
+      """
+    #expect(try results(text) == ["abc"])
+  }
+
+  @Test(arguments: [
+    ("('hello world'):find('o w')", "5 7"), ("('hello'):match('^(h)(.-)o$')", "h ell"),
+    ("('key = value'):match('^(%w+)%s*=%s*(%w+)$')", "key value"), ("('a.b'):find('.', 1, true)", "2 2"),
+    ("('abc'):gsub('%w', '%0%0')", "aabbcc 3"), ("('abc'):gsub('', '-')", "-a-b-c- 4"),
+    ("('hello'):gsub('l', { l = 'L' })", "heLLo 2"), ("('x(y(z))w'):match('%b()')", "(y(z))"),
+    ("('THE (quick) fox'):find('%f[%a]%a+%f[%A]')", "1 3"), ("('aXb'):match('()X()')", "2 3"),
+    ("('abab'):match('(ab)%1')", "ab"), ("('[]x]'):match('[]]')", "]"), ("('a-z'):match('[a%-z]+')", "a-z"),
+    ("('ÄB'):match('%u')", "B"), ("('abc'):find('b', -1)", "nil"), ("('abc'):gsub('b', '%%')", "a%c 1"),
+    ("('one two'):gsub('%a+', string.upper, 1)", "ONE two 1"),
+  ])
+  func patternsMeanWhatTheManualSays(expression: String, expected: String) throws {
+    #expect(try results("return \(expression)").joined(separator: " ") == expected)
+  }
+
+  @Test func gmatchVisitsEachMatch() throws {
+    let text =
+      "local r = {} for k, v in ('a=1, b=2'):gmatch('(%w+)=(%w+)') do r[#r + 1] = k .. v end return table.concat(r)"
+    #expect(try results(text) == ["a1b2"])
+  }
+
+  @Test(arguments: [
+    "while true do end", "('a'):rep(30):find(('a?'):rep(30) .. ('a'):rep(30))", "while true do pcall(error) end",
+  ])
+  func whatDoesNotEndIsEnded(text: String) throws {
+    let limits = LuaState.Limits(memory: 16 << 20, instructions: 2_000_000)
+    #expect(try failure(text, limits: limits).contains("the script runs on and on: more than 2000000 instructions"))
+  }
+
+  @Test(arguments: [
+    "local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end", "return ('x'):rep(1 << 40)",
+    "local s = 'x' while true do s = s .. s end",
+    "local t = {} while true do pcall(function() while true do t[#t + 1] = { #t } end end) end",
+  ])
+  func memoryIsBounded(text: String) throws {
+    let limits = LuaState.Limits(memory: 4 << 20, instructions: 100_000_000)
+    let message = try failure(text, limits: limits)
+    #expect(message.contains("memory"), "\(message)")
+  }
+
+  @Test func deepRecursionIsAnError() throws {
+    #expect(try failure("local function f() return 1 + f() end f()").contains("stack overflow"))
+  }
+
+  @Test func anErrorNamesFileAndLine() throws {
+    #expect(try failure("\n\nlocal x = nil\nreturn x.y") == "test.lua:4: attempt to index a nil value (local 'x')")
+    #expect(try failure("local x = = 1") == "test.lua:1: unexpected symbol near '='")
+    #expect(try failure("\nassert(1 == 2)") == "test.lua:2: the assertion does not hold")
+  }
+
+  @Test func bytecodeIsRefused() throws {
+    #expect(try failure("\u{1B}Lua").contains("attempt to load a binary chunk"))
+  }
+
+  // MARK: The border
+
+  @Test func aHostFunctionReturnsRaisesAndStops() throws {
+    func define(_ state: LuaState) {
+      state.define("host.echo") { call throws(LuaFailure) in .results(call.arguments) }
+      state.define("host.fail") { call throws(LuaFailure) in throw LuaFailure("no such thing") }
+      state.define("host.stop") { call throws(LuaFailure) in throw LuaFailure("the end", stops: true) }
+    }
+    let echoed = try run("return host.echo(1, 2.5, 'x\\0y', true, nil, { 1, 2, a = { b = 3 } })", define: define).get()
+    #expect(echoed == ["1", "2.5", "x\0y", "true", "nil", "{ 1, 2, a = { b = 3 } }"])
+    let caught = try run("return pcall(function()\n host.fail()\nend)", define: define).get()
+    #expect(caught == ["false", "test.lua:2: no such thing"])
+    guard case .failure(let failure) = try run("return pcall(function()\n host.stop()\nend)", define: define) else {
+      Issue.record("pcall caught what ends the scenario")
+      return
+    }
+    #expect(failure.message == "test.lua:2: the end")
+  }
+
+  @Test func anActorWaitsAndGoesOn() throws {
+    let state = try #require(LuaState())
+    state.define("wait") { call throws(LuaFailure) in .wait }
+    let text = "local a = wait()\nlocal ok, why = pcall(wait)\nreturn a, ok, why, (pcall(wait))"
+    let actor = try state.load(file: "test.lua", text: text)
+    guard case .waiting = state.resume(actor) else { throw LuaFailure("it does not wait") }
+    #expect(state.location(of: actor) == SourceLocation(file: "test.lua", line: 1))
+    guard case .waiting = state.resume(actor, [.integer(7)]) else { throw LuaFailure("it does not wait") }
+    guard case .waiting = state.resume(actor, failing: LuaFailure("too late")) else { throw LuaFailure("no wait") }
+    guard case .finished(let values) = state.resume(actor, [.integer(8)]) else { throw LuaFailure("it does not end") }
+    #expect(values.map(\.plain) == ["7", "false", "test.lua:2: too late", "true"])
+    guard case .failed = state.resume(actor) else { throw LuaFailure("an actor that has ended went on") }
+  }
+
+  @Test func objectsHaveMethodsAndRefuseChanges() throws {
+    func define(_ state: LuaState) {
+      state.define(kind: .session) { call throws(LuaFailure) in .result(.text("field \(call[1].plain)")) }
+      state.define(kind: .result) { call throws(LuaFailure) in throw LuaFailure("no field \(call[1].plain)") }
+      state.define(method: "name", of: .session) { call throws(LuaFailure) in .result(call[0]) }
+      state.define("open") { call throws(LuaFailure) in .result(.handle(.session, 5)) }
+      state.define("answer") { call throws(LuaFailure) in
+        .result(.table(LuaTable(kind: .result, fields: [("status", .integer(0))])))
+      }
+    }
+    #expect(
+      try run(
+        """
+        local s, r = open(), answer()
+        return s:name() == s, s.colour, tostring(s), r.status, select(2, pcall(function() return r.stauts end)),
+          select(2, pcall(function() s.x = 1 end)), getmetatable(s)
+        """, define: define
+      ).get() == [
+        "true", "field colour", "session 5", "0", "test.lua:2: no field stauts",
+        "test.lua:3: a session 5 cannot be changed (field 'x')", "nil",
+      ])
+  }
+
+  @Test func aTableThatHoldsItselfIsRefused() throws {
+    let state = try #require(LuaState())
+    state.define("take") { call throws(LuaFailure) in .nothing }
+    let actor = try state.load(file: "test.lua", text: "local t = {} t.t = t take(t)")
+    guard case .failed(let failure, let traceback) = state.resume(actor) else { throw LuaFailure("taken") }
+    #expect(failure.message.contains("nested more than 32 deep"))
+    #expect(traceback.contains("test.lua:1"))
+  }
+
+  @Test func theSameScriptUsesTheSameInstructions() throws {
+    let text =
+      "local t = {} for i = 1, 5000 do t['k' .. i] = i end local n = 0 for k, v in pairs(t) do n = n + v end return n"
+    let left = try (0..<2).map { _ in
+      let state = try #require(LuaState())
+      _ = state.resume(try state.load(file: "test.lua", text: text))
+      return state.instructionsLeft
+    }
+    #expect(left[0] == left[1])
+  }
+}
