@@ -3,8 +3,9 @@ import PackageDescription
 
 // Release builds inline across modules: the wire formats, the ring and the target are separate rooms, and the path of a
 // read crosses all of them. Debug builds stay module by module, so that an edit rebuilds in seconds.
+// They also leave out the run-time checks of exclusive access, which debug builds and their tests keep.
 let swift: [SwiftSetting] = [
-  .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release))
+  .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release))
 ]
 
 /// A library room: `Sources/<name>`.
@@ -46,6 +47,11 @@ let package = Package(
       ]),
     .executableTarget(
       name: "simsan", dependencies: ["Conformance", "HostRing", "Ring", "Target", "Initiator"], swiftSettings: swift),
+
+    // What the target costs by itself.
+    .executableTarget(
+      name: "machine-bench", dependencies: ["Target", "ISCSI", "SCSI", "Ring"], path: "Benchmarks/MachineBench",
+      swiftSettings: swift),
 
     tests("Architecture", []),
     // The meaning of every operation, as one body of tests for all rings.

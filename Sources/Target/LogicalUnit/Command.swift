@@ -67,6 +67,26 @@ public struct Command {
   public var scratch: UInt64 = 0
 
   public init() {}
+
+  /// Makes it ready for another command in the same slot.
+  mutating func renew() {
+    generation &+= 1
+    if cdbLength != 16 {
+      cdbLength = 16
+      for index in 16..<Self.cdbLengthMax { cdb[index] = 0 }
+    }
+    buffer = .empty
+    dataOutLength = 0
+    dataIn = .empty
+    status = 0
+    senseLength = 0
+    isAborted = false
+    phase = 0
+    lba = 0
+    blockCount = 0
+    progress = 0
+    scratch = 0
+  }
 }
 
 /// A task's slot in the task table.

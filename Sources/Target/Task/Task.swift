@@ -119,6 +119,33 @@ struct Task {
   static let noUnit = UInt32.max
 }
 
+extension Task {
+  /// Makes a used slot new: everything that a new task does not set itself. The bytes of CDB and sense data are written
+  /// before they are read, but for what lies behind a short CDB.
+  fileprivate mutating func renew() {
+    command.renew()
+    dataError = .none
+    wanted = 0
+    gathered = .empty
+    received = 0
+    unsolicitedOpen = false
+    unsolicitedLimit = 0
+    burstStart = 0
+    solicitedStart = 0
+    requestedEnd = 0
+    nextR2TSN = 0
+    outstandingR2Ts = 0
+    nextDataSN = 0
+    starvedLength = 0
+    deviceLength = 0
+    isReceivingInto = false
+    isSending = false
+    isOnMedium = false
+    isInTaskSet = false
+    abortWaiter = -1
+  }
+}
+
 /// What went wrong with data-out; the sense data follow RFC 7143 §11.4.7.2.
 enum DataError: UInt8 {
   case none
@@ -160,11 +187,7 @@ struct TaskTable: ~Copyable {
     if freeHead >= 0 {
       slot = slots + Int(freeHead)
       freeHead = slot.pointee.next
-      let generation = slot.pointee.command.generation &+ 1
-      let index = slot.pointee.command.task
-      slot.pointee = Task()
-      slot.pointee.command.generation = generation
-      slot.pointee.command.task = index
+      slot.pointee.renew()
     } else {
       guard touched < capacity else { return nil }
       slot = slots + touched

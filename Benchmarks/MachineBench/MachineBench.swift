@@ -1,0 +1,147 @@
+import ISCSI
+import Ring
+import SCSI
+import Target
+
+/// What the target costs without any ring: batches of commands go into the machine as one receive each, and what it sends
+/// is taken as sent. Prints nanoseconds a command, the best of several rounds.
+///
+///     swift run -c release machine-bench
+@main
+struct MachineBench {
+  static func main() {
+    for (label, blocks, depth) in [
+      ("512 B read", 1, 32), ("4 KiB read", 8, 32), ("4 KiB read", 8, 1), ("64 KiB read", 128, 8),
+    ] {
+      for backing in [Backing.null, .memory] {
+        let bench = Bench(backing: backing)
+        let best = bench.reads(blocks: UInt16(blocks), depth: depth)
+        print("\(label)  depth \(depth)  \(backing == .null ? "null  " : "memory")  \(best) ns a command")
+      }
+    }
+  }
+}
+
+/// One logged-in session on a machine whose operations are carried out by hand.
+private final class Bench {
+  private let arena = Arena(capacity: 64 << 20)
+  private let machine: TargetMachine
+  private var operations = Operations()
+  private var completions: [Completion] = []
+  private var receive: (token: Token, extent: Extent)?
+  private var cmdSN: UInt32 = 1
+
+  init(backing: Backing) {
+    let unit = LogicalUnitConfiguration(lun: 0, blockCount: 1 << 16, backing: backing)
+    machine = TargetMachine(
+      configuration: TargetConfiguration(
+        nodes: [TargetNode(name: "iqn.2026-11.example:bench", logicalUnits: [unit])],
+        portals: [Portal(listener: Handle(1), address: SocketAddress(127, 0, 0, 1, port: 3260))]),
+      arena: arena)
+    turn()
+    settle()
+    var writer = TextWriter()
+    writer.append("InitiatorName", "iqn.2026-11.example:a")
+    writer.append("TargetName", "iqn.2026-11.example:bench")
+    writer.append("MaxRecvDataSegmentLength", "262144")
+    var login = ProtocolDataUnit(.loginRequest, data: writer.bytes)
+    login.header.write {
+      $0.isImmediate = true
+      $0.isTransit = true
+      $0.currentStage = 1
+      $0.nextStage = 3
+      $0.cmdSN = 1
+    }
+    feed(login.encoded())
+    feed(command(blocks: 0, tag: 0).encoded())
+  }
+
+  func reads(blocks: UInt16, depth: Int) -> Int {
+    var best = Int.max
+    let clock = ContinuousClock()
+    for _ in 0..<20 {
+      let rounds = 40_000 / depth
+      let batch = (0..<depth).map { command(blocks: blocks, tag: UInt32($0)).encoded() }.flatMap { $0 }
+      let elapsed = clock.measure {
+        for _ in 0..<rounds { feedNumbered(batch, depth) }
+      }
+      let nanoseconds = elapsed.components.seconds * 1_000_000_000 + elapsed.components.attoseconds / 1_000_000_000
+      best = min(best, Int(nanoseconds) / (rounds * depth))
+    }
+    return best
+  }
+
+  private func command(blocks: UInt16, tag: UInt32) -> ProtocolDataUnit {
+    var pdu = ProtocolDataUnit(.scsiCommand)
+    let number = cmdSN
+    cmdSN &+= 1
+    pdu.header.write {
+      $0.isRead = blocks > 0
+      $0.taskAttribute = 1
+      $0.initiatorTaskTag = tag
+      $0.expectedDataTransferLength = UInt32(blocks) * 512
+      $0.cmdSN = number
+    }
+    pdu.header.bytes[32] = blocks > 0 ? 0x28 : 0
+    pdu.header.bytes[39] = UInt8(blocks >> 8)
+    pdu.header.bytes[40] = UInt8(blocks & 255)
+    return pdu
+  }
+
+  /// Feeds a batch of commands, numbered anew in place.
+  private func feedNumbered(_ batch: [UInt8], _ depth: Int) {
+    guard let pending = receive, pending.extent.length >= batch.count else { return }
+    let target = arena.bytes(pending.extent)
+    target.copyBytes(from: batch)
+    for index in 0..<depth {
+      target.storeBytes(of: number.bigEndian, toByteOffset: index * 48 + 24, as: UInt32.self)
+      number &+= 1
+    }
+    receive = nil
+    completions.append(Completion(token: pending.token, result: UInt64(batch.count)))
+    settle()
+  }
+  private lazy var number: UInt32 = 2
+
+  private func feed(_ bytes: [UInt8]) {
+    guard let pending = receive else { return }
+    arena.bytes(pending.extent).copyBytes(from: bytes)
+    receive = nil
+    completions.append(Completion(token: pending.token, result: UInt64(bytes.count)))
+    settle()
+  }
+
+  private func settle() {
+    while !completions.isEmpty { turn() }
+  }
+
+  private var batch: [Completion] = []
+
+  private func turn() {
+    swap(&batch, &completions)
+    completions.removeAll(keepingCapacity: true)
+    machine.step(batch, now: .zero, into: &operations)
+    for operation in operations.items {
+      switch operation.kind {
+      case .accept:
+        if receive == nil, operation.token.rawValue & 0xFF == 0, !isConnected {
+          isConnected = true
+          completions.append(Completion(token: operation.token, result: 5))
+        }
+      case .describe:
+        completions.append(Completion(token: operation.token, result: UInt64(2 * SocketAddress.encodedLength)))
+      case .receive:
+        receive = (operation.token, operations.extents[Int(operation.firstExtent)])
+      case .send:
+        var count = 0
+        let first = Int(operation.firstExtent)
+        for index in first..<(first + Int(operation.extentCount)) { count += operations.extents[index].length }
+        completions.append(Completion(token: operation.token, result: UInt64(count)))
+      default:
+        break
+      }
+    }
+    operations.removeAll()
+  }
+  private var isConnected = false
+}
