@@ -12,12 +12,10 @@ test: ## install what the tests need, and pass them all
 	@scripts/test
 
 build: ## a debug build
-	@scripts/install run
-	@swift build
+	@scripts/build debug
 
 release: ## a release build, .build/release/simsan
-	@scripts/install run
-	@swift build -c release --product simsan
+	@scripts/build release
 
 lint: ## is the layout as .swift-format says?
 	@scripts/lint
