@@ -74,6 +74,8 @@ struct Connection {
   var staging = Extent.empty
   var stagingUsed = 0
   var isDirty = false
+  /// Tasks that wait until less is queued, in their order.
+  var throttled: [UInt32] = []
   /// The longest data segment that the initiator takes.
   var sendLengthMax = Self.defaultDataSegmentLength
   var statSN: UInt32 = 1

@@ -17,6 +17,9 @@ extension TargetCore {
   /// gets to send no further requests.
   static var queuedEntriesMax: Int { 8192 }
 
+  /// Above so many queued bytes, no further command of the session begins: its reads would fill the memory of all.
+  var queuedBytesMax: Int { context.arena.capacity / 8 }
+
   mutating func markDirty(_ connection: UnsafeMutablePointer<Connection>) {
     guard !connection.pointee.isDirty else { return }
     connection.pointee.isDirty = true
@@ -224,7 +227,22 @@ extension TargetCore {
     connection.pointee.lastSent = context.now
     statistics.bytesSent &+= completion.result
     consumeSent(connection, Int(truncatingIfNeeded: completion.result))
+    if !connection.pointee.throttled.isEmpty { startThrottled(connection) }
     markDirty(connection)
+  }
+
+  /// Begins commands that waited for the queue to shrink.
+  private mutating func startThrottled(_ connection: UnsafeMutablePointer<Connection>) {
+    var taken = 0
+    while taken < connection.pointee.throttled.count, connection.pointee.queuedBytes <= queuedBytesMax / 2 {
+      let index = connection.pointee.throttled[taken]
+      taken += 1
+      guard let task = tasks[index], task.pointee.phase == .throttled,
+        task.pointee.connection == connection.pointee.index
+      else { continue }
+      hand(task)
+    }
+    connection.pointee.throttled.removeFirst(min(taken, connection.pointee.throttled.count))
   }
 
   /// Takes `count` sent bytes off the queue, and gives back what nobody needs any more.

@@ -84,7 +84,7 @@ struct LoginNegotiation {
       hasIdentity = true
       if let status = identify(authority) { return .refuse(status) }
     }
-    declare(current, &writer)
+    declare(current, authority, &writer)
     text = writer.bytes
     stage = current
     guard header.isTransit else { return .answer(transit: false, current: current, next: 0) }
@@ -316,12 +316,15 @@ struct LoginNegotiation {
     return nil
   }
 
-  /// What the target declares by itself: its portal group at once, its segment length once in the operational stage.
-  private mutating func declare(_ current: UInt8, _ writer: inout TextWriter) {
+  /// What the target declares by itself: its portal group and its alias at once, its segment length once in the operational stage.
+  private mutating func declare(_ current: UInt8, _ authority: borrowing LoginAuthority, _ writer: inout TextWriter) {
     if !hasDeclaredGroup, !identity.isDiscovery, identity.tsih == 0 {
       // In the first answer to a text that is complete (RFC 7143 §6.3.1).
       hasDeclaredGroup = true
       writer.append("TargetPortalGroupTag", groupTag)
+      if identity.node >= 0, let alias = authority.nodes[Int(identity.node)].alias {
+        writer.append("TargetAlias", alias)
+      }
     }
     if current == LoginStage.operationalNegotiation.rawValue, !hasDeclaredLength {
       hasDeclaredLength = true

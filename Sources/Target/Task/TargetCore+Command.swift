@@ -175,8 +175,20 @@ extension TargetCore {
     if !task.pointee.unsolicitedOpen { task.pointee.burstStart = count }
   }
 
-  /// Hands a task to its logical unit, when it is its turn.
+  /// Begins a task whose turn it is, unless its session must take more of its answers first.
   mutating func start(_ task: UnsafeMutablePointer<Task>) {
+    if let connection = connections[task.pointee.connection],
+      connection.pointee.queuedBytes > queuedBytesMax || !connection.pointee.throttled.isEmpty
+    {
+      task.pointee.phase = .throttled
+      connection.pointee.throttled.append(task.pointee.command.task)
+      return
+    }
+    hand(task)
+  }
+
+  /// Hands a task to its logical unit.
+  mutating func hand(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.phase = .active
     let session = sessions[task.pointee.session]
     let node = Int(session.pointee.node)
@@ -338,16 +350,23 @@ extension TargetCore {
 
   /// Gives the slot and the memory back, once nobody uses them.
   mutating func releaseTaskIfDone(_ task: UnsafeMutablePointer<Task>) {
-    guard task.pointee.phase == .ending || task.pointee.phase == .responding, !task.pointee.isOnMedium,
+    guard task.pointee.phase == .ending || task.pointee.isAnswered, !task.pointee.isOnMedium,
       !task.pointee.isSending, !task.pointee.isReceivingInto
     else { return }
     free(task.pointee.command.buffer)
     free(task.pointee.gathered)
     let waiter = task.pointee.abortWaiter
-    let session = sessions[task.pointee.session]
+    let isAnswered = task.pointee.isAnswered
+    let session = task.pointee.session
     tasks.give(task)
-    session.pointee.taskCount -= 1
     if waiter >= 0 { functionStep(Int(waiter)) }
+    if !isAnswered { leaveSession(session) }
+  }
+
+  /// One task less that a session waits for.
+  mutating func leaveSession(_ index: UInt32) {
+    let session = sessions[index]
+    session.pointee.taskCount -= 1
     if session.pointee.phase == .ending, session.pointee.taskCount == 0 { sessionEnded(session) }
   }
 }

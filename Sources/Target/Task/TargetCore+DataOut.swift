@@ -231,7 +231,7 @@ extension TargetCore {
       gatherMore(task)
     case .swallowing:
       respond(task)
-    case .free, .held, .active, .starved, .responding, .ending:
+    case .free, .held, .throttled, .active, .starved, .responding, .ending:
       break
     }
   }

@@ -20,11 +20,11 @@ extension TargetCore {
     leaveTaskSet(task)
     unlink(task)
     task.pointee.phase = .responding
+    defer { endAnswered(task) }
     guard let connection = connections[task.pointee.connection], connection.pointee.session >= 0,
       UInt32(connection.pointee.session) == task.pointee.session
     else {
       // Its connection is gone; so will its session be.
-      releaseTaskIfDone(task)
       return
     }
     let status = task.pointee.command.status
@@ -34,15 +34,9 @@ extension TargetCore {
     if length > 0 {
       let isGood = status == Status.good.rawValue || status == Status.conditionMet.rawValue
       dataInCount = sendDataIn(connection, task, task.pointee.command.dataIn.prefix(length), isGood ? residual : nil)
-      if isGood {
-        releaseTaskIfDone(task)
-        return
-      }
+      if isGood { return }
     }
-    guard let header = beginPDU(connection, .scsiResponse) else {
-      releaseTaskIfDone(task)
-      return
-    }
+    guard let header = beginPDU(connection, .scsiResponse) else { return }
     header.initiatorTaskTag = task.pointee.initiatorTaskTag
     header.status = status
     header.expDataSN = dataInCount
@@ -60,7 +54,14 @@ extension TargetCore {
     } else {
       finishPDU(connection, header)
     }
+  }
+
+  /// The session need not wait for an answered task, only its memory must.
+  private mutating func endAnswered(_ task: UnsafeMutablePointer<Task>) {
+    task.pointee.isAnswered = true
+    let session = task.pointee.session
     releaseTaskIfDone(task)
+    leaveSession(session)
   }
 
   /// A command that transfers data in the direction that the initiator did not ask for (RFC 7143 §11.3.1 R and W bits).

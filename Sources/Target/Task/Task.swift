@@ -11,6 +11,8 @@ struct Task {
     case held
     /// The device server has it, or it waits for other tasks.
     case active
+    /// It waits until the initiator has taken more of what is queued for it.
+    case throttled
     /// It waits for memory.
     case starved
     /// It waits for data-out.
@@ -106,6 +108,9 @@ struct Task {
   /// The device server has it in its task set.
   var isInTaskSet = false
 
+  /// It has been answered, and its session does not wait for it any more.
+  var isAnswered = false
+
   /// The task management function that waits for its end; -1 for none.
   var abortWaiter: Int32 = -1
 
@@ -142,6 +147,7 @@ extension Task {
     isSending = false
     isOnMedium = false
     isInTaskSet = false
+    isAnswered = false
     abortWaiter = -1
   }
 }
