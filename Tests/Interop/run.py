@@ -12,7 +12,7 @@ import functools
 import pathlib
 import sys
 
-from cases import bad_input, conformance_program, libiscsi_tools, life, qemu
+from cases import bad_input, conformance_program, libiscsi_tools, life, qemu, scenarios
 from harness.runner import Tally
 from harness.server import Server, Simsan, Tgt
 
@@ -35,6 +35,7 @@ def main() -> int:
         try:
             for module in (life, libiscsi_tools, qemu, bad_input, conformance_program):
                 tally.play(server, module.cases(), options.only)
+            tally.play(server, scenarios.cases(options.program), options.only)
         finally:
             server.remove()
     return tally.close()
