@@ -1,4 +1,4 @@
-"""The scenarios of this repository over TCP: the same files, on a served target. What needs the simulation is skipped."""
+"""This repository's scenarios over TCP, on a served target: the same files. What needs the simulation is skipped."""
 
 import functools
 import pathlib
