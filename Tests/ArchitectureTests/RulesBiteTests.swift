@@ -41,6 +41,8 @@ import Testing
     #expect(ManifestRule.check(good).isEmpty)
     #expect(ManifestRule.check(#"room("Target", ["Ring", "HostRing"])"#).map(\.found) == ["Target depends on HostRing"])
     #expect(ManifestRule.check(#"room("Attic")"#).count == 1)
+    let bench = #".executableTarget(name: "machine-bench", dependencies: ["Ring"], path: "Benchmarks/MachineBench")"#
+    #expect(ManifestRule.check(bench).isEmpty)
     #expect(ManifestRule.check(#".executableTarget(name: "simsan", dependencies: ["SimNet"])"#).count == 1)
   }
 

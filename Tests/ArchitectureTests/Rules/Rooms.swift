@@ -123,13 +123,16 @@ enum ManifestRule {
       let line = tokens[index].line
       var said: [String] = []
       var depth = 0
+      var isPath = false
       index += 1
       repeat {
         if tokens[index].text == "(" { depth += 1 }
         if tokens[index].text == ")" { depth -= 1 }
+        if tokens[index].text == "path" { isPath = true }
         if tokens[index].kind == .string {
-          if nextString < strings.count { said.append(strings[nextString]) }
+          if nextString < strings.count, !isPath { said.append(strings[nextString]) }
           nextString += 1
+          isPath = false
         }
         index += 1
       } while depth > 0 && index < tokens.count
