@@ -1,1 +1,283 @@
-// Placeholder of the first commit; the room is filled next.
+import Ring
+import SimClock
+import SimDisk
+import SimNet
+
+/// Carries out the operations of one machine on the virtual time, sockets and media of a ``World``.
+///
+/// The world steps the machine of a process by itself; a ring without a machine is driven by hand, as a test does it:
+/// ``reap(into:until:)`` then lets virtual time pass until something has completed.
+public final class SimRing: Ring {
+  /// An operation that has not completed yet.
+  struct Pending {
+    var operation = Operation.placeholder
+    var generation: UInt32 = 0
+    var isLive = false
+    /// The order of submission, over the life of the ring.
+    var sequence: UInt64 = 0
+    var extents: [Extent] = []
+    /// Media: what the faults in force have decided.
+    var verdict = DiskVerdict(length: 0)
+    var mark: UInt64 = 0
+    /// A cancel that came too late and waits for this operation to complete.
+    var canceller: Token?
+  }
+
+  /// What a handle names.
+  struct HandleSlot {
+    enum Kind: UInt8 {
+      case free
+      case socket
+      case listener
+      case medium
+    }
+
+    var generation: UInt32 = 0
+    var kind = Kind.free
+    var socket = SocketID.none
+    var listener = ListenerID.none
+    var disk = 0
+    /// The outstanding operations of a socket, by slot; -1 for none.
+    var receive = -1
+    var send = -1
+    var connect = -1
+    /// The outstanding accepts of a listener, oldest first.
+    var accepts: [Int] = []
+  }
+
+  /// A message on its way to a machine.
+  struct Message {
+    var bytes: [UInt8]
+    var socket: SocketID
+  }
+
+  unowned let world: World
+  let timeline: Timeline
+  let network: Network
+
+  public let process: ProcessID
+  public let host: HostID
+
+  /// Counts the lives of the process; events of an earlier life are ignored.
+  var incarnation: UInt32 = 0
+
+  /// The memory that the operations of the present machine refer to.
+  public internal(set) var arena: Arena?
+
+  var handles: [HandleSlot] = []
+  var freeHandles: [Int] = []
+  var pending: [Pending] = []
+  var freePending: [Int] = []
+  var tokens = TokenMap()
+  var nextSequence: UInt64 = 0
+  var timers = TimerHeap()
+  /// When the earliest timer event that is under way is due, in nanoseconds.
+  var timerEventTime: UInt64 = .max
+  var ready: [Completion] = []
+  var messages: [Message] = []
+  var mailboxes: [Int] = []
+
+  init(world: World, process: ProcessID, host: HostID) {
+    self.world = world
+    self.timeline = world.timeline
+    self.network = world.network
+    self.process = process
+    self.host = host
+  }
+
+  // MARK: Ring
+
+  /// Virtual time.
+  public var now: Instant { timeline.now }
+
+  public func listen(
+    at address: SocketAddress, backlog: Int
+  ) throws(RingError) -> (listener: Handle, address: SocketAddress) {
+    guard let index = makeHandle(.listener) else { throw .noResources }
+    do {
+      let (listener, address) = try network.listen(
+        on: host, at: address, backlog: backlog, owner: owner(of: index))
+      handles[index].listener = listener
+      return (handle(of: index), address)
+    } catch {
+      freeHandle(index)
+      throw error
+    }
+  }
+
+  /// Opens a medium of this host, or of any.
+  public func open(_ disk: DiskID) -> Handle {
+    guard let index = makeHandle(.medium) else { return .none }
+    handles[index].disk = Int(disk.rawValue)
+    return handle(of: index)
+  }
+
+  public func submit(_ batch: inout Operations) {
+    let items = batch.items
+    let addresses = batch.addresses
+    batch.extents.withUnsafeBufferPointer { extents in
+      for operation in items {
+        let first = Int(operation.firstExtent)
+        let own = UnsafeBufferPointer(rebasing: extents[first..<first + Int(operation.extentCount)])
+        begin(operation, own, addresses)
+      }
+    }
+    batch.removeAll()
+    world.deliverSignals()
+  }
+
+  public func reap(into completions: inout [Completion], until deadline: Instant) {
+    if !world.isHandling {
+      world.handleDue()
+      while ready.isEmpty, timeline.now < deadline {
+        guard let next = timeline.nextTime, next <= deadline else {
+          // Nothing will happen before the deadline; a wait without end would never return.
+          if deadline < .distantFuture { timeline.advance(to: deadline) }
+          break
+        }
+        world.advanceOneInstant()
+      }
+    }
+    drain(into: &completions)
+  }
+
+  func drain(into completions: inout [Completion]) {
+    for completion in ready {
+      timeline.record(
+        .completion, detail: completion.error.rawValue, subject: process.rawValue, completion.token.rawValue,
+        completion.result)
+    }
+    completions.append(contentsOf: ready)
+    ready.removeAll(keepingCapacity: true)
+  }
+
+  // MARK: Handles
+
+  /// A handle is (generation, process, slot), so that one of another process is as stale as an old one.
+  private static let slotBits: UInt64 = 20
+  private static let processBits: UInt64 = 12
+
+  func makeHandle(_ kind: HandleSlot.Kind) -> Int? {
+    let index: Int
+    if let free = freeHandles.popLast() {
+      index = free
+    } else {
+      guard handles.count < 1 << Self.slotBits else { return nil }
+      index = handles.count
+      handles.append(HandleSlot())
+    }
+    handles[index].kind = kind
+    return index
+  }
+
+  func freeHandle(_ index: Int) {
+    handles[index].kind = .free
+    handles[index].generation &+= 1
+    handles[index].socket = .none
+    handles[index].listener = .none
+    handles[index].receive = -1
+    handles[index].send = -1
+    handles[index].connect = -1
+    handles[index].accepts.removeAll(keepingCapacity: true)
+    freeHandles.append(index)
+  }
+
+  func handle(of index: Int) -> Handle {
+    Handle(
+      UInt64(handles[index].generation) << 32
+        | (UInt64(process.rawValue) & (1 << Self.processBits - 1)) << Self.slotBits | UInt64(index))
+  }
+
+  /// The slot of a handle of this kind; nil when it is stale.
+  func index(of handle: Handle, _ kind: HandleSlot.Kind) -> Int? {
+    let index = Int(handle.rawValue & (1 << Self.slotBits - 1))
+    guard index < handles.count, handles[index].kind == kind, self.handle(of: index) == handle else { return nil }
+    return index
+  }
+
+  /// What the network calls this handle's owner.
+  func owner(of index: Int) -> UInt64 { UInt64(process.rawValue) << 32 | UInt64(index) }
+
+  // MARK: Outstanding operations
+
+  /// Keeps an operation until it completes. The slot's number.
+  func keep(_ operation: Operation, _ extents: UnsafeBufferPointer<Extent>) -> Int {
+    let index: Int
+    if let free = freePending.popLast() {
+      index = free
+    } else {
+      index = pending.count
+      pending.append(Pending())
+    }
+    pending[index].operation = operation
+    pending[index].isLive = true
+    pending[index].sequence = nextSequence
+    nextSequence += 1
+    pending[index].extents.append(contentsOf: extents)
+    if !tokens.insert(operation.token.rawValue, index) { world.note(.tokenReused, process, operation) }
+    return index
+  }
+
+  /// Completes an outstanding operation.
+  func complete(_ index: Int, _ error: RingError, result: UInt64 = 0, handle: Handle = .none) {
+    let token = pending[index].operation.token
+    let canceller = pending[index].canceller
+    tokens.remove(token.rawValue, index)
+    pending[index].isLive = false
+    pending[index].generation &+= 1
+    pending[index].extents.removeAll(keepingCapacity: true)
+    pending[index].canceller = nil
+    freePending.append(index)
+    finish(token, error, result: result, handle: handle)
+    if let canceller { finish(canceller, .notFound) }
+  }
+
+  /// Puts a completion on the way to the machine.
+  func finish(_ token: Token, _ error: RingError, result: UInt64 = 0, handle: Handle = .none) {
+    ready.append(Completion(token: token, error: error, result: error == .none ? result : 0, handle: handle))
+    world.wake(process)
+  }
+
+  /// Forgets everything that belonged to the present machine, whose process has ended.
+  func forget() {
+    incarnation &+= 1
+    for index in pending.indices where pending[index].isLive {
+      pending[index].isLive = false
+      pending[index].generation &+= 1
+      pending[index].extents.removeAll(keepingCapacity: true)
+      pending[index].canceller = nil
+      freePending.append(index)
+    }
+    for index in handles.indices where handles[index].kind != .free { freeHandle(index) }
+    tokens.removeAll()
+    timers.removeAll()
+    timerEventTime = .max
+    ready.removeAll(keepingCapacity: true)
+    mailboxes.removeAll(keepingCapacity: true)
+    messages.removeAll()
+    arena = nil
+  }
+}
+
+extension Operation {
+  /// An operation that is nothing, for an empty slot.
+  static let placeholder: Operation = {
+    var batch = Operations()
+    batch.timer(at: .zero, token: Token(0))
+    return batch.items[0]
+  }()
+}
+
+extension SimRing {
+  /// The process dies: its kernel closes what it had open, in the order of the slots.
+  func closeSockets() {
+    for index in handles.indices {
+      switch handles[index].kind {
+      case .socket: network.close(handles[index].socket)
+      case .listener: network.close(handles[index].listener)
+      case .free, .medium: break
+      }
+    }
+    for message in messages where message.socket != .none { network.close(message.socket) }
+  }
+}

@@ -1,0 +1,107 @@
+import Ring
+import SimClock
+
+/// The volatile cache: what is stable, and what a crash leaves.
+extension Disk {
+  /// Plays the oldest entries of the log, up to number `mark`, into the stable image.
+  func destage(upTo mark: UInt64) {
+    while log.count > 0, log.removedCount < mark {
+      play(log[0])
+      log.removeFirst()
+    }
+  }
+
+  /// Writes back what does not fit into the cache.
+  func trimCache() {
+    while log.dataLength > options.cacheLength || log.count > 1 << 16 { destage(upTo: log.removedCount + 1) }
+  }
+
+  private func play(_ entry: WriteLog.Entry) {
+    switch entry.kind {
+    case .data:
+      log.forEachPiece(from: entry.position, length: Int(entry.length)) { piece, done in
+        stable.write(at: entry.offset + UInt64(done), piece)
+      }
+    case .zeroes: stable.clear(at: entry.offset, length: entry.length, allocated: true)
+    case .discard: stable.clear(at: entry.offset, length: entry.length, allocated: false)
+    }
+  }
+
+  /// The power fails: of each write that was not flushed, all, nothing or any of its atomic units survive, as drawn.
+  /// What is left is what is read from now on, and it is stable.
+  public func crash() {
+    counters.crashes += 1
+    settle()
+  }
+
+  /// After a failed flush what was cached is indeterminate: each part of it may be on the medium or lost, and nothing
+  /// will write it back. Reads show at once what is there.
+  public func loseCache() { settle() }
+
+  private func settle() {
+    for index in 0..<log.count { survive(log[index]) }
+    let length = UInt64(PageMap.pageLength)
+    for index in 0..<log.count where log[index].length > 0 {
+      let entry = log[index]
+      current.copy(entry.offset / length..<(entry.offset + entry.length + length - 1) / length, from: stable)
+    }
+    log.removeAll()
+  }
+
+  private func survive(_ entry: WriteLog.Entry) {
+    if entry.isStable {
+      play(entry)
+      return
+    }
+    let unit = max(options.atomicUnit, 1)
+    let units = entry.length == 0 ? 0 : (entry.offset + entry.length - 1) / unit - entry.offset / unit + 1
+    switch crashRandom.next(below: UInt64(4)) {
+    case 0: counters.unitsLost += units
+    case 1: play(entry)
+    default:
+      counters.writesTorn += 1
+      tear(entry, unit)
+    }
+  }
+
+  /// Lets some of the atomic units of a write survive.
+  private func tear(_ entry: WriteLog.Entry, _ unit: UInt64) {
+    guard entry.kind == .data else {
+      // These can be huge: a part from a drawn cut on survives, or the part before it.
+      let units = entry.length / unit
+      let cut = units == 0 ? 0 : crashRandom.next(below: units + 1) * unit
+      var piece = entry
+      if crashRandom.chance(1, of: 2) {
+        piece.length = cut
+      } else {
+        piece.offset += cut
+        piece.length -= cut
+      }
+      if piece.length > 0 { play(piece) }
+      return
+    }
+    var done: UInt64 = 0
+    var bits: UInt64 = 0
+    var left = 0
+    while done < entry.length {
+      let offset = entry.offset + done
+      let length = min(unit - offset % unit, entry.length - done)
+      if left == 0 {
+        bits = crashRandom.next()
+        left = 64
+      }
+      if bits & 1 != 0 {
+        var piece = entry
+        piece.offset = offset
+        piece.length = length
+        piece.position = entry.position + done
+        play(piece)
+      } else {
+        counters.unitsLost += 1
+      }
+      bits >>= 1
+      left -= 1
+      done += length
+    }
+  }
+}

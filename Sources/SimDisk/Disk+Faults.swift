@@ -1,0 +1,134 @@
+import Ring
+import SimClock
+
+/// A fault of a medium while it is in force.
+public struct DiskFault: Hashable, Sendable {
+  public enum Effect: Hashable, Sendable {
+    /// The access fails with this error and moves nothing. A failed flush loses what the cache held.
+    case fail(RingError)
+    /// The access takes this much longer.
+    case slow(Interval)
+    /// The access never completes while the fault is in force.
+    case stuck
+    /// Reads and writes move fewer bytes than asked, a drawn number of atomic units.
+    case short
+    /// A write is reported as done, and the medium shows what was there before.
+    case lost
+    /// A write is reported as done, and the medium shows it this many bytes further on instead.
+    case misdirected(UInt64)
+  }
+
+  public var effect: Effect
+
+  /// The accesses that it applies to.
+  public var reads = true
+  public var writes = true
+  public var flushes = false
+
+  /// The bytes that it applies to; a flush counts as all bytes.
+  public var range: Range<UInt64> = 0..<UInt64.max
+
+  /// How often it strikes, of the accesses that it applies to.
+  public var chance: Ratio = .always
+
+  /// How often it strikes at most.
+  public var limit: UInt64 = .max
+
+  public init(_ effect: Effect) { self.effect = effect }
+}
+
+struct FaultRule {
+  var id: UInt32
+  var fault: DiskFault
+  var fired: UInt64 = 0
+}
+
+/// Names a fault of a medium that is in force.
+public struct DiskFaultID: Hashable, Sendable {
+  var rawValue: UInt32
+}
+
+/// What the faults in force make of one access.
+public struct DiskVerdict: Hashable, Sendable {
+  public var error = RingError.none
+  public var delay = Interval.zero
+  public var isStuck = false
+  public var isLost = false
+  /// The bytes to which the access is cut.
+  public var length: UInt64
+  /// How many bytes further on the write goes.
+  public var displacement: UInt64 = 0
+  /// The fault that decides the fate of a lost or misdirected write.
+  public var fault = DiskFaultID(rawValue: .max)
+
+  /// No fault: all of `length` bytes.
+  public init(length: UInt64) { self.length = length }
+}
+
+extension Disk {
+  /// Puts a fault in force.
+  public func inject(_ fault: DiskFault) -> DiskFaultID {
+    let id = DiskFaultID(rawValue: nextRule)
+    nextRule += 1
+    rules.append(FaultRule(id: id.rawValue, fault: fault))
+    return id
+  }
+
+  /// Takes a fault back, and with it what it has made of the contents.
+  public func lift(_ id: DiskFaultID) {
+    rules.removeAll { $0.id == id.rawValue }
+    damage.removeAll { $0.fault == id.rawValue }
+  }
+
+  /// How often a fault that is in force has struck.
+  public func fired(_ id: DiskFaultID) -> UInt64 {
+    (rules.first { $0.id == id.rawValue })?.fired ?? 0
+  }
+
+  /// What the faults in force make of an access that starts now.
+  public func judge(_ access: Access, at offset: UInt64, length: UInt64) -> DiskVerdict {
+    var verdict = DiskVerdict(length: length)
+    for index in rules.indices {
+      let fault = rules[index].fault
+      switch access {
+      case .read, .seek: if !fault.reads { continue }
+      case .write, .discard, .writeZeroes: if !fault.writes { continue }
+      case .flush: if !fault.flushes { continue }
+      }
+      if access != .flush {
+        let (end, overflow) = offset.addingReportingOverflow(max(length, 1))
+        guard offset < fault.range.upperBound, overflow || end > fault.range.lowerBound else { continue }
+      }
+      guard rules[index].fired < fault.limit, faultRandom.chance(fault.chance) else { continue }
+      switch fault.effect {
+      case .fail(let error): verdict.error = error
+      case .slow(let time): verdict.delay = verdict.delay + time
+      case .stuck: verdict.isStuck = true
+      case .short:
+        let unit = max(options.atomicUnit, options.alignment, 1)
+        guard access == .read || access == .write, verdict.length > unit else { continue }
+        verdict.length = (1 + faultRandom.next(below: (verdict.length - 1) / unit)) * unit
+      case .lost:
+        guard access == .write else { continue }
+        verdict.isLost = true
+        verdict.fault = DiskFaultID(rawValue: rules[index].id)
+      case .misdirected(let displacement):
+        guard access == .write, displacement > 0 else { continue }
+        verdict.displacement = displacement
+        verdict.fault = DiskFaultID(rawValue: rules[index].id)
+      }
+      rules[index].fired += 1
+    }
+    return verdict
+  }
+
+  /// Pulls the medium out, until ``insert()`` was called as often.
+  public func remove() { removals += 1 }
+
+  public func insert() { removals = max(0, removals - 1) }
+
+  /// Changes the size, to at most ``sizeMax``; what lies beyond a smaller one is kept and shows again if it grows.
+  public func resize(to size: UInt64) { options.size = min(size, sizeMax) }
+
+  public func setReadOnly(_ isReadOnly: Bool) { options.isReadOnly = isReadOnly }
+}

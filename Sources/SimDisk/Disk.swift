@@ -1,0 +1,224 @@
+import Ring
+import SimClock
+
+/// What a simulated medium is like.
+public struct DiskOptions: Hashable, Sendable {
+  /// The size in bytes.
+  public var size: UInt64 = 64 << 20
+
+  /// What is written as a whole or not at all when the power fails, in bytes: a power of two, usually a sector.
+  public var atomicUnit: UInt64 = 512
+
+  /// Whether completed writes may sit in a volatile cache until a flush. Without it every write is stable when it
+  /// completes.
+  public var isCached = true
+
+  /// How many bytes the volatile cache holds; older ones are written back by themselves.
+  public var cacheLength: UInt64 = 32 << 20
+
+  /// The time of a read or a write, without its transfer.
+  public var latency: Interval = .microseconds(60)
+
+  /// Up to how much longer, drawn per operation.
+  public var jitter: Interval = .microseconds(40)
+
+  /// The time of a write that only reaches the cache, without its transfer.
+  public var cachedLatency: Interval = .microseconds(10)
+
+  /// The time of a flush.
+  public var flushLatency: Interval = .microseconds(500)
+
+  /// Bytes a second that the medium transfers; zero for no limit.
+  public var throughput: UInt64 = 3_000_000_000
+
+  /// What offsets and lengths have to be multiples of; 1 for no such demand.
+  public var alignment: UInt64 = 1
+
+  /// Writing fails.
+  public var isReadOnly = false
+
+  public init() {}
+}
+
+/// A simulated medium: sparse contents, a volatile write cache, and what survives a crash.
+///
+/// Two images are kept: what a read returns now, and what is stable. A write goes to the first, and into a log; flushing
+/// plays the log into the second. After a crash the second, with any subset of the log played into it, is what is left.
+/// A medium of any size costs only what was written on it.
+public final class Disk {
+  public enum Access: UInt8, Sendable {
+    case read
+    case write
+    case flush
+    case discard
+    case writeZeroes
+    case seek
+  }
+
+  public let name: String
+  public internal(set) var options: DiskOptions
+
+  /// The most bytes that it can be resized to.
+  public let sizeMax: UInt64
+
+  let timeline: Timeline
+  let current: PageMap
+  let stable: PageMap
+  var log = WriteLog()
+  var latencyRandom: RandomStream
+  var crashRandom: RandomStream
+  var faultRandom: RandomStream
+
+  /// When the medium's transfer path is free, in nanoseconds.
+  private var busyUntil: UInt64 = 0
+
+  public struct Counters: Hashable, Sendable {
+    public var reads: UInt64 = 0
+    public var writes: UInt64 = 0
+    public var flushes: UInt64 = 0
+    public var discards: UInt64 = 0
+    public var bytesRead: UInt64 = 0
+    public var bytesWritten: UInt64 = 0
+    public var crashes: UInt64 = 0
+    /// Atomic units of unflushed writes that did not survive a crash.
+    public var unitsLost: UInt64 = 0
+    /// Writes of which a part survived a crash.
+    public var writesTorn: UInt64 = 0
+  }
+
+  public internal(set) var counters = Counters()
+
+  /// Faults that are in force; see `Disk+Faults.swift`.
+  var rules: [FaultRule] = []
+  var nextRule: UInt32 = 0
+  /// What the faults have made of parts of the contents, over the pristine ones; see `Disk+Damage.swift`.
+  var damage: [Damage] = []
+
+  /// Whether the medium has been pulled out.
+  public internal(set) var removals = 0
+
+  public init(name: String, options: DiskOptions, timeline: Timeline) {
+    self.name = name
+    self.options = options
+    self.timeline = timeline
+    sizeMax = max(options.size.multipliedReportingOverflow(by: 16).partialValue, options.size, 1 << 39)
+    let pages = sizeMax / UInt64(PageMap.pageLength) + 1
+    current = PageMap(pageCountMax: pages)
+    stable = PageMap(pageCountMax: pages)
+    latencyRandom = timeline.random.stream("disk.\(name).latency")
+    crashRandom = timeline.random.stream("disk.\(name).crash")
+    faultRandom = timeline.random.stream("disk.\(name).fault")
+  }
+
+  deinit { log.deallocate() }
+
+  public var size: UInt64 { options.size }
+
+  /// The bytes of storage that the contents take.
+  public var allocatedLength: UInt64 { UInt64(current.pageCount) * UInt64(PageMap.pageLength) }
+
+  /// The bytes of writes that a crash could lose now.
+  public var unflushedLength: UInt64 { log.dataLength }
+
+  /// Why an access cannot be carried out at all; `none` when it can.
+  public func check(_ access: Access, at offset: UInt64, length: UInt64) -> RingError {
+    if removals > 0 { return .removed }
+    switch access {
+    case .flush: return .none
+    case .seek: return offset > size ? .outOfRange : .none
+    case .read, .write, .discard, .writeZeroes:
+      let (end, overflow) = offset.addingReportingOverflow(length)
+      if overflow || end > size { return .outOfRange }
+      if options.alignment > 1, offset % options.alignment != 0 || length % options.alignment != 0 {
+        return .misaligned
+      }
+      if access != .read, options.isReadOnly { return .readOnly }
+      return .none
+    }
+  }
+
+  /// How long an access that starts now takes; the time of its transfer is reserved.
+  public func duration(_ access: Access, length: UInt64, forceUnitAccess: Bool) -> Interval {
+    var time: Interval
+    switch access {
+    case .read: time = options.latency
+    case .write: time = options.isCached && !forceUnitAccess ? options.cachedLatency : options.latency
+    case .flush: time = options.isCached ? options.flushLatency : options.cachedLatency
+    case .discard, .writeZeroes: time = options.latency
+    case .seek: time = options.cachedLatency
+    }
+    if options.jitter > .zero {
+      time = time + Interval(nanoseconds: latencyRandom.next(below: options.jitter.nanoseconds + 1))
+    }
+    guard access == .read || access == .write, options.throughput > 0 else { return time }
+    let now = timeline.now.nanoseconds
+    let (scaled, overflow) = length.multipliedReportingOverflow(by: 1_000_000_000)
+    let transfer = overflow ? UInt64.max / 4 : scaled / options.throughput
+    let (done, late) = max(busyUntil, now).addingReportingOverflow(transfer)
+    busyUntil = late ? .max / 2 : done
+    return time + Interval(nanoseconds: busyUntil - min(now, busyUntil))
+  }
+
+  // MARK: Access, at the time when it takes effect
+
+  /// Reads into `bytes`. The caller has checked the range.
+  public func read(at offset: UInt64, into bytes: UnsafeMutableRawBufferPointer) {
+    current.read(at: offset, into: bytes)
+    if !damage.isEmpty { applyDamage(at: offset, to: bytes) }
+    counters.bytesRead += UInt64(bytes.count)
+  }
+
+  /// Begins a write of `length` bytes at `offset`, whose data follow with ``appendWrite(_:)``; then ``endWrite()``.
+  public func beginWrite(at offset: UInt64, length: UInt64, forceUnitAccess: Bool) {
+    counters.writes += 1
+    if !damage.isEmpty { repair(at: offset, length: length) }
+    log.append(.data, offset: offset, length: 0, isStable: forceUnitAccess)
+  }
+
+  public func appendWrite(_ bytes: UnsafeRawBufferPointer) {
+    guard log.count > 0, bytes.count > 0 else { return }
+    let index = log.count - 1
+    current.write(at: log[index].offset + log[index].length, bytes)
+    log[index].length += UInt64(bytes.count)
+    log.append(data: bytes)
+    counters.bytesWritten += UInt64(bytes.count)
+  }
+
+  public func endWrite() {
+    if options.isCached { trimCache() } else { destage(upTo: log.endNumber) }
+  }
+
+  /// Writes `bytes`: the three calls in one.
+  public func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer, forceUnitAccess: Bool = false) {
+    beginWrite(at: offset, length: UInt64(bytes.count), forceUnitAccess: forceUnitAccess)
+    appendWrite(bytes)
+    endWrite()
+  }
+
+  /// Makes a range read as zeroes, with (`allocated`) or without storage.
+  public func clear(at offset: UInt64, length: UInt64, allocated: Bool) {
+    counters.discards += 1
+    if !damage.isEmpty { repair(at: offset, length: length) }
+    current.clear(at: offset, length: length, allocated: allocated)
+    log.append(allocated ? .zeroes : .discard, offset: offset, length: length, isStable: false)
+    endWrite()
+  }
+
+  /// The mark of a flush that is submitted now: it covers the writes that have taken effect before.
+  public var flushMark: UInt64 { log.endNumber }
+
+  /// Makes everything before `mark` stable.
+  public func flush(upTo mark: UInt64) {
+    counters.flushes += 1
+    destage(upTo: mark)
+  }
+
+  /// The first byte at or after `offset` that has no storage (or has some); the size if there is none.
+  public func seek(from offset: UInt64, toHole: Bool) -> UInt64 {
+    let length = UInt64(PageMap.pageLength)
+    let end = (size + length - 1) / length
+    guard offset < size else { return size }
+    let page = current.first(allocated: !toHole, from: offset / length, below: end)
+    return min(max(page * length, offset), size)
+  }
+}

@@ -1,0 +1,295 @@
+import Ring
+import SimClock
+
+/// Simulated hosts, the links between them, and their byte-stream sockets: a small TCP on virtual time.
+///
+/// A connection is two ``Pipe``s. What crosses a link is an event: a segment, an acknowledgement (which carries the
+/// window), a connection request or its answer, a reset. A link that is down loses what crosses it, and time-outs repeat
+/// it, as TCP does: partitions, stalls, half-open connections and zero windows come out of that and are not scripted.
+/// Bytes arrive in order, always.
+///
+/// The calls on sockets do not block; a ``Signal`` says when to try again. Left out, because nothing above can see it:
+/// sequence numbers, congestion windows, TIME_WAIT.
+public final class Network {
+  struct Host {
+    var name: String
+    var options: HostOptions
+    var interfaces: [Int] = []
+    var isUp = true
+    var nextPort: UInt16 = 49152
+  }
+
+  struct Interface {
+    var host: UInt32
+    var address: SocketAddress
+  }
+
+  /// One direction between two interfaces.
+  struct Link {
+    var options: LinkOptions
+    var random: RandomStream
+    /// How many faults presently lose everything here.
+    var silences = 0
+    /// How many faults presently refuse everything here with "no route".
+    var rejections = 0
+    /// When the last queued byte has been transmitted, in nanoseconds.
+    var busyUntil: UInt64 = 0
+    /// Segments that still have to be corrupted.
+    var corruptions = 0
+    var isCut: Bool { silences > 0 || rejections > 0 }
+  }
+
+  struct Socket {
+    enum State: UInt8 {
+      case free
+      /// A connection request is under way.
+      case connecting
+      case established
+      /// Reset, timed out or refused; the owner has not closed it yet.
+      case failed
+      /// Closed by its owner; what was written still has to arrive.
+      case orphaned
+    }
+
+    var generation: UInt32 = 0
+    var state = State.free
+    var host: UInt32 = 0
+    var local = SocketAddress(high: 0, low: 0, port: 0)
+    var remote = SocketAddress(high: 0, low: 0, port: 0)
+    var localInterface = 0
+    var remoteInterface = -1
+    var peer = SocketID.none
+    var owner: UInt64 = 0
+    /// What the next call reports, once.
+    var error = RingError.none
+    var outgoing = -1
+    var incoming = -1
+    var retries = 0
+    /// It is the one that was accepted.
+    var isServer = false
+    var wantsReadable = false
+    var wantsWritable = false
+  }
+
+  struct Listener {
+    var generation: UInt32 = 0
+    var isLive = false
+    var host: UInt32 = 0
+    var address = SocketAddress(high: 0, low: 0, port: 0)
+    var backlog = 0
+    var owner: UInt64 = 0
+    /// Connections that nobody has accepted yet, from `head` on.
+    var queue: [SocketID] = []
+    var head = 0
+  }
+
+  /// The kinds of the network's events.
+  enum EventKind: UInt8 {
+    case connectionRequest
+    case connectionAnswer
+    case connectionRefused
+    case connectionUnreachable
+    case connectionTimer
+    case segment
+    case acknowledgement
+    case retransmit
+    case pump
+    case reset
+  }
+
+  let timeline: Timeline
+  var hosts: [Host] = []
+  var interfaces: [Interface] = []
+  var links: [Link] = []
+
+  /// The link from interface i to interface j, at [i][j].
+  var linkTable: [[Int]] = []
+
+  var sockets: [Socket] = []
+  var freeSockets: [UInt32] = []
+  var pipes: [Pipe] = []
+  var freePipes: [UInt32] = []
+  var listeners: [Listener] = []
+  var freeListeners: [UInt32] = []
+  var connectionCount: UInt64 = 0
+
+  /// What links between hosts are like, where nothing else is said.
+  public var defaultLink = LinkOptions()
+
+  /// What the owners have to be told; whoever drives the network takes and empties them.
+  public var signals: [Signal] = []
+
+  /// Sees all bytes pass.
+  public var tap: (any NetworkTap)?
+
+  /// What happened, for reports and for tests of tests.
+  public struct Counters: Hashable, Sendable {
+    public var segments: UInt64 = 0
+    public var segmentsLost: UInt64 = 0
+    public var segmentsCorrupted: UInt64 = 0
+    public var retransmissions: UInt64 = 0
+    public var zeroWindows: UInt64 = 0
+    public var resets: UInt64 = 0
+    public var connections: UInt64 = 0
+    public var connectionsRefused: UInt64 = 0
+    public var acceptQueueOverflows: UInt64 = 0
+    public var bytesSent: UInt64 = 0
+    public var bytesReceived: UInt64 = 0
+  }
+
+  public internal(set) var counters = Counters()
+
+  public init(timeline: Timeline) { self.timeline = timeline }
+
+  deinit {
+    for pipe in pipes { pipe.storage.deallocate() }
+  }
+
+  // MARK: Hosts and links
+
+  /// Adds a host with an interface for each of `addresses` (their ports are ignored), linked to all other interfaces.
+  public func addHost(_ name: String, addresses: [SocketAddress], options: HostOptions = HostOptions()) -> HostID {
+    let id = UInt32(hosts.count)
+    hosts.append(Host(name: name, options: options))
+    for address in addresses { addInterface(address, to: id) }
+    return HostID(id)
+  }
+
+  private func addInterface(_ address: SocketAddress, to host: UInt32) {
+    let new = interfaces.count
+    var address = address
+    address.port = 0
+    interfaces.append(Interface(host: host, address: address))
+    hosts[Int(host)].interfaces.append(new)
+    linkTable.append([])
+    for other in 0...new {
+      linkTable[new].append(addLink(from: new, to: other))
+      if other != new { linkTable[other].append(addLink(from: other, to: new)) }
+    }
+  }
+
+  private func addLink(from: Int, to: Int) -> Int {
+    var options = defaultLink
+    if interfaces[from].host == interfaces[to].host {
+      options.latency = .microseconds(10)
+      options.jitter = .zero
+      options.bandwidth = 0
+    }
+    let name = "network.link.\(interfaces[from].address.host)>\(interfaces[to].address.host)"
+    links.append(Link(options: options, random: timeline.random.stream(name)))
+    return links.count - 1
+  }
+
+  /// The directed links from `from` to `to`: all of them, or those of one interface on either side.
+  func linkIndices(from: HostID, _ fromAddress: SocketAddress?, to: HostID, _ toAddress: SocketAddress?) -> [Int] {
+    var result: [Int] = []
+    for i in hosts[Int(from.rawValue)].interfaces {
+      if let fromAddress, !interfaces[i].address.hasSameHost(as: fromAddress) { continue }
+      for j in hosts[Int(to.rawValue)].interfaces {
+        if let toAddress, !interfaces[j].address.hasSameHost(as: toAddress) { continue }
+        result.append(linkTable[i][j])
+      }
+    }
+    return result
+  }
+
+  /// Changes what the links from one host to another are like, in that direction; `addresses` narrow it to a path.
+  public func configureLink(
+    from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil,
+    _ change: (inout LinkOptions) -> Void
+  ) {
+    for index in linkIndices(from: from, fromAddress, to: to, toAddress) { change(&links[index].options) }
+  }
+
+  /// Loses everything from one host to another, in that direction, until ``repair(from:at:to:at:)`` was called as often.
+  public func cut(
+    from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil
+  ) {
+    for index in linkIndices(from: from, fromAddress, to: to, toAddress) { links[index].silences += 1 }
+  }
+
+  /// Takes back one ``cut(from:at:to:at:)``.
+  public func repair(
+    from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil
+  ) {
+    for index in linkIndices(from: from, fromAddress, to: to, toAddress) {
+      links[index].silences = max(0, links[index].silences - 1)
+    }
+  }
+
+  /// As ``cut(from:at:to:at:)``, but a router answers: connecting fails as unreachable at once.
+  public func reject(
+    from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil
+  ) {
+    for index in linkIndices(from: from, fromAddress, to: to, toAddress) { links[index].rejections += 1 }
+  }
+
+  /// Takes back one ``reject(from:at:to:at:)``.
+  public func admit(
+    from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil
+  ) {
+    for index in linkIndices(from: from, fromAddress, to: to, toAddress) {
+      links[index].rejections = max(0, links[index].rejections - 1)
+    }
+  }
+
+  /// Inverts a bit in each of the next `count` segments from one host to another.
+  public func corruptNext(
+    _ count: Int, from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil
+  ) {
+    for index in linkIndices(from: from, fromAddress, to: to, toAddress) { links[index].corruptions += count }
+  }
+
+  /// The addresses of a host.
+  public func addresses(of host: HostID) -> [SocketAddress] {
+    hosts[Int(host.rawValue)].interfaces.map { interfaces[$0].address }
+  }
+
+  public func name(of host: HostID) -> String { hosts[Int(host.rawValue)].name }
+
+  public func isUp(_ host: HostID) -> Bool { hosts[Int(host.rawValue)].isUp }
+
+  public func options(of host: HostID) -> HostOptions { hosts[Int(host.rawValue)].options }
+
+  /// Changes what a host's TCP does, for connections made from now on.
+  public func configureHost(_ host: HostID, _ change: (inout HostOptions) -> Void) {
+    change(&hosts[Int(host.rawValue)].options)
+  }
+
+  // MARK: Events
+
+  func schedule(
+    _ kind: EventKind, at time: UInt64, subject: UInt32, generation: UInt32, _ first: UInt64 = 0, _ second: UInt64 = 0
+  ) {
+    timeline.schedule(
+      Event(
+        time: time, room: .network, kind: kind.rawValue, subject: subject, generation: generation, first: first,
+        second: second))
+  }
+
+  /// Handles an event that the network scheduled.
+  public func handle(_ event: Event) {
+    guard let kind = EventKind(rawValue: event.kind) else { return }
+    let socket = SocketID(slot: event.subject, generation: event.generation)
+    switch kind {
+    case .connectionRequest: connectionRequestArrived(from: socket)
+    case .connectionAnswer: connectionAnswerArrived(at: socket)
+    case .connectionRefused: connectFailed(socket, .connectionRefused)
+    case .connectionUnreachable: connectFailed(socket, .unreachable)
+    case .connectionTimer: connectionTimerFired(socket)
+    case .reset: resetArrived(at: socket)
+    case .segment, .acknowledgement, .retransmit, .pump:
+      let index = Int(event.subject)
+      guard pipes[index].isLive, pipes[index].generation == event.generation else { return }
+      switch kind {
+      case .segment: segmentArrived(index, start: event.first, lengthAndEnd: event.second)
+      case .acknowledgement: acknowledgementArrived(index, position: event.first, edgeAndGap: event.second)
+      case .retransmit: retransmitTimerFired(index)
+      default:
+        pipes[index].isPumpSet = false
+        if event.first == 1 { pipes[index].isCorked = false }
+        pump(index)
+      }
+    }
+  }
+}

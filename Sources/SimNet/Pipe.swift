@@ -1,0 +1,126 @@
+import Ring
+import SimClock
+
+/// One direction of a connection: the bytes between the sender's `send` and the receiver's `receive`.
+///
+/// The bytes of both the send and the receive buffer lie in one circle of memory, from `read` to `written`. Positions
+/// count the bytes of the stream from zero and never wrap; the end of the stream counts as one more byte, so that a FIN
+/// is acknowledged as TCP does it.
+///
+///     read ≤ arrived ≤ next ≤ written(+1)      acked ≤ arrived
+struct Pipe {
+  var generation: UInt32 = 0
+  var isLive = false
+
+  /// The circle; its length is a power of two, and it stays with the slot.
+  var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+  var sender = SocketID.none
+  var receiver = SocketID.none
+
+  /// The receiver's host, which answers with a reset when the receiver is gone.
+  var receiverHost: UInt32 = 0
+
+  /// The directed links that data and acknowledgements take.
+  var link: Int = 0
+  var backLink: Int = 0
+
+  var sendLimit: UInt64 = 0
+  var receiveLimit: UInt64 = 0
+
+  /// The bytes that the sender handed over.
+  var written: UInt64 = 0
+  /// What was transmitted. Goes back to `acked` when that has to be done again.
+  var next: UInt64 = 0
+  /// The most that was ever transmitted.
+  var sent: UInt64 = 0
+  /// What the sender knows to have arrived.
+  var acked: UInt64 = 0
+  /// What has arrived, in order.
+  var arrived: UInt64 = 0
+  /// What the receiver has read.
+  var read: UInt64 = 0
+  /// How far the sender may transmit, as far as it knows.
+  var edge: UInt64 = 0
+  /// How far the receiver last said that it may.
+  var advertised: UInt64 = 0
+
+  /// The sender has said that nothing follows `written`.
+  var isFinished = false
+  /// The sender said that more follows at once: a partial segment waits.
+  var isCorked = false
+  var senderGone = false
+  var receiverGone = false
+
+  /// The times of the last arrivals in either direction, in nanoseconds, which later ones do not overtake.
+  var lastArrival: UInt64 = 0
+  var lastAcknowledgement: UInt64 = 0
+
+  /// When unacknowledged bytes are sent again, in nanoseconds; one event is under way while `isTimerSet`.
+  var retransmitTime: UInt64 = .max
+  var isTimerSet = false
+  var retries = 0
+  /// A gap was noticed and what follows `acked` was sent again; no second time before this position is acknowledged.
+  var recoverUntil: UInt64 = 0
+  /// An event is under way that will transmit when the link's queue has room.
+  var isPumpSet = false
+
+  /// The number of the connection, and whether its client is this pipe's sender.
+  var connection: UInt64 = 0
+  var isFromClient = false
+
+  /// The position after the last byte, the end of the stream included once it is known.
+  var end: UInt64 { written + (isFinished ? 1 : 0) }
+
+  /// The bytes that can be read.
+  var readable: UInt64 { min(arrived, written) - read }
+
+  /// The receiver has been told that the stream ends.
+  var hasEnded: Bool { isFinished && arrived > written }
+
+  /// The bytes that the send buffer has room for.
+  var room: UInt64 { sendLimit - min(sendLimit, written - min(acked, written)) }
+
+  mutating func reset(capacity: Int) {
+    let generation = generation
+    var storage = storage
+    if storage.count < capacity {
+      storage.deallocate()
+      storage = .allocate(byteCount: capacity, alignment: 64)
+    }
+    self = Pipe()
+    self.generation = generation
+    self.storage = storage
+    isLive = true
+  }
+
+  /// Copies bytes in at `written`. The caller has checked the room.
+  mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    let start = Int(truncatingIfNeeded: written) & (storage.count - 1)
+    let first = min(bytes.count, storage.count - start)
+    UnsafeMutableRawBufferPointer(rebasing: storage[start..<start + first])
+      .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<first]))
+    if first < bytes.count {
+      storage.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[first...]))
+    }
+    written += UInt64(bytes.count)
+  }
+
+  /// Copies bytes out at `read`. The caller has checked that they are there.
+  mutating func remove(into bytes: UnsafeMutableRawBufferPointer) {
+    let start = Int(truncatingIfNeeded: read) & (storage.count - 1)
+    let first = min(bytes.count, storage.count - start)
+    bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[start..<start + first]))
+    if first < bytes.count {
+      UnsafeMutableRawBufferPointer(rebasing: bytes[first...])
+        .copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[..<(bytes.count - first)]))
+    }
+    read += UInt64(bytes.count)
+  }
+
+  /// Inverts one bit of the byte at `position`.
+  func flip(_ position: UInt64, bit: UInt8) {
+    let index = Int(truncatingIfNeeded: position) & (storage.count - 1)
+    storage[index] ^= 1 << (bit & 7)
+  }
+}
