@@ -58,6 +58,8 @@ let package = Package(
     .target(name: "RingSuite", dependencies: ["Ring"], path: "Tests/RingSuite", swiftSettings: swift),
     tests("ISCSI", ["ISCSI", "CDigest"]),
     tests("SCSI", ["SCSI"]),
+    tests("SimClock", ["SimClock", "Ring"]),
+    tests("SimRing", ["SimRing", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI"]),
     tests("Conformance", ["Conformance", "Ring"]),
   ],

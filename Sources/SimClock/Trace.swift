@@ -45,8 +45,8 @@ public struct TraceRecord: Hashable, Sendable {
 
 /// What happened in a run: a rolling hash always, checkpoints of it always, and on request the records of a part.
 ///
-/// To find the first step in which two runs differ: compare their ``checkpoints`` with ``firstDifference(_:_:)-checkpoints``, run
-/// both again with that part recorded, and compare the records.
+/// To find the first step in which two runs differ: ask ``firstDifference(_:_:)`` for the part in which it lies, run
+/// both again with that part recorded, and ask ``firstDifferentRecord(_:_:)``.
 public struct Trace: Sendable {
   /// The hash after a number of steps.
   public struct Checkpoint: Hashable, Sendable {
@@ -93,7 +93,8 @@ public struct Trace: Sendable {
     if count % Self.checkpointInterval == 0 { checkpoints.append(Checkpoint(count: count, hash: hash)) }
   }
 
-  /// The steps among which two runs first differ, as far as their checkpoints and ends tell; nil when they are the same.
+  /// The steps among which two runs first differ, as far as their checkpoints and ends tell; nil when they are the
+  /// same.
   public static func firstDifference(_ left: Trace, _ right: Trace) -> Range<UInt64>? {
     guard left.hash != right.hash || left.count != right.count else { return nil }
     let common = min(left.checkpoints.count, right.checkpoints.count)

@@ -42,9 +42,9 @@ public struct DiskOptions: Hashable, Sendable {
 
 /// A simulated medium: sparse contents, a volatile write cache, and what survives a crash.
 ///
-/// Two images are kept: what a read returns now, and what is stable. A write goes to the first, and into a log; flushing
-/// plays the log into the second. After a crash the second, with any subset of the log played into it, is what is left.
-/// A medium of any size costs only what was written on it.
+/// Two images are kept: what a read returns now, and what is stable. A write goes to the first, and into a log;
+/// flushing plays the log into the second. After a crash the second, with any subset of the log played into it, is
+/// what is left. A medium of any size costs only what was written on it.
 public final class Disk {
   public enum Access: UInt8, Sendable {
     case read

@@ -1,7 +1,7 @@
 /// Bytes by page number, of which only the pages that were written exist.
 ///
-/// A radix tree of 512-way nodes, so that a medium of any size costs only what is written on it, and that a range of any
-/// size is given back or zeroed by cutting off whole branches.
+/// A radix tree of 512-way nodes, so that a medium of any size costs only what is written on it, and that a range of
+/// any size is given back or zeroed by cutting off whole branches.
 final class PageMap {
   static let pageLength = 4096
   private static let fanOut = 512

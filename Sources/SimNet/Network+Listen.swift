@@ -49,12 +49,10 @@ extension Network {
     }
   }
 
-  /// Whether two listening addresses could both be meant by one connection; `::` takes IPv4 in as well.
+  /// Whether two listening addresses could both be meant by one connection. `::` takes IPv6 alone.
   private static func overlaps(_ left: SocketAddress, _ right: SocketAddress) -> Bool {
-    if left.isWildcard && right.isWildcard { return true }
-    if left.isWildcard { return !left.isIPv4 || right.isIPv4 }
-    if right.isWildcard { return !right.isIPv4 || left.isIPv4 }
-    return left.hasSameHost(as: right)
+    guard left.isIPv4 == right.isIPv4 else { return false }
+    return left.isWildcard || right.isWildcard || left.hasSameHost(as: right)
   }
 
   func nextPort(_ host: Int) -> UInt16 {
@@ -101,7 +99,7 @@ extension Network {
     where listeners[index].isLive && listeners[index].host == host && listeners[index].address.port == address.port {
       let own = listeners[index].address
       if own.hasSameHost(as: address) { return index }
-      if own.isWildcard, !own.isIPv4 || address.isIPv4 { wildcard = index }
+      if own.isWildcard, own.isIPv4 == address.isIPv4 { wildcard = index }
     }
     return wildcard
   }

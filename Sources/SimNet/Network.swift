@@ -4,9 +4,9 @@ import SimClock
 /// Simulated hosts, the links between them, and their byte-stream sockets: a small TCP on virtual time.
 ///
 /// A connection is two ``Pipe``s. What crosses a link is an event: a segment, an acknowledgement (which carries the
-/// window), a connection request or its answer, a reset. A link that is down loses what crosses it, and time-outs repeat
-/// it, as TCP does: partitions, stalls, half-open connections and zero windows come out of that and are not scripted.
-/// Bytes arrive in order, always.
+/// window), a connection request or its answer, a reset. A link that is down loses what crosses it, and time-outs
+/// repeat it, as TCP does: partitions, stalls, half-open connections and zero windows come out of that and are not
+/// scripted. Bytes arrive in order, always.
 ///
 /// The calls on sockets do not block; a ``Signal`` says when to try again. Left out, because nothing above can see it:
 /// sequence numbers, congestion windows, TIME_WAIT.
@@ -201,7 +201,8 @@ public final class Network {
     for index in linkIndices(from: from, fromAddress, to: to, toAddress) { change(&links[index].options) }
   }
 
-  /// Loses everything from one host to another, in that direction, until ``repair(from:at:to:at:)`` was called as often.
+  /// Loses everything from one host to another, in that direction, until ``repair(from:at:to:at:)`` was called as
+  /// often.
   public func cut(
     from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil
   ) {

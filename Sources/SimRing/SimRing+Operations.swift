@@ -316,12 +316,13 @@ extension SimRing {
 
   private func post(_ operation: Operation, _ extents: UnsafeBufferPointer<Extent>) {
     guard let target = world.ring(for: MachineID(UInt32(truncatingIfNeeded: operation.offset))), target.arena != nil
-    else { return finish(operation.token, .notFound) }
+    else { return finish(operation.token, .unreachable) }
     var socket = SocketID.none
     if operation.handle != .none {
       guard let index = index(of: operation.handle, .socket) else { return finish(operation.token, .staleHandle) }
+      // A socket with work under way stays where it is.
+      guard handles[index].receive < 0, handles[index].send < 0 else { return finish(operation.token, .other) }
       socket = handles[index].socket
-      cancelAll(index)
       freeHandle(index)
     }
     var message: [UInt8] = []

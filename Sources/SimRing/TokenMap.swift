@@ -1,5 +1,5 @@
-/// Finds the slot of an outstanding operation by its token: a hash table with linear probing and a hash of its own, whose
-/// storage is kept.
+/// Finds the slot of an outstanding operation by its token: a hash table with linear probing and a hash of its own,
+/// whose storage is kept.
 struct TokenMap {
   private struct Entry {
     var key: UInt64

@@ -32,15 +32,15 @@ public struct DiskID: Hashable, Sendable {
 ///     let medium = ring.open(disk)
 ///     world.start(target, machine)                                       // stepped from now on
 ///
-/// **Time.** ``advanceOneInstant()`` goes to the next event and handles everything that is due then; ``run(until:)`` and
-/// ``run(until:orUntil:)`` repeat that. A machine is stepped once for all completions that are due at an instant, and
-/// again a step time later at the earliest; what arrives meanwhile waits and makes one batch.
+/// **Time.** ``advanceOneInstant()`` goes to the next event and handles everything that is due then; ``run(until:)``
+/// and ``run(until:orUntil:)`` repeat that. A machine is stepped once for all completions that are due at an instant,
+/// and again a step time later at the earliest; what arrives meanwhile waits and makes one batch.
 ///
-/// **Faults.** ``crash(_:)`` ends a process whose host stays up: its sockets are closed or reset by the kernel, and what
-/// the disks have cached stays. ``powerOff(_:)`` ends all processes of a host, silently for the network, and leaves a
-/// crash image on its disks. ``pause(_:)`` and ``resume(_:)`` stop a machine whose kernel goes on. Links are changed
-/// through ``network``, media through ``disk(_:)``; the room FaultInject puts names, handles and a ledger to all this.
-/// After a crash: ``addProcess(_:on:)`` is not repeated; listen and open on the same ring again, then ``start(_:_:through:)``.
+/// **Faults.** ``crash(_:)`` ends a process whose host stays up: its sockets are closed or reset by the kernel, and
+/// what the disks have cached stays. ``powerOff(_:)`` ends all processes of a host, silently for the network, and
+/// leaves a crash image on its disks. ``pause(_:)`` and ``resume(_:)`` stop a machine whose kernel goes on. Links are
+/// changed through ``network``, media through ``disk(_:)``; the room FaultInject puts names, handles and a ledger to
+/// all this. Afterwards listen and open on the same ring again, then ``start(_:_:through:)`` a new machine.
 ///
 /// **Trace.** ``hash`` and ``trace`` (checkpoints; with `trace.record(range)` the steps of a part); see ``Trace``.
 ///
