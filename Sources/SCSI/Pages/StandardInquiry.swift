@@ -37,7 +37,7 @@ public struct StandardInquiry: Sendable {
     data.append(Self.version)
     data.append(0x12)  // HISUP, RESPONSE DATA FORMAT 2
     data.append(96 - 5)
-    data.append(0)
+    data.append(peripheral == 0 ? 0x10 : 0)  // TPGS: implicit only
     data.append(hasSeveralPorts ? 0x10 : 0)
     data.append(0x02)  // CMDQUE
     data.appendASCII(vendor, width: 8)

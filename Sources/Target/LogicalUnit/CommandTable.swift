@@ -12,7 +12,8 @@ struct CommandDescriptor: Sendable {
   let serviceAction: UInt16?
 
   /// The CDB USAGE DATA of REPORT SUPPORTED OPERATION CODES (SPC-4 §6.35.3), as long as the CDB: a bit is set where the
-  /// field is used. A CDB with a bit set elsewhere is refused, so that the map is the truth.
+  /// field is used, and the operation code and service action stand there as they are. A CDB with a bit set elsewhere is
+  /// refused, so that the map is the truth.
   let usage: [UInt8]
   let rule: CommandRule
   let begin: Begin
@@ -83,7 +84,9 @@ struct CommandRule: Sendable {
     var low: UInt64 = 0
     for index in 0..<16 {
       // What follows the CDB in its 16 bytes is padding (RFC 7143 §11.3.5) and is not looked at.
-      let allowed = index < usage.count ? usage[index] : 0xFF
+      var allowed = index < usage.count ? usage[index] : 0xFF
+      // The service action has been looked up by now.
+      if index == 1 && hasServiceAction { allowed |= 0x1F }
       if index < 8 { high = high << 8 | UInt64(~allowed) } else { low = low << 8 | UInt64(~allowed) }
     }
     // The first byte of the map is the operation code itself.
@@ -99,7 +102,10 @@ struct CommandRule: Sendable {
 struct CommandTable: Sendable {
   /// Every family that there is.
   private static let families: [[CommandDescriptor]] = [
-    inquiry, testUnitReady, requestSense, reportLUNs, readCapacity, modeSense, read, write,
+    testUnitReady, requestSense, inquiry, reportLUNs, modeSense, modeSelect, maintenance,
+    startStopUnit, reserve, readCapacity, getLBAStatus,
+    read, write, verify, writeAndVerify, writeSame, unmap, compareAndWrite, orWrite,
+    synchronizeCache, prefetch,
   ]
 
   static let shared = CommandTable()

@@ -22,6 +22,11 @@ struct ModePages {
     isWriteCacheEnabled = configuration.isWriteCacheEnabled
   }
 
+  /// True when every page holds what it holds in `other`.
+  func holdsTheSame(as other: ModePages) -> Bool {
+    zip(current, other.current).allSatisfy { $0.bytes == $1.bytes }
+  }
+
   /// Sets a page. The caller has checked that it differs in changeable bits only.
   mutating func replace(_ index: Int, _ bytes: [UInt8]) {
     current[index].bytes = bytes

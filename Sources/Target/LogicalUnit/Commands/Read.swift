@@ -78,7 +78,10 @@ extension LogicalUnit {
   func resumeRead(_ command: inout Command, _ event: CommandEvent, _ context: inout Context) -> Disposition {
     guard case .medium(let error, let result) = event, !command.isAborted else { return .finished }
     if command.phase == Phase.flushing {
-      guard error == .none else { return fail(&command, mediumSense(error, writing: true)) }
+      guard error == .none else {
+        noteFlushFailure(by: command.nexus)
+        return fail(&command, mediumSense(error, writing: true))
+      }
       return readMedium(&command, &context)
     }
     guard error == .none, result > 0 else {
@@ -88,14 +91,5 @@ extension LogicalUnit {
     if command.progress < command.buffer.length { return readMedium(&command, &context) }
     command.dataIn = command.buffer
     return good(&command)
-  }
-
-  /// Bytes of a backing that answers at once.
-  func copyOut(_ offset: UInt64, _ bytes: UnsafeMutableRawBufferPointer) {
-    if let store {
-      store.read(at: offset, into: bytes)
-    } else {
-      bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    }
   }
 }

@@ -1,0 +1,68 @@
+import Ring
+import SCSI
+
+// START STOP UNIT: SBC-4 §5.25. PREVENT ALLOW MEDIUM REMOVAL: SBC-4 §5.15.
+
+extension CommandTable {
+  static let startStopUnit: [CommandDescriptor] = [
+    CommandDescriptor(
+      "START STOP UNIT", OperationCode.startStopUnit, usage: [0x1B, 0x01, 0x00, 0x0F, 0xF7, 0x00],
+      begin: { $0.beginStartStop(&$1, &$2) }, resume: { $0.resumeStartStop(&$1, $2, &$3) }),
+    CommandDescriptor(
+      "PREVENT ALLOW MEDIUM REMOVAL", OperationCode.preventAllowMediumRemoval,
+      usage: [0x1E, 0x00, 0x00, 0x00, 0x01, 0x00], [.needsRemovable],
+      begin: { unit, command, _ in unit.beginPreventAllow(&command) }),
+  ]
+}
+
+extension LogicalUnit {
+  private static let startBit: UInt8 = 0x01
+  private static let loadEjectBit: UInt8 = 0x02
+  private static let noFlushBit: UInt8 = 0x04
+
+  fileprivate func beginStartStop(_ command: inout Command, _ context: inout Context) -> Disposition {
+    let flags = command.cdb[4]
+    // With a power condition START and LOEJ mean nothing; all conditions are the same to a medium that does not turn.
+    if flags >> 4 != 0 { return good(&command) }
+    if flags & Self.loadEjectBit != 0 {
+      guard configuration.isRemovable else { return fail(&command, invalidField(byte: 4, bit: 1)) }
+      if nexuses.contains(where: \.preventsRemoval) {
+        return fail(&command, Sense(.illegalRequest, .mediumRemovalPrevented))
+      }
+    }
+    let isStopping = flags & Self.startBit == 0
+    if isStopping && flags & Self.noFlushBit == 0 && hasMedium && !isEjected {
+      return startFlush(command, &context) ? changeState(&command) : .pending
+    }
+    return changeState(&command)
+  }
+
+  fileprivate func resumeStartStop(
+    _ command: inout Command, _ event: CommandEvent, _ context: inout Context
+  ) -> Disposition {
+    guard case .medium(let error, _) = event else { return .finished }
+    if error != .none { noteFlushFailure(by: command.nexus) }
+    guard !command.isAborted else { return .finished }
+    guard error == .none else { return fail(&command, mediumSense(error, writing: true)) }
+    return changeState(&command)
+  }
+
+  private func changeState(_ command: inout Command) -> Disposition {
+    let flags = command.cdb[4]
+    let isStarting = flags & Self.startBit != 0
+    if flags & Self.loadEjectBit != 0 {
+      if isStarting && isEjected { establish(.mediumMayHaveChanged, except: command.nexus) }
+      isEjected = !isStarting
+      isStopped = false
+    } else {
+      isStopped = !isStarting
+    }
+    return good(&command)
+  }
+
+  fileprivate func beginPreventAllow(_ command: inout Command) -> Disposition {
+    let nexus = Int(command.nexus)
+    if nexus < nexuses.count { nexuses[nexus].preventsRemoval = command.cdb[4] & 0x01 != 0 }
+    return good(&command)
+  }
+}

@@ -1,0 +1,90 @@
+import Ring
+import SCSI
+
+// WRITE AND VERIFY(10), (12), (16): SBC-4 §5.45 to §5.47.
+
+extension CommandTable {
+  static let writeAndVerify: [CommandDescriptor] = [
+    CommandDescriptor(
+      "WRITE AND VERIFY(10)", OperationCode.writeAndVerify10,
+      usage: [0x2E, 0x16, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0xFF, 0xFF, 0x00], [.needsMedium, .writes],
+      begin: { $0.beginWriteAndVerify(&$1, &$2) }, resume: { $0.resumeWriteAndVerify(&$1, $2, &$3) }),
+    CommandDescriptor(
+      "WRITE AND VERIFY(12)", OperationCode.writeAndVerify12,
+      usage: [0xAE, 0x16, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00], [.needsMedium, .writes],
+      begin: { $0.beginWriteAndVerify(&$1, &$2) }, resume: { $0.resumeWriteAndVerify(&$1, $2, &$3) }),
+    CommandDescriptor(
+      "WRITE AND VERIFY(16)", OperationCode.writeAndVerify16,
+      usage: [
+        0x8E, 0x16, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00,
+      ], [.needsMedium, .writes],
+      begin: { $0.beginWriteAndVerify(&$1, &$2) }, resume: { $0.resumeWriteAndVerify(&$1, $2, &$3) }),
+  ]
+}
+
+private enum Phase {
+  static let begin: UInt8 = 0
+  static let gathering: UInt8 = 1
+  static let writing: UInt8 = 2
+  /// Not below the phases of VERIFY, whose loop goes on from here.
+  static let verifying: UInt8 = 3
+}
+
+extension LogicalUnit {
+  fileprivate func beginWriteAndVerify(_ command: inout Command, _ context: inout Context) -> Disposition {
+    let cdb = BlockCDB(command.cdb)
+    guard let check = ByteCheck(rawValue: cdb.flags >> 1 & 0x03), check != .oneBlock else {
+      return fail(&command, invalidField(byte: 1, bit: 2))
+    }
+    return beginWrite(&command, &context)
+  }
+
+  fileprivate func resumeWriteAndVerify(
+    _ command: inout Command, _ event: CommandEvent, _ context: inout Context
+  ) -> Disposition {
+    let check = ByteCheck(rawValue: command.cdb[1] >> 1 & 0x03) ?? .none
+    switch event {
+    case .dataArrived:
+      guard !command.isAborted else { return .finished }
+      command.blockCount = min(command.blockCount, UInt64(truncatingIfNeeded: command.dataOutLength) >> blockShift)
+      if command.blockCount == 0 { return good(&command) }
+      // Nobody else writes between the write and the look at it.
+      guard tasks.lock(command.task, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
+        return .blocked
+      }
+      command.phase = Phase.writing
+      return writePieces(&command, check, &context)
+    case .medium(let error, let result):
+      if command.phase == Phase.verifying {
+        if let ended = endedReading(&command, error, result, &context) { return ended }
+        return verifyPieces(&command, check, &context)
+      }
+      guard !command.isAborted else { return .finished }
+      if let failed = failure(error, result) { return fail(&command, mediumSense(failed, writing: true)) }
+      command.progress += Int(truncatingIfNeeded: result)
+      return writePieces(&command, check, &context)
+    }
+  }
+
+  /// Writes what is left, through the cache to the medium, and then verifies.
+  private func writePieces(
+    _ command: inout Command, _ check: ByteCheck, _ context: inout Context
+  ) -> Disposition {
+    let total = length(of: command)
+    if command.progress < total {
+      let rest = command.buffer.prefix(total).dropFirst(command.progress)
+      let offset = start(of: command) + UInt64(command.progress)
+      guard startWrite(command, at: offset, from: rest, forceUnitAccess: true, &context) else { return .pending }
+    }
+    if !hasMedium { return good(&command) }
+    guard takeAuxiliary(&command, min(Self.pieceLength, total), &context) else {
+      // The write is repeated with the next attempt, which does no harm.
+      command.progress = 0
+      return .starved
+    }
+    command.phase = Phase.verifying
+    command.progress = 0
+    command.scratch = 0
+    return verifyPieces(&command, check, &context)
+  }
+}

@@ -1,0 +1,125 @@
+import Ring
+import SCSI
+
+/// The blocks, whatever they are kept in. Each of these does its work at once and says true, or emits the one operation
+/// of the command, says false, and the command returns `.pending`.
+extension LogicalUnit {
+  /// Fills `extent` from byte `offset`.
+  func startRead(
+    _ command: borrowing Command, at offset: UInt64, into extent: Extent, _ context: inout Context
+  ) -> Bool {
+    guard hasMedium else {
+      copyOut(offset, context.arena.bytes(extent))
+      return true
+    }
+    context.operations.read(from: medium, at: offset, into: extent, token: context.mediumToken(command))
+    return false
+  }
+
+  /// Stores `extent` at byte `offset`; stable before it completes with `forceUnitAccess`, or without a write cache.
+  func startWrite(
+    _ command: borrowing Command, at offset: UInt64, from extent: Extent, forceUnitAccess: Bool,
+    _ context: inout Context
+  ) -> Bool {
+    guard hasMedium else {
+      store?.write(at: offset, from: UnsafeRawBufferPointer(context.arena.bytes(extent)))
+      return true
+    }
+    context.operations.write(
+      to: medium, at: offset, from: CollectionOfOne(extent),
+      forceUnitAccess: forceUnitAccess || !modePages.isWriteCacheEnabled, token: context.mediumToken(command))
+    return false
+  }
+
+  /// Makes what was written stable.
+  func startFlush(_ command: borrowing Command, _ context: inout Context) -> Bool {
+    guard hasMedium else { return true }
+    context.operations.flush(medium, token: context.mediumToken(command))
+    return false
+  }
+
+  /// Makes a range read as zeroes, and gives its storage back with `discard`.
+  func startZeroes(
+    _ command: borrowing Command, at offset: UInt64, length: UInt64, discard: Bool, _ context: inout Context
+  ) -> Bool {
+    guard hasMedium else {
+      store?.discard(at: offset, length: length)
+      return true
+    }
+    let token = context.mediumToken(command)
+    if discard {
+      context.operations.discard(on: medium, at: offset, length: length, token: token)
+    } else {
+      context.operations.writeZeroes(on: medium, at: offset, length: length, token: token)
+    }
+    return false
+  }
+
+  /// Bytes of a backing that answers at once.
+  func copyOut(_ offset: UInt64, _ bytes: UnsafeMutableRawBufferPointer) {
+    if let store {
+      store.read(at: offset, into: bytes)
+    } else {
+      bytes.initializeMemory(as: UInt8.self, repeating: 0)
+    }
+  }
+
+  /// Gives back the second buffer, before a command ends or waits for anything but the medium.
+  func releaseAuxiliary(_ command: inout Command, _ context: inout Context) {
+    guard command.auxiliary.length > 0 else { return }
+    context.buffers.free(command.auxiliary)
+    command.auxiliary = .empty
+  }
+
+  /// Takes a second buffer of at most `length` bytes. False when there is no memory.
+  func takeAuxiliary(_ command: inout Command, _ length: Int, _ context: inout Context) -> Bool {
+    assert(command.auxiliary == .empty)
+    guard let extent = context.buffers.allocate(length) else { return false }
+    command.auxiliary = extent
+    return true
+  }
+
+  /// What the completion of a medium operation says: nil when it moved something.
+  func failure(_ error: RingError, _ result: UInt64) -> RingError? {
+    if error != .none { return error }
+    // Neither bytes nor an error would go on for ever.
+    return result == 0 ? .other : nil
+  }
+
+  /// A flush failed: what any nexus wrote before may be lost, and a later flush that succeeds does not bring it back.
+  /// Each of the others is told once, at its next SYNCHRONIZE CACHE.
+  func noteFlushFailure(by nexus: NexusIndex) {
+    for index in nexuses.indices where nexuses[index].exists && NexusIndex(truncatingIfNeeded: index) != nexus {
+      nexuses[index].owesFlushFailure = true
+    }
+  }
+}
+
+extension LogicalUnit {
+  /// How many bytes are handled at a time by commands that walk over a range.
+  static let pieceLength = 256 << 10
+
+  /// The first byte of a command's range.
+  func start(of command: borrowing Command) -> UInt64 { command.lba << blockShift }
+
+  /// The bytes of a command's range.
+  func length(of command: borrowing Command) -> Int { Int(truncatingIfNeeded: command.blockCount << blockShift) }
+
+  /// The index of the first byte in which two runs of equal length differ; nil when they are equal.
+  func firstDifference(_ left: UnsafeMutableRawBufferPointer, _ right: UnsafeMutableRawBufferPointer) -> Int? {
+    let count = min(left.count, right.count)
+    guard count > 0, let first = left.baseAddress, let second = right.baseAddress else { return nil }
+    var index = 0
+    while index + 8 <= count,
+      first.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+        == second.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+    {
+      index += 8
+    }
+    while index < count {
+      if left[index] != right[index] { return index }
+      index += 1
+    }
+    return nil
+  }
+}

@@ -1,0 +1,216 @@
+import Ring
+import SCSI
+import Testing
+
+@testable import Target
+
+/// The order of tasks, range locks, unit attentions, reservations.
+@Suite struct LogicalUnitTaskSetTests {
+  private let read = blockCDB(0x28, 0, 1)
+
+  /// Submits again what may go, and returns who that was.
+  private func release(_ bench: LogicalUnitBench, _ tasks: [LogicalUnitBench.Task]) -> [TaskIndex] {
+    var released: [TaskIndex] = []
+    while let index = bench.unit.takeReady() {
+      released.append(index)
+      if let task = tasks.first(where: { $0.command.task == index }) { bench.retry(task) }
+    }
+    return released
+  }
+
+  @Test func anOrderedTaskWaitsForOlderOnesAndHoldsBackYoungerOnes() {
+    let bench = LogicalUnitBench()
+    let first = bench.submit(read)
+    let second = bench.submit(read)
+    let ordered = bench.submit(read, attribute: .ordered)
+    let last = bench.submit(read)
+    #expect([first, second, ordered, last].map(\.disposition) == [.pending, .pending, .blocked, .blocked])
+    #expect(bench.finish(first).status == .good)
+    #expect(release(bench, [ordered, last]) == [])
+    #expect(bench.finish(second).status == .good)
+    #expect(release(bench, [ordered, last]) == [ordered.command.task])
+    #expect(ordered.disposition == .pending && last.disposition == .blocked)
+    #expect(bench.finish(ordered).status == .good)
+    #expect(release(bench, [last]) == [last.command.task])
+    #expect(bench.finish(last).status == .good)
+  }
+
+  @Test func aHeadOfQueueTaskOvertakesAndHoldsBackWhatComesAfter() {
+    let bench = LogicalUnitBench()
+    let first = bench.submit(read)
+    let ordered = bench.submit(read, attribute: .ordered)
+    let head = bench.submit(read, attribute: .headOfQueue)
+    let last = bench.submit(read)
+    #expect([ordered, head, last].map(\.disposition) == [.blocked, .pending, .blocked])
+    _ = bench.finish(first)
+    #expect(release(bench, [ordered, last]) == [])
+    _ = bench.finish(head)
+    #expect(release(bench, [ordered, last]) == [ordered.command.task])
+    _ = bench.finish(ordered)
+    #expect(release(bench, [last]) == [last.command.task])
+    _ = bench.finish(last)
+  }
+
+  @Test func anAbortedDormantTaskIsPassedOver() {
+    let bench = LogicalUnitBench()
+    let first = bench.submit(read)
+    let ordered = bench.submit(read, attribute: .ordered)
+    let last = bench.submit(read)
+    _ = bench.leave(ordered)
+    #expect(release(bench, [last]) == [last.command.task])
+    #expect(bench.finish(last).status == .good)
+    _ = bench.finish(first)
+    #expect(bench.run(read).status == .good)
+  }
+
+  @Test func whatMayBeAskedAtAnyTimeOvertakes() {
+    let bench = LogicalUnitBench()
+    let first = bench.submit(read)
+    let ordered = bench.submit(read, attribute: .ordered)
+    #expect(bench.run([0x12, 0, 0, 0, 36, 0]).status == .good)
+    #expect(bench.run([0x03, 0, 0, 0, 18, 0]).status == .good)
+    #expect(bench.run([0xA0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0]).status == .good)
+    _ = bench.finish(first)
+    _ = release(bench, [ordered])
+    #expect(bench.finish(ordered).status == .good)
+  }
+
+  @Test func anACATaskWithoutACAIsRefused() {
+    let outcome = LogicalUnitBench().run(read, attribute: .aca)
+    #expect(outcome.sense == Sense(.illegalRequest, .invalidMessageError))
+  }
+
+  @Test func compareAndWriteExcludesOthersFromItsBlocksOnly() {
+    let bench = LogicalUnitBench()
+    let zero = [UInt8](repeating: 0, count: 512)
+    let older = bench.submit(blockCDB(0x2A, 4, 2), pattern(1024))
+    _ = bench.step(older)
+    let compare = bench.submit(compareAndWrite(5, 1), zero + pattern(512))
+    _ = bench.step(compare)
+    // The older write is at work on the same block.
+    #expect(compare.disposition == .blocked)
+    // What is younger and overlaps waits behind it; what does not, does not.
+    let overlapping = bench.submit(blockCDB(0x28, 0, 8))
+    let beside = bench.submit(blockCDB(0x28, 6, 8))
+    let rival = bench.submit(compareAndWrite(5, 1), zero + pattern(512))
+    _ = bench.step(rival)
+    #expect([overlapping, beside, rival].map(\.disposition) == [.blocked, .pending, .blocked])
+    _ = bench.finish(older)
+    #expect(release(bench, [compare, overlapping, rival]).contains(compare.command.task))
+    #expect([compare, overlapping, rival].map(\.disposition) == [.pending, .blocked, .blocked])
+    // It compares with what the older write has left.
+    #expect(bench.finish(compare).additional == .miscompareDuringVerify)
+    _ = release(bench, [overlapping, rival])
+    #expect([overlapping, rival].map(\.disposition) == [.pending, .blocked])
+    _ = bench.finish(overlapping)
+    _ = release(bench, [rival])
+    #expect(bench.finish(rival).additional == .miscompareDuringVerify)
+    _ = bench.finish(beside)
+    #expect(bench.leakedBuffers == 0)
+  }
+
+  @Test func anAbortedCompareAndWriteLetsOthersGo() {
+    let bench = LogicalUnitBench()
+    let older = bench.submit(blockCDB(0x28, 0, 1))
+    let compare = bench.submit(compareAndWrite(0, 1), pattern(1024))
+    _ = bench.step(compare)
+    let waiting = bench.submit(blockCDB(0x28, 0, 1))
+    #expect([compare, waiting].map(\.disposition) == [.blocked, .blocked])
+    _ = bench.leave(compare)
+    #expect(release(bench, [waiting]) == [waiting.command.task])
+    _ = bench.finish(waiting)
+    _ = bench.finish(older)
+    #expect(bench.leakedBuffers == 0)
+  }
+
+  @Test func eachNexusMeetsOneUnitAttentionAtPowerOn() {
+    let bench = LogicalUnitBench(nexuses: [])
+    bench.unit.nexusEstablished(0)
+    bench.unit.nexusEstablished(1)
+    // INQUIRY and REPORT LUNS neither report nor clear it.
+    #expect(bench.run([0x12, 0, 0, 0, 36, 0]).status == .good)
+    #expect(bench.run([0xA0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0]).status == .good)
+    #expect(bench.run([0]).sense == Sense(.unitAttention, .powerOnOrReset))
+    #expect(bench.run([0]).status == .good)
+    // REQUEST SENSE returns and clears it.
+    let sensed = bench.run([0x03, 0, 0, 0, 252, 0], nexus: 1)
+    #expect(sensed.status == .good)
+    #expect(Sense(decoding: sensed.data) == Sense(.unitAttention, .powerOnOrReset))
+    #expect(bench.run([0], nexus: 1).status == .good)
+  }
+
+  @Test func aUnitAttentionComesBeforeAnUnknownCommand() {
+    let bench = LogicalUnitBench(nexuses: [])
+    bench.unit.nexusEstablished(0)
+    #expect(bench.run([0xFF]).key == .unitAttention)
+    #expect(bench.run([0xFF]).sense == Sense(.illegalRequest, .invalidCommandOperationCode))
+    #expect(bench.run([0x9E, 0x1F]).additional == .invalidFieldInCDB)
+  }
+
+  @Test func aResetIsTakenNoteOfByAllAndAStormOfThemOnce() {
+    let bench = LogicalUnitBench(nexuses: [0, 1])
+    for _ in 0..<1000 { bench.unit.reset() }
+    for nexus in [NexusIndex(0), 1] {
+      #expect(bench.run([0], nexus: nexus).sense == Sense(.unitAttention, .busDeviceResetFunctionOccurred))
+      #expect(bench.run([0], nexus: nexus).status == .good)
+    }
+    bench.unit.abortedByOther(1)
+    bench.unit.nexusReinstated(1)
+    #expect(bench.run([0], nexus: 1).additional == .nexusLossOccurred)
+    #expect(bench.run([0], nexus: 1).additional == .commandsClearedByAnotherInitiator)
+    #expect(bench.run([0], nexus: 1).status == .good)
+    #expect(bench.run([0], nexus: 0).status == .good)
+  }
+
+  @Test func aReservationShutsOutOthersFromAllButWhatIsHarmless() {
+    let bench = LogicalUnitBench(nexuses: [0, 1])
+    let reserve: [UInt8] = [0x16, 0, 0, 0, 0, 0]
+    let release: [UInt8] = [0x17, 0, 0, 0, 0, 0]
+    #expect(bench.run(reserve, nexus: 0).status == .good)
+    #expect(bench.run(reserve, nexus: 0).status == .good)
+    for cdb in [[0], read, blockCDB(0x2A, 0, 1), reserve, [0x1A, 0, 0x3F, 0, 255, 0], blockCDB(0x35, 0, 0)] {
+      #expect(bench.run(cdb, [0], nexus: 1).status == .reservationConflict)
+      #expect(bench.run(cdb, pattern(512), nexus: 0).status == .good)
+    }
+    #expect(bench.run([0x12, 0, 0, 0, 36, 0], nexus: 1).status == .good)
+    #expect(bench.run([0x03, 0, 0, 0, 36, 0], nexus: 1).status == .good)
+    #expect(bench.run([0xA0, 0, 0, 0, 0, 0, 0, 0, 0, 36, 0, 0], nexus: 1).status == .good)
+    // Not the holder: no error, and no effect.
+    #expect(bench.run(release, nexus: 1).status == .good)
+    #expect(bench.run(read, nexus: 1).status == .reservationConflict)
+    #expect(bench.run(release, nexus: 0).status == .good)
+    #expect(bench.run(read, nexus: 1).status == .good)
+  }
+
+  @Test(arguments: 0..<3) func aReservationEndsWith(event: Int) {
+    let bench = LogicalUnitBench(nexuses: [0, 1])
+    bench.run([0x16, 0, 0, 0, 0, 0], nexus: 0)
+    switch event {
+    case 0: bench.unit.nexusLost(0)
+    case 1: bench.unit.reset()
+    default: bench.unit.nexusReinstated(0)
+    }
+    if event == 1 { #expect(bench.run([0], nexus: 1).key == .unitAttention) }
+    #expect(bench.run(read, nexus: 1).status == .good)
+  }
+
+  @Test func aReservationConflictComesAfterAResetAndBeforeOtherAttentions() {
+    let bench = LogicalUnitBench(nexuses: [0, 1])
+    bench.unit.abortedByOther(1)
+    bench.unit.establish(.modeParametersChanged, for: 1)
+    bench.run([0x16, 0, 0, 0, 0, 0], nexus: 0)
+    #expect(bench.run([0], nexus: 1).additional == .commandsClearedByAnotherInitiator)
+    #expect(bench.run([0], nexus: 1).status == .reservationConflict)
+    bench.run([0x17, 0, 0, 0, 0, 0], nexus: 0)
+    #expect(bench.run([0], nexus: 1).additional == .modeParametersChanged)
+  }
+
+  @Test func aNewNexusInTheSameSlotStartsAfresh() {
+    let bench = LogicalUnitBench(nexuses: [0])
+    bench.unit.establish(.modeParametersChanged, for: 0)
+    bench.unit.nexusLost(0)
+    bench.unit.nexusEstablished(0)
+    #expect(bench.run([0]).additional == .powerOnOrReset)
+    #expect(bench.run([0]).status == .good)
+  }
+}
