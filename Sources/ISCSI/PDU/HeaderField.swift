@@ -10,6 +10,13 @@ public struct HeaderField: Sendable {
   /// The number of bits, 1 to 64.
   public let width: Int
 
+  /// A whole byte by its offset, whatever fields lie in it; nil when `offset` is not in 0..<48. Its name is `byte` and the
+  /// offset.
+  public static func byte(at offset: Int) -> HeaderField? {
+    guard (0..<HeaderView.length).contains(offset) else { return nil }
+    return HeaderField(name: "byte\(offset)", bit: offset * 8, width: 8)
+  }
+
   /// The field's value in `header`, right-aligned.
   public func read(_ header: BasicHeader) -> UInt64 {
     var value: UInt64 = 0

@@ -1,0 +1,140 @@
+import ISCSI
+import Ring
+
+/// A scriptable iSCSI initiator without I/O: it can do everything right by itself, and anything wrong on request.
+///
+/// A scenario runner calls its methods between steps; they take effect with the next ``step(_:now:into:)``, which the
+/// runner brings about when ``hasWork`` says so. What happens is told as events, ``takeEvents()``.
+///
+/// Three layers, each usable without the one above it, and mixed on one connection at will:
+/// - bytes: ``connect(to:in:)``, ``sendBytes(_:on:wire:)``, ``shutdown(_:)``, ``close(_:reset:)``;
+/// - PDUs: ``send(_:on:)`` completes a ``PDUTemplate``; whatever comes back is told as a PDU;
+/// - tasks: ``login(_:on:)``, ``execute(_:on:)``, ``manage(_:on:)``, ``text(_:on:)``, ``ping(_:on:)``,
+///   ``logout(_:on:)``, with window, bursts, R2Ts and assembly of data.
+///
+/// On all layers it watches the target and tells each broken rule as a ``Violation``. One machine holds any number of
+/// connections and sessions.
+public final class InitiatorMachine: Machine {
+  public let arena: Arena
+
+  /// True when a call waits for the next step.
+  public private(set) var hasWork = false
+
+  /// Whether PDUs are told as events, in both directions. Off for load: tasks and violations are still told.
+  public var tellsPDUs = true
+
+  var buffers: BuddyAllocator
+  var now = Instant.zero
+  var connections: [Connection?] = []
+  /// The connections that are not closed, in the order in which they were made.
+  var live: [ConnectionID] = []
+  var sessions: [Session] = []
+  private var events: [InitiatorEvent] = []
+  private var taskCount: UInt64 = 0
+
+  /// - Parameter arenaCapacity: Bytes for what is being sent and received; 64 KiB for each open connection, and what is
+  ///   on its way out.
+  public init(arenaCapacity: Int = 64 << 20) {
+    arena = Arena(capacity: arenaCapacity)
+    buffers = BuddyAllocator(capacity: arena.capacity)
+  }
+
+  // MARK: Steps
+
+  public func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
+    self.now = now
+    for completion in completions { complete(completion, into: &operations) }
+    hasWork = false
+    // Connections that end in this step drop out of the list behind the index.
+    var index = 0
+    while index < live.count {
+      let id = live[index]
+      if let connection = connection(id) { advance(connection, into: &operations) }
+      if index < live.count, live[index] == id { index += 1 }
+    }
+  }
+
+  /// Takes what has happened since the last call, in order.
+  public func takeEvents() -> [InitiatorEvent] {
+    defer { events.removeAll() }
+    return events
+  }
+
+  // MARK: What a script can see
+
+  /// The state of a connection; nil when there never was one of that number.
+  public func status(of id: ConnectionID) -> ConnectionStatus? {
+    guard id.rawValue < connections.count else { return nil }
+    guard let connection = connections[id.rawValue] else { return nil }
+    let phase: ConnectionStatus.Phase =
+      switch connection.phase {
+      case .connecting: .connecting
+      case .login: .login
+      case .fullFeature: .fullFeature
+      case .loggedOut: .loggedOut
+      case .closing: .closing
+      case .closed: .closed
+      }
+    return ConnectionStatus(
+      phase: phase, session: connection.session.id, remote: connection.remote, connectionID: connection.number,
+      expStatSN: connection.expStatSN, parameters: connection.parameters,
+      bytesQueued: connection.queue[connection.queueHead...].reduce(connection.sendRest.length) { $0 + $1.bytes.count })
+  }
+
+  /// The state of a session; nil when there never was one of that number.
+  public func status(of id: SessionID) -> SessionStatus? {
+    guard id.rawValue < sessions.count else { return nil }
+    let session = sessions[id.rawValue]
+    return SessionStatus(
+      isid: session.isid, tsih: session.tsih, isEstablished: session.isEstablished, cmdSN: session.cmdSN,
+      expCmdSN: session.expCmdSN, maxCmdSN: session.maxCmdSN, connections: session.connections,
+      tasks: session.slots.count { $0 != nil }, waiting: session.waiting.count)
+  }
+
+  /// What a connection does by itself; changed at any time.
+  public func setAutomatic(_ behaviour: AutomaticBehaviour, on id: ConnectionID) throws(InitiatorError) {
+    try open(id).automatic = behaviour
+  }
+
+  /// Sets the CmdSN of the session's next request that is not immediate.
+  public func setCmdSN(_ number: UInt32, of id: SessionID) {
+    guard id.rawValue < sessions.count else { return }
+    sessions[id.rawValue].cmdSN = number
+  }
+
+  /// Sets the StatSN that the connection expects next, and so the ExpStatSN that it sends.
+  public func setExpStatSN(_ number: UInt32, on id: ConnectionID) throws(InitiatorError) {
+    try open(id).expStatSN = number
+  }
+
+  /// Bytes of the arena in use; 0 when all connections are closed.
+  public var bytesInUse: Int { buffers.bytesInUse }
+
+  // MARK: For the rooms inside
+
+  func connection(_ id: ConnectionID) -> Connection? {
+    id.rawValue < connections.count ? connections[id.rawValue] : nil
+  }
+
+  /// The connection, when something can still be asked of it.
+  func open(_ id: ConnectionID) throws(InitiatorError) -> Connection {
+    guard let connection = connection(id) else { throw .noSuchConnection }
+    guard connection.isOpen else { throw .connectionClosed }
+    return connection
+  }
+
+  func wake() { hasWork = true }
+
+  func nextTaskID() -> TaskID {
+    taskCount += 1
+    return TaskID(taskCount)
+  }
+
+  func tell(_ connection: Connection, _ kind: InitiatorEvent.Kind) {
+    events.append(InitiatorEvent(time: now, connection: connection.id, kind: kind))
+  }
+
+  func violation(_ rule: ViolationRule, on connection: Connection, _ detail: String, _ pdu: ProtocolDataUnit? = nil) {
+    tell(connection, .violation(Violation(rule: rule, connection: connection.id, detail: detail, pdu: pdu)))
+  }
+}

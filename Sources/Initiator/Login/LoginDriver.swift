@@ -1,0 +1,31 @@
+import ISCSI
+
+/// The progress of a login that the machine drives.
+struct LoginDriver {
+  var plan: LoginPlan
+
+  /// The index of the current stage in the plan.
+  var stageIndex = 0
+  var requestCount = 0
+
+  /// Text that did not fit into the last request.
+  var rest: [UInt8] = []
+
+  /// Whether the request that completes ``rest`` asks for the next stage.
+  var transitAtEnd = false
+  var authentication = Authentication.none
+
+  enum Authentication {
+    case none
+    /// AuthMethod was offered; the choice is awaited.
+    case offered
+    /// CHAP_A was sent; the challenge is awaited.
+    case algorithmSent
+    /// CHAP_R was sent.
+    case responseSent
+    case done
+  }
+
+  var stage: LoginStage { stageIndex < plan.stages.count ? plan.stages[stageIndex] : .fullFeature }
+  var nextStage: LoginStage { stageIndex + 1 < plan.stages.count ? plan.stages[stageIndex + 1] : .fullFeature }
+}

@@ -1,0 +1,209 @@
+import ISCSI
+
+/// The keys that went over one connection in its login, whoever drove it, and what they come to.
+struct Negotiation {
+  struct Record {
+    var pair: KeyValue
+    var isOurs: Bool
+  }
+
+  /// Initiator Task Tag of the login requests.
+  var tag: UInt32 = 0
+
+  /// All pairs of both sides, in order.
+  private(set) var records: [Record] = []
+
+  /// Text whose C bit says that it goes on.
+  private var ourText: [UInt8] = []
+  private var theirText: [UInt8] = []
+
+  /// The last request's stage and bits, which the response has to match.
+  var lastStage: UInt8 = 0
+  var lastNextStage: UInt8 = 0
+  var lastTransit = false
+  var lastISID = ISID(rawValue: 0)
+  var requestCount = 0
+
+  /// Takes the text of a request. What a script sends malformed counts for nothing.
+  mutating func sent(_ text: [UInt8], continued: Bool) {
+    ourText += text
+    guard !continued else { return }
+    let pairs = (try? TextParser.pairs(of: ourText)) ?? []
+    ourText = []
+    records += pairs.map { Record(pair: $0, isOurs: true) }
+  }
+
+  /// Takes the text of a response; gives back the pairs once the text is whole.
+  mutating func received(_ text: [UInt8], continued: Bool) throws(TextError) -> [KeyValue]? {
+    // A target that never ends its text does not get all memory: RFC 7143 §6.2 has 8192 bytes as the least to be taken.
+    if theirText.count < 1 << 20 { theirText += text }
+    guard !continued else { return nil }
+    defer { theirText = [] }
+    let pairs = try TextParser.pairs(of: theirText)
+    records += pairs.map { Record(pair: $0, isOurs: false) }
+    return pairs
+  }
+
+  /// What the target sent, in order.
+  var received: [KeyValue] { records.filter { !$0.isOurs }.map(\.pair) }
+
+  /// The last value that one side gave to a key, and its place.
+  private func last(_ key: String, ours: Bool) -> (value: String, place: Int)? {
+    guard let place = records.lastIndex(where: { $0.isOurs == ours && $0.pair.key == key }) else { return nil }
+    return (records[place].pair.value, place)
+  }
+
+  /// True when the initiator has offered or declared the key.
+  func hasOffered(_ key: String) -> Bool { last(key, ours: true) != nil }
+
+  /// The agreed value of a negotiated key; nil when there is none, and the default or the old value stays.
+  private func agreed(_ key: Key) -> String? {
+    guard let ours = last(key.name, ours: true), let theirs = last(key.name, ours: false) else { return nil }
+    let answer = ours.place > theirs.place ? ours.value : theirs.value
+    return ["Reject", "Irrelevant", "NotUnderstood"].contains(answer) ? nil : answer
+  }
+
+  private func agreedNumber(_ key: Key, _ old: UInt32) -> UInt32 {
+    guard let text = agreed(key), let value = Self.number(text) else { return old }
+    return value
+  }
+
+  private func agreedBoolean(_ key: Key, _ old: Bool) -> Bool {
+    switch agreed(key) {
+    case "Yes": true
+    case "No": false
+    default: old
+    }
+  }
+
+  static func number(_ text: String) -> UInt32? {
+    let value = Array(text.utf8).withUnsafeBytes { TextSlice($0).number }
+    return value.flatMap { UInt32(exactly: $0) }
+  }
+
+  /// The outcome of the login.
+  ///
+  /// - Parameter start: The defaults, or, of an added connection, what holds for its session.
+  func outcome(from start: NegotiatedParameters) -> NegotiatedParameters {
+    var result = start
+    result.sessionType = last(Key.sessionType.name, ours: true)?.value == "Discovery" ? .discovery : start.sessionType
+    result.maxConnections = agreedNumber(.maxConnections, start.maxConnections)
+    result.initialR2T = agreedBoolean(.initialR2T, start.initialR2T)
+    result.immediateData = agreedBoolean(.immediateData, start.immediateData)
+    result.maxBurstLength = agreedNumber(.maxBurstLength, start.maxBurstLength)
+    result.firstBurstLength = min(agreedNumber(.firstBurstLength, start.firstBurstLength), result.maxBurstLength)
+    result.defaultTime2Wait = agreedNumber(.defaultTime2Wait, start.defaultTime2Wait)
+    result.defaultTime2Retain = agreedNumber(.defaultTime2Retain, start.defaultTime2Retain)
+    result.maxOutstandingR2T = agreedNumber(.maxOutstandingR2T, start.maxOutstandingR2T)
+    result.dataPDUInOrder = agreedBoolean(.dataPDUInOrder, start.dataPDUInOrder)
+    result.dataSequenceInOrder = agreedBoolean(.dataSequenceInOrder, start.dataSequenceInOrder)
+    result.errorRecoveryLevel = agreedNumber(.errorRecoveryLevel, start.errorRecoveryLevel)
+    result.iSCSIProtocolLevel = agreedNumber(.iSCSIProtocolLevel, start.iSCSIProtocolLevel)
+    switch agreed(.taskReporting) {
+    case "ResponseFence": result.taskReporting = .responseFence
+    case "FastAbort": result.taskReporting = .fastAbort
+    case "RFC3720": result.taskReporting = .rfc3720
+    default: break
+    }
+    // Digests and data segment lengths are the connection's: an added one starts from the defaults.
+    result.digests = DigestSettings(header: agreed(.headerDigest) == "CRC32C", data: agreed(.dataDigest) == "CRC32C")
+    let defaults = NegotiatedParameters()
+    result.initiatorMaxRecvDataSegmentLength =
+      declaredLength(ours: true) ?? defaults.initiatorMaxRecvDataSegmentLength
+    result.targetMaxRecvDataSegmentLength = declaredLength(ours: false) ?? defaults.targetMaxRecvDataSegmentLength
+    return result
+  }
+
+  /// A declared MaxRecvDataSegmentLength that is within its range.
+  private func declaredLength(ours: Bool) -> UInt32? {
+    guard let text = last(Key.maxRecvDataSegmentLength.name, ours: ours)?.value, let value = Self.number(text),
+      (512...0xFF_FFFF).contains(value)
+    else { return nil }
+    return value
+  }
+
+  // MARK: What the target did wrong
+
+  /// The faults of pairs that have just been received, which are the last records.
+  func faults(of pairs: [KeyValue]) -> [(ViolationRule, String)] {
+    var result: [(ViolationRule, String)] = []
+    let first = records.count - pairs.count
+    for (index, pair) in pairs.enumerated() {
+      let earlier = records[..<(first + index)]
+      if earlier.contains(where: { !$0.isOurs && $0.pair.key == pair.key }), pair.key != "TargetAddress" {
+        result.append((.repeatedKey, "\(pair.key) came before"))
+        continue
+      }
+      let offer = earlier.last { $0.isOurs && $0.pair.key == pair.key }?.pair.value
+      if let fault = fault(of: pair, offer: offer) { result.append(fault) }
+    }
+    return result
+  }
+
+  private func fault(of pair: KeyValue, offer: String?) -> (ViolationRule, String)? {
+    let isReserved = ["Reject", "Irrelevant", "NotUnderstood"].contains(pair.value)
+    guard let definition = KeyTable.find(pair.key) else {
+      return offer == nil && isReserved ? (.unsolicitedAnswer, "\(pair.key)=\(pair.value) answers no offer") : nil
+    }
+    if pair.value == "NotUnderstood" { return (.illegalAnswer, "\(pair.key)=NotUnderstood of a key of the standard") }
+    if isReserved {
+      return offer == nil ? (.unsolicitedAnswer, "\(pair.key)=\(pair.value) answers no offer") : nil
+    }
+    let text = "\(pair.key)=\(pair.value)" + (offer.map { " to the offer \($0)" } ?? "")
+    switch definition.kind {
+    case .list:
+      guard let offer else { return nil }
+      let isOffered = offer.split(separator: ",").contains { $0 == pair.value }
+      return isOffered ? nil : (.illegalAnswer, text + " is none of the offered values")
+    case .booleanAnd:
+      if pair.value != "Yes" && pair.value != "No" { return (.illegalAnswer, text) }
+      return offer == "No" && pair.value == "Yes" ? (.illegalAnswer, text) : nil
+    case .booleanOr:
+      if pair.value != "Yes" && pair.value != "No" { return (.illegalAnswer, text) }
+      return offer == "Yes" && pair.value == "No" ? (.illegalAnswer, text) : nil
+    case .minimum(let range), .maximum(let range):
+      guard let value = Self.number(pair.value), range.contains(value) else { return (.illegalAnswer, text) }
+      guard let offer, let ours = Self.number(offer), range.contains(ours) else { return nil }
+      if case .minimum = definition.kind { return value > ours ? (.illegalAnswer, text) : nil }
+      return value < ours ? (.illegalAnswer, text) : nil
+    case .numberDeclaration(let range):
+      guard definition.senders.contains(.target), let value = Self.number(pair.value), range.contains(value) else {
+        return (.illegalAnswer, text)
+      }
+      return nil
+    case .declaration:
+      return definition.senders.contains(.target) ? nil : (.illegalAnswer, text + " is not a target's key")
+    case .obsolete: return offer == nil || pair.value == "No" ? nil : (.illegalAnswer, text)
+    case .authentication: return nil
+    }
+  }
+
+  /// Negotiated keys that the initiator offered and the target did not answer, at the end of a login.
+  var unanswered: [String] {
+    records.enumerated().filter { place, record in
+      guard record.isOurs else { return false }
+      let definition = KeyTable.find(record.pair.key)
+      if definition?.kind.isDeclarative == true || definition?.kind == .authentication { return false }
+      // An answer of ours to an offer of theirs is not an offer.
+      return !records.contains { !$0.isOurs && $0.pair.key == record.pair.key }
+    }.map(\.element.pair.key)
+  }
+
+  /// The initiator's answer to a key that the target brought up; nil when it needs none.
+  func answer(to pair: KeyValue) -> KeyValue? {
+    guard !hasOffered(pair.key) else { return nil }
+    guard let definition = KeyTable.find(pair.key) else { return KeyValue(pair.key, "NotUnderstood") }
+    switch definition.kind {
+    case .declaration, .numberDeclaration, .authentication: return nil
+    case .obsolete: return KeyValue(pair.key, "Reject")
+    case .list(let known):
+      let choice = pair.value.split(separator: ",").first { known.contains(String($0)) }
+      return KeyValue(pair.key, choice.map(String.init) ?? "Reject")
+    case .booleanAnd, .booleanOr:
+      return KeyValue(pair.key, pair.value == "Yes" || pair.value == "No" ? pair.value : "Reject")
+    case .minimum(let range), .maximum(let range):
+      let isLegal = Self.number(pair.value).map(range.contains) ?? false
+      return KeyValue(pair.key, isLegal ? pair.value : "Reject")
+    }
+  }
+}

@@ -1,0 +1,166 @@
+import ISCSI
+import Ring
+
+/// A run of Data-Out that ends in F: the unsolicited data, or the answer to one R2T.
+struct Burst {
+  /// 0 for the unsolicited data, n for the nth R2T.
+  var number: Int
+  /// Target Transfer Tag.
+  var tag: UInt32
+  var lun: UInt64
+  var offset: Int
+  var length: Int
+}
+
+/// Data-Out and R2T, RFC 7143 §11.7, §11.8.
+extension InitiatorMachine {
+  /// Sends the Data-Out of one burst, with the deviations that the script wants. The burst is within the data.
+  func sendBurst(_ slot: Int, _ connection: Connection, _ burst: Burst) {
+    guard case .command(let state) = connection.session.slots[slot]?.kind,
+      let tag = connection.session.slots[slot]?.tag
+    else { return }
+    let request = state.request
+    let segment = max(1, request.segmentLength ?? Int(connection.parameters.targetMaxRecvDataSegmentLength))
+    let end = min(burst.offset + burst.length, request.dataOut.count)
+    var offset = min(burst.offset, end)
+    var index = 0
+    var last: [(ProtocolDataUnit, WireOptions)] = []
+    var sentLength = 0
+    repeat {
+      let length = min(segment, end - offset)
+      var pdu = ProtocolDataUnit(
+        .dataOut, isFinal: offset + length == end, data: Array(request.dataOut[offset..<(offset + length)]))
+      pdu.header.write { header in
+        header.lun = burst.lun
+        header.initiatorTaskTag = tag
+        header.targetTransferTag = burst.tag
+        header.expStatSN = connection.expStatSN
+        header.dataSN = UInt32(truncatingIfNeeded: index)
+        header.bufferOffset = UInt32(truncatingIfNeeded: offset)
+      }
+      var plan = DataOutPlan(pdu: pdu)
+      for edit in request.dataOutEdits where edit.applies(burst: burst.number, index: index) { plan.apply(edit.action) }
+      for _ in 0..<plan.copies {
+        sentLength += plan.pdu.data.count
+        if plan.isLast {
+          last.append((plan.pdu, plan.wire))
+        } else {
+          transmit(plan.pdu, plan.wire, on: connection)
+        }
+      }
+      offset += length
+      index += 1
+    } while offset < end
+    for (pdu, wire) in last { transmit(pdu, wire, on: connection) }
+    guard case .command(var state) = connection.session.slots[slot]?.kind else { return }
+    state.sentLength += sentLength
+    if burst.number > 0 { state.r2tsOnTheirWay.append(connection.queuedBytes) }
+    connection.session.slots[slot]?.kind = .command(state)
+  }
+
+  func readyToTransfer(_ pdu: ProtocolDataUnit, on connection: Connection) {
+    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
+    guard case .command(var state) = task.kind else {
+      return violation(.wrongKindOfResponse, on: connection, "an R2T to another request", pdu)
+    }
+    checkAcknowledged(task, pdu, on: connection)
+    let r2t = pdu.header.read {
+      ReadyToTransfer(
+        targetTransferTag: $0.targetTransferTag, r2tSN: $0.r2tSN, bufferOffset: $0.bufferOffset,
+        desiredLength: $0.desiredDataTransferLength, lun: $0.lun)
+    }
+    guard check(r2t, &state, task, pdu, on: connection) else { return }
+    state.r2tCount += 1
+    let holds = state.request.holdsR2Ts || !connection.automatic.answersR2Ts
+    if holds { state.held.append(r2t) }
+    connection.session.slots[slot]?.kind = .command(state)
+    if holds {
+      tell(connection, .readyToTransferHeld(task.id, r2t))
+    } else {
+      answer(r2t, number: state.r2tCount, slot, connection)
+    }
+  }
+
+  /// False when the R2T cannot be answered.
+  private func check(
+    _ r2t: ReadyToTransfer, _ state: inout CommandState, _ task: InitiatorTask, _ pdu: ProtocolDataUnit,
+    on connection: Connection
+  ) -> Bool {
+    let parameters = connection.parameters
+    guard state.isWrite else {
+      violation(.r2tUnexpected, on: connection, "the command does not write", pdu)
+      return false
+    }
+    if !task.wasRecovered, r2t.r2tSN != state.nextR2TSN {
+      violation(.r2tSNOutOfOrder, on: connection, "R2TSN \(r2t.r2tSN), expected \(state.nextR2TSN)", pdu)
+    }
+    state.nextR2TSN = r2t.r2tSN &+ 1
+    if r2t.targetTransferTag == reservedTag {
+      violation(.transferTag, on: connection, "R2T with the reserved tag", pdu)
+    }
+    if r2t.lun != state.lun { violation(.lunMismatch, on: connection, "LUN \(String(r2t.lun, radix: 16))h", pdu) }
+    let end = Int(r2t.bufferOffset) + Int(r2t.desiredLength)
+    guard r2t.desiredLength > 0, end <= state.expectedDataOut else {
+      violation(
+        .r2tOutOfBounds, on: connection, "bytes \(r2t.bufferOffset) to \(end) of \(state.expectedDataOut)", pdu)
+      return false
+    }
+    if r2t.desiredLength > parameters.maxBurstLength {
+      violation(.r2tTooLong, on: connection, "\(r2t.desiredLength) bytes of \(parameters.maxBurstLength)", pdu)
+    }
+    if parameters.dataSequenceInOrder, !task.wasRecovered, Int(r2t.bufferOffset) < state.nextR2TOffset {
+      violation(.r2tOutOfOrder, on: connection, "offset \(r2t.bufferOffset) after \(state.nextR2TOffset)", pdu)
+    }
+    state.nextR2TOffset = end
+    // What has not left this side cannot have been received: its R2T is still outstanding.
+    state.r2tsOnTheirWay.removeAll { $0 <= connection.sentBytes }
+    let outstanding = state.held.count + state.r2tsOnTheirWay.count + 1
+    if outstanding > Int(parameters.maxOutstandingR2T) {
+      violation(.r2tTooMany, on: connection, "\(outstanding) of \(parameters.maxOutstandingR2T)", pdu)
+    }
+    // A script may have announced more than it has.
+    return end <= state.request.dataOut.count
+  }
+
+  private func answer(_ r2t: ReadyToTransfer, number: Int, _ slot: Int, _ connection: Connection) {
+    sendBurst(
+      slot, connection,
+      Burst(
+        number: number, tag: r2t.targetTransferTag, lun: r2t.lun, offset: Int(r2t.bufferOffset),
+        length: Int(r2t.desiredLength)))
+  }
+
+  /// Sends the data that held R2Ts of a task asked for, in the order in which they came, or the other way round.
+  public func answerHeldR2Ts(of task: TaskID, on id: ConnectionID, reversed: Bool = false) throws(InitiatorError) {
+    let connection = try open(id)
+    guard let slot = connection.session.slot(of: task), case .command(var state) = connection.session.slots[slot]?.kind
+    else { throw .noSuchTask }
+    let first = state.r2tCount - state.held.count + 1
+    let held = Array(state.held.enumerated())
+    state.held = []
+    connection.session.slots[slot]?.kind = .command(state)
+    for (index, r2t) in reversed ? held.reversed() : held { answer(r2t, number: first + index, slot, connection) }
+  }
+}
+
+/// One Data-Out on its way through the script's deviations.
+private struct DataOutPlan {
+  var pdu: ProtocolDataUnit
+  var wire = WireOptions()
+  var copies = 1
+  var isLast = false
+
+  mutating func apply(_ action: DataOutEdit.Action) {
+    switch action {
+    // The names were checked when the command was taken.
+    case .change(let overrides): try? pdu.apply(overrides)
+    case .wire(let options): wire = options
+    case .drop: copies = 0
+    case .duplicate: copies *= 2
+    case .moveToEnd: isLast = true
+    case .data(let bytes):
+      pdu.data = bytes
+      pdu.setLengths()
+    }
+  }
+}

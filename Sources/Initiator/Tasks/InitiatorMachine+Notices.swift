@@ -1,0 +1,43 @@
+import ISCSI
+import Ring
+
+/// Asynchronous Message and Reject, RFC 7143 §11.9, §11.17.
+extension InitiatorMachine {
+  func asyncMessage(_ pdu: ProtocolDataUnit, on connection: Connection) {
+    let (code, tag) = pdu.header.read { ($0.asyncEvent, $0.initiatorTaskTag) }
+    if tag != reservedTag { violation(.asyncMalformed, on: connection, "Initiator Task Tag is not reserved", pdu) }
+    let event = AsyncEvent(rawValue: code)
+    if event == nil { violation(.undefinedCode, on: connection, "AsyncEvent \(code)", pdu) }
+    if event == .scsiAsynchronousEvent, pdu.data.count < 2 {
+      violation(.asyncMalformed, on: connection, "a SCSI event without sense data", pdu)
+    }
+    tell(connection, .asyncMessage(pdu))
+    guard connection.automatic.obeysAsyncMessages, connection.phase == .fullFeature, connection.isOpen else { return }
+    switch event {
+    case .logoutRequested:
+      let isOnly = connection.session.connections.count < 2
+      _ = try? logout(LogoutRequest(isOnly ? .closeSession : .closeConnection), on: connection.id)
+    case .negotiationRequested: _ = try? text(TextRequest(), on: connection.id)
+    default: break
+    }
+  }
+
+  func reject(_ pdu: ProtocolDataUnit, on connection: Connection) {
+    let (reason, tag) = pdu.header.read { ($0.rejectReason, $0.initiatorTaskTag) }
+    if RejectReason(rawValue: reason) == nil { violation(.undefinedCode, on: connection, "reason \(reason)", pdu) }
+    if tag != reservedTag { violation(.rejectMalformed, on: connection, "Initiator Task Tag is not reserved", pdu) }
+    guard pdu.data.count >= HeaderView.length else {
+      violation(.rejectMalformed, on: connection, "\(pdu.data.count) bytes of the rejected header", pdu)
+      return tell(connection, .rejected(reason: reason, rejected: nil))
+    }
+    let header = pdu.data.withUnsafeBytes { BasicHeader(copying: $0) }
+    tell(connection, .rejected(reason: reason, rejected: header))
+    // What was damaged on its way can be sent again, and is still a task.
+    guard reason != RejectReason.dataDigestError.rawValue, let opcode = header.opcode, opcode.hasCmdSN else { return }
+    let session = connection.session
+    guard let slot = session.slot(tag: header.read { $0.initiatorTaskTag }),
+      session.slots[slot]?.connection == connection.id, session.slots[slot]?.firstPDU?.opcode == opcode
+    else { return }
+    end(slot, connection, .rejected(reason: reason))
+  }
+}

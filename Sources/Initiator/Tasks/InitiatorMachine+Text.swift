@@ -1,0 +1,79 @@
+import ISCSI
+import Ring
+
+/// Text negotiation, RFC 7143 §11.10, §11.11.
+extension InitiatorMachine {
+  /// The most Text Requests of one negotiation.
+  private static let textRoundsMax = 4096
+
+  func issueText(_ slot: Int, _ connection: Connection) {
+    guard case .text(var state) = connection.session.slots[slot]?.kind else { return }
+    let segment = max(
+      1, state.request.segmentLength ?? Int(connection.parameters.targetMaxRecvDataSegmentLength))
+    let part = Array(state.text[state.sentLength...].prefix(segment))
+    let isFirst = state.rounds == 0
+    state.sentLength += part.count
+    state.rounds += 1
+    let continues = state.sentLength < state.text.count
+    var pdu = ProtocolDataUnit(.textRequest, isFinal: !continues, data: part)
+    pdu.header.write { header in
+      header.isContinued = continues
+      header.targetTransferTag = state.targetTransferTag
+      header.lun = state.lun
+    }
+    connection.session.slots[slot]?.kind = .text(state)
+    _ = issue(
+      pdu, for: slot, overrides: isFirst ? state.request.overrides : [],
+      isFirst ? state.request.wire : WireOptions(), connection)
+  }
+
+  func textResponse(_ pdu: ProtocolDataUnit, on connection: Connection) {
+    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
+    guard case .text(var state) = task.kind else {
+      return violation(.wrongKindOfResponse, on: connection, "a Text Response to another request", pdu)
+    }
+    checkAcknowledged(task, pdu, on: connection)
+    let (isFinal, isContinued, tag, lun) = pdu.header.read {
+      ($0.isFinal, $0.isContinued, $0.targetTransferTag, $0.lun)
+    }
+    if isFinal, isContinued { violation(.textMalformed, on: connection, "F and C", pdu) }
+    if isFinal != (tag == reservedTag) {
+      violation(.transferTag, on: connection, "F \(isFinal ? 1 : 0) with tag \(String(tag, radix: 16))h", pdu)
+    }
+    state.received += pdu.data
+    state.targetTransferTag = tag
+    state.lun = lun
+    let isSent = state.sentLength >= state.text.count
+    connection.session.slots[slot]?.kind = .text(state)
+    if isFinal, isSent || state.request.overrides.contains(where: { $0.name == "final" }) {
+      return finishText(slot, state, pdu, on: connection)
+    }
+    guard state.rounds < Self.textRoundsMax, state.received.count < 64 << 20 else {
+      violation(.textDoesNotEnd, on: connection, "no end after \(state.rounds) requests", pdu)
+      return end(slot, connection, .text(bytes: state.received, pairs: []))
+    }
+    schedule(slot, connection)
+  }
+
+  private func finishText(_ slot: Int, _ state: TextState, _ pdu: ProtocolDataUnit, on connection: Connection) {
+    var pairs: [KeyValue] = []
+    do throws(TextError) {
+      pairs = try TextParser.pairs(of: state.received)
+    } catch {
+      violation(.textMalformed, on: connection, "\(error)", pdu)
+    }
+    noteLengths(state.request.pairs, pairs, connection)
+    end(slot, connection, .text(bytes: state.received, pairs: pairs))
+  }
+
+  /// MaxRecvDataSegmentLength may be declared anew in the full feature phase, RFC 7143 §13.12.
+  private func noteLengths(_ ours: [KeyValue], _ theirs: [KeyValue], _ connection: Connection) {
+    func length(_ pairs: [KeyValue]) -> UInt32? {
+      let text = pairs.last { $0.key == Key.maxRecvDataSegmentLength.name }?.value
+      return text.flatMap(Negotiation.number).flatMap { (512...0xFF_FFFF).contains($0) ? $0 : nil }
+    }
+    let isRefused = theirs.contains { $0.key == Key.maxRecvDataSegmentLength.name && $0.value == "Reject" }
+    if let declared = length(ours), !isRefused { connection.parameters.initiatorMaxRecvDataSegmentLength = declared }
+    if let declared = length(theirs) { connection.parameters.targetMaxRecvDataSegmentLength = declared }
+  }
+}

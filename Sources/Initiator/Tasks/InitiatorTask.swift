@@ -1,0 +1,76 @@
+import ISCSI
+import Ring
+
+/// A request on its way.
+struct InitiatorTask {
+  let id: TaskID
+  /// The connection of its allegiance.
+  var connection: ConnectionID
+  var tag: UInt32 = 0
+  var cmdSN: UInt32 = 0
+  var isImmediate: Bool
+  var ignoresWindow = false
+  var isSent = false
+  let requested: Instant
+  var sent: Instant?
+  var kind: Kind
+
+  /// What was sent first, for a retry.
+  var firstPDU: ProtocolDataUnit?
+
+  /// Whether a Data-In or R2T was asked for again, so that numbers may repeat.
+  var wasRecovered = false
+
+  enum Kind {
+    case command(CommandState)
+    case text(TextState)
+    case taskManagement(TaskManagementRequest)
+    case ping(PingRequest)
+    case logout(LogoutRequest)
+  }
+}
+
+/// The progress of a SCSI command.
+struct CommandState {
+  var request: CommandRequest
+
+  /// What went out in the command's header, which a script may have changed.
+  var lun: UInt64 = 0
+  var isRead = false
+  var isWrite = false
+  /// Bytes of data-in.
+  var expectedLength = 0
+  /// Bytes of data-out.
+  var expectedDataOut = 0
+
+  // MARK: Data-In
+  var dataIn: [UInt8] = []
+  /// Bytes that came, however they overlap.
+  var received = 0
+  /// Where the next Data-In starts, when they come in order.
+  var nextOffset = 0
+  var nextDataSN: UInt32 = 0
+  /// Bytes of the current sequence.
+  var burstLength = 0
+
+  // MARK: Data-Out
+  var sentLength = 0
+  var nextR2TSN: UInt32 = 0
+  var nextR2TOffset = 0
+  var r2tCount = 0
+  var held: [ReadyToTransfer] = []
+  /// For each R2T whose data may not have left this side: ``Connection/queuedBytes`` behind them.
+  var r2tsOnTheirWay: [UInt64] = []
+}
+
+/// The progress of a text negotiation.
+struct TextState {
+  var request: TextRequest
+  /// All bytes, and how many of them were sent.
+  var text: [UInt8] = []
+  var sentLength = 0
+  var received: [UInt8] = []
+  var rounds = 0
+  var targetTransferTag = reservedTag
+  var lun: UInt64 = 0
+}

@@ -1,0 +1,119 @@
+import ISCSI
+
+/// A rule that the target broke and the initiator noticed in passing.
+public struct Violation: Equatable, Sendable {
+  public var rule: ViolationRule
+  public var connection: ConnectionID
+
+  /// What was expected and what came.
+  public var detail: String
+
+  /// The PDU at fault, where one is.
+  public var pdu: ProtocolDataUnit?
+}
+
+/// The rules that the initiator watches. The raw value is the name in reports and scenarios.
+public enum ViolationRule: String, Sendable, CaseIterable {
+  // MARK: Form of a PDU, RFC 7143 §11
+
+  /// An opcode that is not a target's.
+  case unexpectedOpcode = "unexpected opcode"
+  /// §11: reserved bits are zero.
+  case reservedBitsSet = "reserved bits set"
+  /// Bit 7 of byte 1 is 1 in PDUs that have no F bit.
+  case constantBitMissing = "constant bit missing"
+  /// No PDU of a target has additional headers.
+  case additionalHeaders = "additional headers"
+  /// §11.1: padding is sent as zero.
+  case paddingNotZero = "padding not zero"
+  /// §13.12: DataSegmentLength is above what the initiator declared.
+  case dataSegmentTooLong = "data segment too long"
+  /// A data segment where there may be none, or a missing or malformed one.
+  case dataSegmentMalformed = "data segment malformed"
+  /// §7.8.
+  case headerDigestError = "header digest error"
+  case dataDigestError = "data digest error"
+  /// The PDU may not come in this phase of the connection.
+  case outOfPhase = "out of phase"
+  /// A code that the standard does not define.
+  case undefinedCode = "undefined code"
+
+  // MARK: Numbering, §4.2.2
+
+  case statSNOutOfOrder = "StatSN out of order"
+  /// ExpCmdSN acknowledges a command that was never sent.
+  case expCmdSNAhead = "ExpCmdSN ahead"
+  /// MaxCmdSN below ExpCmdSN - 1.
+  case windowNegative = "window negative"
+  /// §4.2.2.1: MaxCmdSN never goes back on one connection.
+  case maxCmdSNShrank = "MaxCmdSN shrank"
+  /// ExpCmdSN went back on one connection.
+  case expCmdSNShrank = "ExpCmdSN shrank"
+  /// A response came while ExpCmdSN did not acknowledge its command.
+  case responseBeforeAcknowledgement = "response before acknowledgement"
+
+  // MARK: Tasks
+
+  /// No task has this Initiator Task Tag, on this connection.
+  case unknownTag = "unknown tag"
+  /// The PDU does not answer this kind of request.
+  case wrongKindOfResponse = "wrong kind of response"
+  case lunMismatch = "LUN mismatch"
+
+  // MARK: Data-In and status, §11.4, §11.7
+
+  case dataSNOutOfOrder = "DataSN out of order"
+  case bufferOffsetOutOfOrder = "buffer offset out of order"
+  /// Data beyond the expected length, or for a command that does not read.
+  case dataBeyondLength = "data beyond length"
+  /// A sequence of Data-In is longer than MaxBurstLength.
+  case burstTooLong = "burst too long"
+  /// S without F.
+  case statusWithoutFinal = "status without final"
+  /// A status that needs a SCSI Response came in a Data-In.
+  case statusInDataIn = "status in Data-In"
+  case residualWrong = "residual wrong"
+  /// O and U both set.
+  case residualFlagsConflict = "residual flags conflict"
+  case expDataSNWrong = "ExpDataSN wrong"
+  /// The A bit below error recovery level 1.
+  case acknowledgeBitSet = "acknowledge bit set"
+  case senseMalformed = "sense malformed"
+
+  // MARK: R2T, §11.8
+
+  case r2tUnexpected = "R2T unexpected"
+  case r2tSNOutOfOrder = "R2TSN out of order"
+  /// Beyond the expected length, or of no length.
+  case r2tOutOfBounds = "R2T out of bounds"
+  /// More than MaxBurstLength.
+  case r2tTooLong = "R2T too long"
+  /// More than MaxOutstandingR2T at once.
+  case r2tTooMany = "R2T too many"
+  case r2tOutOfOrder = "R2T out of order"
+  /// The reserved tag where a valid one is due, or the other way round.
+  case transferTag = "transfer tag"
+
+  // MARK: Login and text, §6, §11.10 to §11.13
+
+  case loginFieldMismatch = "login field mismatch"
+  case loginStage = "login stage"
+  case loginDoesNotProgress = "login does not progress"
+  case textMalformed = "text malformed"
+  case illegalAnswer = "illegal answer"
+  case textDoesNotEnd = "text does not end"
+  case unansweredKey = "unanswered key"
+  case unsolicitedAnswer = "unsolicited answer"
+  case repeatedKey = "repeated key"
+  case authentication = "authentication"
+
+  // MARK: NOP-In, Reject, Asynchronous Message
+
+  case pingEchoWrong = "ping echo wrong"
+  case unsolicitedPingMalformed = "unsolicited ping malformed"
+  case rejectMalformed = "reject malformed"
+  case asyncMalformed = "async malformed"
+
+  /// A PDU after a successful logout of the connection.
+  case trafficAfterLogout = "traffic after logout"
+}
