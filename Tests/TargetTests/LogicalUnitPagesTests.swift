@@ -25,7 +25,7 @@ import Testing
 
   @Test func everythingIsCutToItsAllocationLengthAndSaysTheSame() {
     let bench = LogicalUnitBench { $0.isThin = true }
-    for page in [nil, UInt8(0x00), 0x80, 0x83, 0x86, 0xB0, 0xB1, 0xB2] as [UInt8?] {
+    for page in [nil, UInt8(0x00), 0x80, 0x83, 0x86, 0x87, 0x88, 0xB0, 0xB1, 0xB2] as [UInt8?] {
       let whole = inquiry(bench, page: page).data
       for allocation in [0, 1, 4, 5, 35, 36, 255, 256] as [UInt16] {
         #expect(inquiry(bench, page: page, allocation: allocation).data == Array(whole.prefix(Int(allocation))))
@@ -76,6 +76,12 @@ import Testing
     #expect(found[5].bytes.count % 4 == 0 && found[5].bytes.last == 0)
     // Not of the process, not of the place in memory: always the same.
     #expect(big(found[1].bytes) == big(LogicalUnitIdentity(unit(0), target: "iqn.2026-11.example:bench").naa[...]))
+  }
+
+  @Test func thePortsPageNamesEachPort() {
+    let data = inquiry(LogicalUnitBench(), page: 0x88).data
+    #expect(data.count == 4 + 12 + 4 + 36 && big(data[6..<8]) == 1 && big(data[14..<16]) == 40)
+    #expect(String(decoding: data[20..<54], as: UTF8.self) == "iqn.2026-11.example:bench,t,0x0001")
   }
 
   private func unit(_ lun: UInt16) -> LogicalUnitConfiguration { LogicalUnitConfiguration(lun: lun, blockCount: 1) }

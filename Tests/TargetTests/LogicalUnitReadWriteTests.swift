@@ -154,6 +154,17 @@ import Testing
     #expect(bench.leakedBuffers == 0)
   }
 
+  @Test(arguments: [0, 1, 6, 7]) func theSenseDataNameTheBlockThatCannotBeRead(block: Int) {
+    let bench = LogicalUnitBench()
+    bench.unreadable = [UInt64(100 + block) * 512, 107 * 512]
+    let outcome = bench.run(blockCDB(0x28, 100, 8))
+    #expect(outcome.sense == Sense(.mediumError, .unrecoveredReadError, information: UInt64(100 + block)))
+    #expect(bench.log.count <= 4)
+    // The others read.
+    if block > 0 { #expect(bench.run(blockCDB(0x28, 100, UInt32(block))).status == .good) }
+    #expect(bench.leakedBuffers == 0)
+  }
+
   @Test func fewerBytesThanTheCommandWantsWriteTheWholeBlocksAmongThem() {
     let bench = LogicalUnitBench()
     bench.run(blockCDB(0x2A, 0, 4), pattern(2048, seed: 3))

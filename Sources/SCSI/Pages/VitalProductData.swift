@@ -25,6 +25,23 @@ public enum VitalProductData {
     return page(0x86, contents)
   }
 
+  /// 87h: every page and subpage is shared by all nexuses.
+  public static func modePagePolicy() -> [UInt8] { page(0x87, [0x3F, 0xFF, 0x00, 0x00]) }
+
+  /// 88h: each target port by its relative identifier, with its designation descriptors.
+  public static func ports(_ ports: [(port: UInt16, designators: [UInt8])]) -> [UInt8] {
+    var contents: [UInt8] = []
+    for (port, designators) in ports {
+      contents.append16(0)
+      contents.append16(port)
+      contents.append32(0)  // no initiator port TransportID
+      contents.append16(0)
+      contents.append16(UInt16(truncatingIfNeeded: designators.count))
+      contents += designators
+    }
+    return page(0x88, contents)
+  }
+
   /// B1h: does not rotate; VBULS: VERIFY of unmapped blocks is an ordinary VERIFY.
   public static func blockDeviceCharacteristics() -> [UInt8] {
     var contents = [UInt8](repeating: 0, count: 60)

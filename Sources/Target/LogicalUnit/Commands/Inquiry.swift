@@ -37,10 +37,12 @@ extension LogicalUnit {
   /// A page of vital product data; nil when there is none of this code.
   private func vitalProductData(_ page: UInt8, nexus: NexusIndex) -> [UInt8]? {
     switch page {
-    case 0x00: VitalProductData.supportedPages([0x00, 0x80, 0x83, 0x86, 0xB0, 0xB1, 0xB2])
+    case 0x00: VitalProductData.supportedPages([0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xB0, 0xB1, 0xB2])
     case 0x80: VitalProductData.unitSerialNumber(identity.serial)
     case 0x83: VitalProductData.page(0x83, designators(nexus))
     case 0x86: VitalProductData.extendedInquiry(hasVolatileCache: modePages.isWriteCacheEnabled)
+    case 0x87: VitalProductData.modePagePolicy()
+    case 0x88: VitalProductData.ports(inventory.portalGroupTags.indices.map(portDescriptor))
     case 0xB0: blockLimits.encoded
     case 0xB1: VitalProductData.blockDeviceCharacteristics()
     case 0xB2: VitalProductData.logicalBlockProvisioning(isThin: configuration.isThin)
@@ -61,6 +63,14 @@ extension LogicalUnit {
     data += Designator.targetPortName(inventory.name, portalGroupTag: tag)
     data += Designator.targetDeviceName(inventory.name)
     return data
+  }
+
+  /// The target port at `place` of the inventory, with its name.
+  private func portDescriptor(_ place: Int) -> (port: UInt16, designators: [UInt8]) {
+    (
+      UInt16(truncatingIfNeeded: place + 1),
+      Designator.targetPortName(inventory.name, portalGroupTag: inventory.portalGroupTags[place])
+    )
   }
 
   private var blockLimits: BlockLimits {
