@@ -22,6 +22,9 @@ final class WireBench {
   var holdsMedia = false
   var heldMedia: [Completion] = []
   private(set) var medium: [UInt8]
+  /// Sends wait here while ``holdsSends``: the initiator takes nothing.
+  var holdsSends = false
+  private var heldSends: [(Operation, [Extent])] = []
 
   private struct Socket {
     var inbound: [UInt8] = []
@@ -89,6 +92,14 @@ final class WireBench {
     settle()
   }
 
+  /// Lets the sends that were held go out.
+  func releaseSends() {
+    let held = heldSends
+    heldSends = []
+    for (operation, extents) in held { carryOut(operation, extents) }
+    settle()
+  }
+
   func advance(_ interval: Interval) {
     now = now + interval
     settle()
@@ -147,6 +158,8 @@ final class WireBench {
     case .receive:
       precondition(sockets[handle]?.receive == nil && length > 0, "one receive at a time, and room for it")
       sockets[handle]?.receive = (operation.token, extents)
+    case .send where holdsSends:
+      heldSends.append((operation, extents))
     case .send:
       var count = 0
       for extent in extents where count < sendMax {

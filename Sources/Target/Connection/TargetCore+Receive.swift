@@ -33,6 +33,8 @@ extension TargetCore {
       length: connection.pointee.buffer.length - connection.pointee.end)
     let token = connection.pointee.token(.receive)
     let inflow = connection.pointee.inflow
+    // Full of requests that wait for the end of another session: they are taken first.
+    guard space.length > 0 else { return }
     connection.pointee.isReceiving = true
     if inflow.use == .dataOut || inflow.use == .command, inflow.remaining > 0 {
       context.operations.receive(

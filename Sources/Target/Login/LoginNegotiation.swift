@@ -28,6 +28,9 @@ struct LoginNegotiation {
     var node: Int32 = -1
   }
 
+  /// The longest text of one login PDU: what every initiator takes before it has declared anything (RFC 7143 §13.12).
+  static let textPieceMax = 8192
+
   private(set) var identity = Identity()
   private(set) var parameters = NegotiatedParameters()
 
@@ -87,6 +90,8 @@ struct LoginNegotiation {
     declare(current, authority, &writer)
     text = writer.bytes
     stage = current
+    // An answer that takes several PDUs is sent whole before any transition.
+    if text.count > Self.textPieceMax { return .proceed(current: current) }
     guard header.isTransit else { return .answer(transit: false, current: current, next: 0) }
     let next = header.nextStage
     stage = next

@@ -3,9 +3,6 @@ import Ring
 
 /// Login Requests and Responses (RFC 7143 §11.12, §11.13), and what a completed login makes of sessions.
 extension TargetCore {
-  /// The longest text of one login PDU: what every initiator takes before it has declared anything.
-  private static var loginTextMax: Int { 8192 }
-
   /// A PDU of a connection that has not logged in.
   mutating func loginPhasePDU(
     _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ data: UnsafeRawBufferPointer
@@ -35,12 +32,6 @@ extension TargetCore {
       answerLogin(connection, header, &login, transit: transit, current: current, next: next)
       connection.pointee.login = login
     case .complete(let current):
-      if login.text.count > Self.loginTextMax {
-        // The last answer does not fit into one PDU; the transition waits until all but its last piece is out.
-        answerLogin(connection, header, &login, transit: false, current: current, next: 0)
-        connection.pointee.login = login
-        return
-      }
       completeLogin(connection, header, login, current)
     }
   }
@@ -50,7 +41,7 @@ extension TargetCore {
     _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ login: inout LoginNegotiation,
     transit: Bool, current: UInt8, next: UInt8
   ) {
-    let text = login.takeText(Self.loginTextMax)
+    let text = login.takeText(LoginNegotiation.textPieceMax)
     guard let header = beginPDU(connection, .loginResponse, isFinal: false) else { return }
     header.isContinued = login.hasMoreText
     header.isTransit = transit && !login.hasMoreText
@@ -212,7 +203,7 @@ extension TargetCore {
     let parameters = login.parameters
     if login.identity.tsih == 0 { session.pointee.parameters = parameters }
     openWindow(session)
-    let text = login.takeText(Self.loginTextMax)
+    let text = login.takeText(LoginNegotiation.textPieceMax)
     if let header = beginPDU(connection, .loginResponse, isFinal: false) {
       header.isTransit = true
       header.currentStage = current

@@ -192,6 +192,12 @@ extension TargetCore {
     task.pointee.phase = .active
     let session = sessions[task.pointee.session]
     let node = Int(session.pointee.node)
+    guard task.pointee.dataError == .none else {
+      // Data that break the rules of the session: the command is not executed.
+      task.pointee.unit = Task.noUnit
+      failData(task)
+      return
+    }
     guard task.pointee.command.cdbLength <= Command.cdbLengthMax else {
       task.pointee.unit = Task.noUnit
       fail(task, Sense(.illegalRequest, .invalidCommandOperationCode))
