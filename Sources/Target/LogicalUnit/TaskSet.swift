@@ -28,7 +28,10 @@ struct TaskSet {
     var isExclusive = false
     /// Waits for its range.
     var waitsForRange = false
+    /// When it came in.
     var serial: UInt64 = 0
+    /// When it first asked for its range: data-out may have come in between.
+    var rangeSerial: UInt64 = 0
     var lba: UInt64 = 0
     var end: UInt64 = 0
   }
@@ -103,6 +106,8 @@ struct TaskSet {
     // The device server locks a task that it has entered.
     assert(index < entries.count && entries[index].state == .enabled)
     if !entries[index].hasRange {
+      nextSerial &+= 1
+      entries[index].rangeSerial = nextSerial
       entries[index].hasRange = true
       entries[index].isExclusive = exclusive
       entries[index].lba = lba
@@ -118,11 +123,11 @@ struct TaskSet {
     return false
   }
 
-  /// True when an older task has an overlapping range, and either bears no other on it. Age decides, so that no two wait
-  /// for each other and none is overtaken for ever.
+  /// True when another task asked before this one for an overlapping range, and either bears no other on it. Who asked
+  /// first goes first, so that no two wait for each other and none is overtaken for ever.
   private func isObstructed(_ index: Int) -> Bool {
     let own = entries[index]
-    for other in entries where other.hasRange && other.serial < own.serial && other.state != .absent {
+    for other in entries where other.hasRange && other.rangeSerial < own.rangeSerial {
       if (own.isExclusive || other.isExclusive) && other.lba < own.end && own.lba < other.end { return true }
     }
     return false
