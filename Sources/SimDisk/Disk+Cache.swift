@@ -55,7 +55,14 @@ extension Disk {
     }
     let unit = max(options.atomicUnit, 1)
     let units = entry.length == 0 ? 0 : (entry.offset + entry.length - 1) / unit - entry.offset / unit + 1
-    switch crashRandom.next(below: UInt64(4)) {
+    let fate: UInt64 =
+      switch options.survival {
+      case .drawn: crashRandom.next(below: UInt64(4))
+      case .torn: 2
+      case .none: 0
+      case .all: 1
+      }
+    switch fate {
     case 0: counters.unitsLost += units
     case 1: play(entry)
     default:

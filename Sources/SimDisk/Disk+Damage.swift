@@ -48,14 +48,18 @@ extension Disk {
   /// Whether a range holds something that cannot be read.
   public func isUnreadable(at offset: UInt64, length: UInt64) -> Bool {
     guard !damage.isEmpty else { return false }
-    return damage.contains {
+    let isUnreadable = damage.contains {
       if case .unreadable = $0.effect { $0.offset < offset + length && $0.end > offset } else { false }
     }
+    if isUnreadable { counters.unreadableReads += 1 }
+    return isUnreadable
   }
 
   func applyDamage(at offset: UInt64, to bytes: UnsafeMutableRawBufferPointer) {
     let end = offset + UInt64(bytes.count)
     for stretch in damage where stretch.offset < end && stretch.end > offset {
+      if case .unreadable = stretch.effect { continue }
+      counters.damagedReads += 1
       switch stretch.effect {
       case .unreadable: break
       case .flipped(let bit): bytes[Int(stretch.offset - offset)] ^= 1 << (bit & 7)

@@ -130,5 +130,11 @@ extension Disk {
   /// Changes the size, to at most ``sizeMax``; what lies beyond a smaller one is kept and shows again if it grows.
   public func resize(to size: UInt64) { options.size = min(size, sizeMax) }
 
+  /// Changes what becomes of unflushed writes in a crash.
+  public func setSurvival(_ survival: DiskOptions.Survival, atomicUnit: UInt64) {
+    options.survival = survival
+    options.atomicUnit = max(atomicUnit, 1)
+  }
+
   public func setReadOnly(_ isReadOnly: Bool) { options.isReadOnly = isReadOnly }
 }

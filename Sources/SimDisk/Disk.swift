@@ -9,6 +9,20 @@ public struct DiskOptions: Hashable, Sendable {
   /// What is written as a whole or not at all when the power fails, in bytes: a power of two, usually a sector.
   public var atomicUnit: UInt64 = 512
 
+  /// What becomes of unflushed writes in a crash.
+  public enum Survival: UInt8, Hashable, Sendable {
+    /// Each survives whole, in part or not at all, as drawn.
+    case drawn
+    /// Each survives in part, as far as it has parts.
+    case torn
+    /// None does.
+    case none
+    /// All do.
+    case all
+  }
+
+  public var survival = Survival.drawn
+
   /// Whether completed writes may sit in a volatile cache until a flush. Without it every write is stable when it
   /// completes.
   public var isCached = true
@@ -84,6 +98,11 @@ public final class Disk {
     public var unitsLost: UInt64 = 0
     /// Writes of which a part survived a crash.
     public var writesTorn: UInt64 = 0
+    /// Accesses that found the medium pulled out.
+    public var refusedAsRemoved: UInt64 = 0
+    /// Reads that met a latent error, or inverted or misplaced bytes.
+    public var unreadableReads: UInt64 = 0
+    public var damagedReads: UInt64 = 0
   }
 
   public internal(set) var counters = Counters()
@@ -122,7 +141,10 @@ public final class Disk {
 
   /// Why an access cannot be carried out at all; `none` when it can.
   public func check(_ access: Access, at offset: UInt64, length: UInt64) -> RingError {
-    if removals > 0 { return .removed }
+    if removals > 0 {
+      counters.refusedAsRemoved += 1
+      return .removed
+    }
     switch access {
     case .flush: return .none
     case .seek: return offset > size ? .outOfRange : .none

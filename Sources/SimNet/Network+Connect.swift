@@ -76,6 +76,7 @@ extension Network {
     let index = Int(id.slot)
     let link = linkTable[sockets[index].localInterface][sockets[index].remoteInterface]
     if links[link].rejections > 0 {
+      links[link].counters.cutOff += 1
       let delay = links[link].options.latency
       schedule(
         .connectionUnreachable, at: (timeline.now + delay).nanoseconds, subject: id.slot, generation: id.generation)
@@ -92,12 +93,26 @@ extension Network {
 
   /// When a packet without data arrives that enters `link` now; nil when it is lost.
   func cross(_ link: Int, after earliest: UInt64) -> UInt64? {
-    if links[link].isCut { return nil }
-    if links[link].random.chance(links[link].options.loss) { return nil }
+    links[link].counters.packets += 1
+    if links[link].isCut {
+      links[link].counters.cutOff += 1
+      return nil
+    }
+    if links[link].random.chance(links[link].options.loss) {
+      links[link].counters.lost += 1
+      return nil
+    }
     var latency = links[link].options.latency
     let jitter = links[link].options.jitter.nanoseconds
     if jitter > 0 { latency = latency + Interval(nanoseconds: links[link].random.next(below: jitter + 1)) }
     return max((timeline.now + latency).nanoseconds, earliest)
+  }
+
+  /// Whether a packet that was under way comes out of the link.
+  func passes(_ link: Int) -> Bool {
+    guard links[link].isCut else { return true }
+    links[link].counters.cutOff += 1
+    return false
   }
 
   func connectionTimerFired(_ id: SocketID) {
@@ -126,7 +141,7 @@ extension Network {
     let host = interfaces[remote].host
     let link = linkTable[sockets[index].localInterface][remote]
     let backLink = linkTable[remote][sockets[index].localInterface]
-    guard hosts[Int(host)].isUp, !links[link].isCut else { return }
+    guard hosts[Int(host)].isUp, passes(link) else { return }
     if isLive(sockets[index].peer) {
       // The answer to an earlier request was lost.
       answerConnection(client, over: backLink)
@@ -180,7 +195,7 @@ extension Network {
     guard isLive(client) else { return }
     let index = Int(client.slot)
     guard sockets[index].state == .connecting, hosts[Int(sockets[index].host)].isUp,
-      !links[linkTable[sockets[index].remoteInterface][sockets[index].localInterface]].isCut
+      passes(linkTable[sockets[index].remoteInterface][sockets[index].localInterface])
     else { return }
     sockets[index].state = .established
     signals.append(Signal(kind: .connected, owner: sockets[index].owner))

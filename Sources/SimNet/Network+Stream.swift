@@ -43,6 +43,7 @@ extension Network {
     }
     if count > 1, links[link].random.chance(links[link].options.shortReceive) {
       count = 1 + links[link].random.next(below: count - 1)
+      links[link].counters.shortReceives += 1
     }
     return Int(truncatingIfNeeded: count)
   }
@@ -104,6 +105,7 @@ extension Network {
     let link = pipes[pipe].link
     if count > 1, links[link].random.chance(links[link].options.shortSend) {
       count = 1 + links[link].random.next(below: count - 1)
+      links[link].counters.shortSends += 1
     }
     return .count(Int(truncatingIfNeeded: count))
   }
@@ -225,11 +227,15 @@ extension Network {
   }
 
   /// Both ends of a connection learn of a reset at once, as from a middlebox or an injected fault.
-  public func injectReset(_ id: SocketID) {
-    guard isLive(id), sockets[Int(id.slot)].state == .established else { return }
+  ///
+  /// - Returns: Whether there was a connection to reset.
+  @discardableResult
+  public func injectReset(_ id: SocketID) -> Bool {
+    guard isLive(id), sockets[Int(id.slot)].state == .established else { return false }
     let peer = sockets[Int(id.slot)].peer
     failSocket(id, .connectionReset)
     if isLive(peer) { failSocket(peer, .connectionReset) }
+    return true
   }
 
   /// The live connections between two hosts, oldest slot first, named by their end on `host`.

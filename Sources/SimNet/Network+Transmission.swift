@@ -30,7 +30,9 @@ extension Network {
         let full = UInt64(segmentLengthMax(link))
         length = min(limit - next, full)
         if length < full, next + length == written, !pipes[pipe].isFinished, mustWait(pipe) { return }
+        let whole = length
         length = cutSegment(link, at: next, length)
+        if length < whole { links[link].counters.splits += 1 }
       } else if next < written {
         counters.zeroWindows += 1
         armTimer(pipe)
@@ -115,7 +117,7 @@ extension Network {
 
   func segmentArrived(_ pipe: Int, start: UInt64, lengthAndEnd: UInt64) {
     let link = pipes[pipe].link
-    guard !links[link].isCut, hosts[Int(pipes[pipe].receiverHost)].isUp else {
+    guard passes(link), hosts[Int(pipes[pipe].receiverHost)].isUp else {
       counters.segmentsLost += 1
       return
     }
@@ -164,6 +166,7 @@ extension Network {
     guard isForced || links[link].random.chance(links[link].options.corruption) else { return }
     if isForced { links[link].corruptions -= 1 }
     counters.segmentsCorrupted += 1
+    links[link].counters.corrupted += 1
     let position = start + links[link].random.next(below: end - start)
     pipes[pipe].flip(position, bit: UInt8(links[link].random.next(below: UInt64(8))))
   }
@@ -180,7 +183,7 @@ extension Network {
   }
 
   func acknowledgementArrived(_ pipe: Int, position: UInt64, edgeAndGap: UInt64) {
-    guard !links[pipes[pipe].backLink].isCut, !pipes[pipe].senderGone, isLive(pipes[pipe].sender) else { return }
+    guard passes(pipes[pipe].backLink), !pipes[pipe].senderGone, isLive(pipes[pipe].sender) else { return }
     let index = Int(pipes[pipe].sender.slot)
     guard hosts[Int(sockets[index].host)].isUp else { return }
     pipes[pipe].retries = 0
@@ -262,9 +265,7 @@ extension Network {
   func resetArrived(at id: SocketID) {
     guard isLive(id) else { return }
     let socket = sockets[Int(id.slot)]
-    guard hosts[Int(socket.host)].isUp, !links[linkTable[socket.remoteInterface][socket.localInterface]].isCut else {
-      return
-    }
+    guard hosts[Int(socket.host)].isUp, passes(linkTable[socket.remoteInterface][socket.localInterface]) else { return }
     failSocket(id, socket.state == .connecting ? .connectionRefused : .connectionReset)
   }
 

@@ -26,7 +26,11 @@ public final class Network {
 
   /// One direction between two interfaces.
   struct Link {
+    /// What it is like without faults, and with those in force.
+    var base: LinkOptions
     var options: LinkOptions
+    var overlays: [Overlay] = []
+    var counters = LinkCounters()
     var random: RandomStream
     /// How many faults presently lose everything here.
     var silences = 0
@@ -37,6 +41,12 @@ public final class Network {
     /// Segments that still have to be corrupted.
     var corruptions = 0
     var isCut: Bool { silences > 0 || rejections > 0 }
+  }
+
+  /// A change of a link's options that is in force until it is taken back.
+  struct Overlay {
+    var id: UInt64
+    var change: (inout LinkOptions) -> Void
   }
 
   struct Socket {
@@ -112,6 +122,7 @@ public final class Network {
   var listeners: [Listener] = []
   var freeListeners: [UInt32] = []
   var connectionCount: UInt64 = 0
+  var overlayCount: UInt64 = 0
 
   /// What links between hosts are like, where nothing else is said.
   public var defaultLink = LinkOptions()
@@ -176,7 +187,7 @@ public final class Network {
       options.bandwidth = 0
     }
     let name = "network.link.\(interfaces[from].address.host)>\(interfaces[to].address.host)"
-    links.append(Link(options: options, random: timeline.random.stream(name)))
+    links.append(Link(base: options, options: options, random: timeline.random.stream(name)))
     return links.count - 1
   }
 
@@ -198,7 +209,47 @@ public final class Network {
     from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil,
     _ change: (inout LinkOptions) -> Void
   ) {
-    for index in linkIndices(from: from, fromAddress, to: to, toAddress) { change(&links[index].options) }
+    for index in linkIndices(from: from, fromAddress, to: to, toAddress) {
+      change(&links[index].base)
+      applyOverlays(index)
+    }
+  }
+
+  /// Changes what the links from one host to another are like until ``removeOverlay(_:)``. Overlays add up in the order
+  /// in which they came.
+  public func addOverlay(
+    from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil,
+    _ change: @escaping (inout LinkOptions) -> Void
+  ) -> OverlayID {
+    overlayCount += 1
+    for index in linkIndices(from: from, fromAddress, to: to, toAddress) {
+      links[index].overlays.append(Overlay(id: overlayCount, change: change))
+      applyOverlays(index)
+    }
+    return OverlayID(rawValue: overlayCount)
+  }
+
+  /// Takes an overlay back; the links are as they would be without it.
+  public func removeOverlay(_ overlay: OverlayID) {
+    for index in links.indices where links[index].overlays.contains(where: { $0.id == overlay.rawValue }) {
+      links[index].overlays.removeAll { $0.id == overlay.rawValue }
+      applyOverlays(index)
+    }
+  }
+
+  private func applyOverlays(_ link: Int) {
+    var options = links[link].base
+    for overlay in links[link].overlays { overlay.change(&options) }
+    links[link].options = options
+  }
+
+  /// What has happened on the links from one host to another, added up.
+  public func linkCounters(
+    from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil
+  ) -> LinkCounters {
+    var sum = LinkCounters()
+    for index in linkIndices(from: from, fromAddress, to: to, toAddress) { sum.add(links[index].counters) }
+    return sum
   }
 
   /// Loses everything from one host to another, in that direction, until ``repair(from:at:to:at:)`` was called as

@@ -72,6 +72,38 @@ public struct LinkOptions: Hashable, Sendable {
   public init() {}
 }
 
+/// What has happened on a link in one direction.
+public struct LinkCounters: Hashable, Sendable {
+  /// Packets that entered.
+  public var packets: UInt64 = 0
+  /// Packets lost because the link was cut, or refused because it had no route.
+  public var cutOff: UInt64 = 0
+  /// Packets lost by chance.
+  public var lost: UInt64 = 0
+  /// Segments in which a bit was inverted.
+  public var corrupted: UInt64 = 0
+  /// Segments that ended at a drawn or forced cut.
+  public var splits: UInt64 = 0
+  /// Receives and sends that were cut short.
+  public var shortReceives: UInt64 = 0
+  public var shortSends: UInt64 = 0
+
+  mutating func add(_ other: LinkCounters) {
+    packets += other.packets
+    cutOff += other.cutOff
+    lost += other.lost
+    corrupted += other.corrupted
+    splits += other.splits
+    shortReceives += other.shortReceives
+    shortSends += other.shortSends
+  }
+}
+
+/// Names a change of links that is in force.
+public struct OverlayID: Hashable, Sendable {
+  var rawValue: UInt64
+}
+
 /// What the TCP of a host does.
 public struct HostOptions: Hashable, Sendable {
   /// The most bytes of a connection that were taken over from the sender and not yet acknowledged.

@@ -264,9 +264,9 @@ extension SimRing {
     scheduleTimers()
   }
 
-  private func scheduleTimers() {
+  func scheduleTimers() {
     guard let first = timers.first else { return }
-    let time = max(first.deadline, timeline.now.nanoseconds)
+    let time = max(clock.world(at: Instant(nanoseconds: first.deadline)), timeline.now).nanoseconds
     guard time < timerEventTime else { return }
     timerEventTime = time
     world.schedule(.timer, at: time, process, incarnation)
@@ -275,7 +275,8 @@ extension SimRing {
   /// Completes the timers that are due.
   func fireTimers() {
     if timerEventTime <= timeline.now.nanoseconds { timerEventTime = .max }
-    while let first = timers.first, first.deadline <= timeline.now.nanoseconds {
+    let now = now.nanoseconds
+    while let first = timers.first, first.deadline <= now {
       _ = timers.pop()
       let slot = Int(first.slot)
       if pending[slot].isLive, pending[slot].generation == first.generation { complete(slot, .none) }

@@ -70,6 +70,7 @@ public final class SimRing: Ring {
   var freePending: [Int] = []
   var tokens = TokenMap()
   var nextSequence: UInt64 = 0
+  var clock = SkewedClock()
   var timers = TimerHeap()
   /// When the earliest timer event that is under way is due, in nanoseconds.
   var timerEventTime: UInt64 = .max
@@ -87,8 +88,8 @@ public final class SimRing: Ring {
 
   // MARK: Ring
 
-  /// Virtual time.
-  public var now: Instant { timeline.now }
+  /// Virtual time, as the process's own clock shows it.
+  public var now: Instant { clock.local(at: timeline.now) }
 
   public func listen(
     at address: SocketAddress, backlog: Int
@@ -129,6 +130,7 @@ public final class SimRing: Ring {
   public func reap(into completions: inout [Completion], until deadline: Instant) {
     if !world.isHandling {
       world.handleDue()
+      let deadline = clock.world(at: deadline)
       while ready.isEmpty, timeline.now < deadline {
         guard let next = timeline.nextTime, next <= deadline else {
           // Nothing will happen before the deadline; a wait without end would never return.

@@ -247,7 +247,7 @@ public final class World {
     }
     var completions: [Completion] = []
     swap(&completions, &processes[index].completions)
-    processes[index].front.reap(into: &completions, until: timeline.now)
+    processes[index].front.reap(into: &completions, until: .zero)
     if !completions.isEmpty || !processes[index].hasStarted {
       processes[index].hasStarted = true
       processes[index].busyUntil = (timeline.now + processes[index].stepTime).nanoseconds
@@ -400,6 +400,40 @@ public final class World {
     timeline.record(.intervention, detail: 7, subject: disk.rawValue)
     disks[Int(disk.rawValue)].lift(fault)
     for index in processes.indices { processes[index].ring.releaseStuck(Int(disk.rawValue)) }
+  }
+
+  /// The clock of a process jumps forwards: timers that are due by it complete now.
+  public func jumpClock(of process: ProcessID, by distance: Interval) {
+    timeline.record(.intervention, detail: 9, subject: process.rawValue, distance.nanoseconds)
+    let ring = processes[Int(process.rawValue)].ring
+    ring.clock.jump(by: distance, now: timeline.now)
+    ring.timerEventTime = .max
+    ring.scheduleTimers()
+  }
+
+  /// The clock of a process runs too fast or, with a negative value, too slow from now on.
+  public func setClockDrift(of process: ProcessID, partsPerMillion: Int) {
+    timeline.record(.intervention, detail: 10, subject: process.rawValue, UInt64(bitPattern: Int64(partsPerMillion)))
+    let ring = processes[Int(process.rawValue)].ring
+    ring.clock.setDrift(partsPerMillion: partsPerMillion, now: timeline.now)
+    ring.timerEventTime = .max
+    ring.scheduleTimers()
+  }
+
+  /// The processes of a host that have a machine.
+  public func runningProcesses(on host: HostID) -> [ProcessID] {
+    processes.indices.filter { processes[$0].host == host && processes[$0].machine != nil }
+      .map { ProcessID(UInt32($0)) }
+  }
+
+  /// Resets the connections of a host (with `other`, or all), as a middlebox does. How many there were.
+  @discardableResult
+  public func resetConnections(of host: HostID, with other: HostID? = nil) -> Int {
+    timeline.record(.intervention, detail: 8, subject: host.rawValue)
+    var count = 0
+    for socket in network.connections(of: host, with: other) where network.injectReset(socket) { count += 1 }
+    deliverSignals()
+    return count
   }
 
   /// Folds a decision of the layer above into the trace.

@@ -1,1 +1,0 @@
-// Placeholder of the first commit; the room is filled next.
