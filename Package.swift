@@ -53,6 +53,10 @@ let package = Package(
       name: "machine-bench", dependencies: ["Target", "ISCSI", "SCSI", "Ring"], path: "Benchmarks/MachineBench",
       swiftSettings: swift),
 
+    .executableTarget(
+      name: "simulation-bench", dependencies: ["Target", "Initiator", "ISCSI", "Ring", "SimRing", "SimNet", "SimDisk", "SimClock"],
+      path: "Benchmarks/SimulationBench", swiftSettings: swift),
+
     tests("Architecture", []),
     // The meaning of every operation, as one body of tests for all rings.
     .target(name: "RingSuite", dependencies: ["Ring"], path: "Tests/RingSuite", swiftSettings: swift),
