@@ -1,0 +1,313 @@
+import ISCSI
+import Initiator
+import Ring
+import Testing
+
+@Suite struct LoginTests {
+  private let ring = HandFedRing()
+
+  private func start(_ plan: LoginPlan) throws -> (ConnectionID, ProtocolDataUnit) {
+    let id = ring.machine.connect(to: PlayedTarget.address)
+    try ring.machine.login(plan, on: id)
+    ring.run()
+    return (id, try #require(try ring.takePDUs().first))
+  }
+
+  private func text(_ pairs: (String, String)...) -> [UInt8] {
+    var writer = TextWriter()
+    for (key, value) in pairs { writer.append(key, value) }
+    return writer.bytes
+  }
+
+  private func respond(
+    _ request: ProtocolDataUnit, _ pairs: (String, String)..., statSN: UInt32 = 100,
+    change: (MutableHeaderView) -> Void = { _ in }
+  ) {
+    var writer = TextWriter()
+    for (key, value) in pairs { writer.append(key, value) }
+    ring.deliver(PlayedTarget.loginResponse(to: request, data: writer.bytes, statSN: statSN, change))
+  }
+
+  @Test func twoStagesToTheFullFeaturePhase() throws {
+    var plan = LoginPlan()
+    plan.targetName = "iqn.2026-11.example:disk"
+    plan.isid = ISID(random: 0xABCDEF, qualifier: 9)
+    plan.connectionID = 3
+    plan.firstCmdSN = 0xFFFF_FFFF
+    plan.operationalKeys = [KeyValue("HeaderDigest", "CRC32C,None"), KeyValue("InitialR2T", "No")]
+    let (id, first) = try start(plan)
+    first.header.read { header in
+      #expect(header.firstByte == 0x43)
+      #expect(header.isTransit && header.currentStage == 0 && header.nextStage == 1)
+      #expect(header.isid == plan.isid && header.tsih == 0 && header.connectionID == 3)
+      #expect(header.cmdSN == 0xFFFF_FFFF)
+    }
+    #expect(
+      try TextParser.pairs(of: first.data).map(\.key) == ["InitiatorName", "TargetName", "SessionType", "AuthMethod"])
+    func numbers(_ header: MutableHeaderView) {
+      header.expCmdSN = 0xFFFF_FFFF
+      header.maxCmdSN = 10
+    }
+    respond(first, ("AuthMethod", "None"), ("TargetPortalGroupTag", "1"), change: numbers)
+    let second = try #require(try ring.takePDUs().first)
+    #expect(second.header.read { $0.isTransit && $0.currentStage == 1 && $0.nextStage == 3 })
+    #expect(second.header.read { $0.expStatSN } == 101)
+    respond(second, ("HeaderDigest", "CRC32C"), ("InitialR2T", "No"), statSN: 101, change: numbers)
+    #expect(ring.events.allSatisfy { if case .violation = $0.kind { false } else { true } })
+    let login = try #require(ring.takeLogin())
+    #expect(login.isSuccessful && login.status == 0 && login.tsih == 7)
+    #expect(login.parameters.digests == DigestSettings(header: true))
+    #expect(!login.parameters.initialR2T)
+    #expect(ring.machine.status(of: id)?.phase == .fullFeature)
+
+    // From here on with the digest, and the CmdSN of the login.
+    _ = try ring.machine.ping(PingRequest(), on: id)
+    ring.run()
+    let ping = try #require(try ring.takePDUs(digests: DigestSettings(header: true)).first)
+    #expect(ping.header.read { $0.cmdSN } == 0xFFFF_FFFF)
+    #expect(ping.header.read { $0.expStatSN } == 102)
+  }
+
+  @Test func aRefusalEndsTheLogin() throws {
+    let (id, request) = try start(LoginPlan())
+    respond(request, ("TargetAddress", "192.0.2.9:3260,1")) {
+      $0.isTransit = false
+      $0.currentStage = 0
+      $0.nextStage = 0
+      $0.loginStatus = LoginStatus.targetMovedTemporarily.rawValue
+    }
+    let login = try #require(ring.takeLogin())
+    #expect(!login.isSuccessful && login.status == 0x0101)
+    #expect(login.received == [KeyValue("TargetAddress", "192.0.2.9:3260,1")])
+    #expect(ring.machine.status(of: id)?.phase == .closed)
+  }
+
+  @Test func aLostConnectionEndsTheLogin() throws {
+    _ = try start(LoginPlan())
+    ring.end(.connectionReset)
+    #expect(try #require(ring.takeLogin()).status == nil)
+  }
+
+  @Test func longTextIsCutAndContinued() throws {
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.segmentLength = 100
+    let (_, first) = try start(plan)
+    var pdus = [first]
+    while pdus.last?.header.read({ $0.isContinued }) == true {
+      #expect(pdus.last?.data.count == 100)
+      #expect(pdus.last?.header.read { $0.isTransit } == false)
+      respond(first, statSN: 100 + UInt32(pdus.count - 1)) {
+        $0.isTransit = false
+        $0.currentStage = 1
+        $0.nextStage = 0
+      }
+      pdus.append(try #require(try ring.takePDUs().first))
+    }
+    #expect(pdus.count > 2)
+    #expect(pdus.last?.header.read { $0.isTransit } == true)
+    let pairs = try TextParser.pairs(of: pdus.flatMap(\.data))
+    #expect(pairs.suffix(LoginPlan.usualKeys.count) == LoginPlan.usualKeys[...])
+  }
+
+  @Test func keysThatTheTargetBringsUpAreAnswered() throws {
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.operationalKeys = []
+    let (_, first) = try start(plan)
+    respond(
+      first, ("MaxBurstLength", "4096"), ("DataDigest", "CRC32C,None"), ("IFMarker", "Yes"), ("X-com.example", "1"),
+      ("MaxRecvDataSegmentLength", "1024")
+    ) {
+      $0.isTransit = false
+      $0.nextStage = 0
+    }
+    let second = try #require(try ring.takePDUs().first)
+    #expect(
+      try TextParser.pairs(of: second.data) == [
+        KeyValue("MaxBurstLength", "4096"), KeyValue("DataDigest", "CRC32C"), KeyValue("IFMarker", "Reject"),
+        KeyValue("X-com.example", "NotUnderstood"),
+      ])
+    respond(second, statSN: 101)
+    let login = try #require(ring.takeLogin())
+    #expect(login.parameters.maxBurstLength == 4096)
+    #expect(login.parameters.digests == DigestSettings(data: true))
+    #expect(login.parameters.targetMaxRecvDataSegmentLength == 1024)
+    #expect(login.parameters.firstBurstLength == 4096)
+  }
+
+  @Test(arguments: [false, true]) func mutualCHAP(base64: Bool) throws {
+    var plan = LoginPlan()
+    plan.stages = [.securityNegotiation]
+    var credentials = CHAPCredentials(name: "user", secret: Array("a secret of ours".utf8))
+    credentials.algorithms = "7,5"
+    credentials.targetSecret = Array("a secret of theirs".utf8)
+    credentials.challenge = [9, 8, 7]
+    credentials.identifier = 42
+    credentials.usesBase64 = base64
+    plan.credentials = credentials
+    let (_, first) = try start(plan)
+    #expect(first.header.read { !$0.isTransit })
+    #expect(try TextParser.pairs(of: first.data).last == KeyValue("AuthMethod", "CHAP"))
+    respond(first, ("AuthMethod", "CHAP"))
+    let second = try #require(try ring.takePDUs().first)
+    #expect(try TextParser.pairs(of: second.data) == [KeyValue("CHAP_A", "7,5")])
+    respond(second, ("CHAP_A", "5"), ("CHAP_I", "200"), ("CHAP_C", "0x010203"), statSN: 101)
+    let third = try #require(try ring.takePDUs().first)
+    #expect(third.header.read { $0.isTransit && $0.nextStage == 3 })
+    let ours = CHAPAlgorithm.md5.response(identifier: 200, secret: credentials.secret, challenge: [1, 2, 3])
+    let pairs = try TextParser.pairs(of: third.data)
+    #expect(pairs[0] == KeyValue("CHAP_N", "user"))
+    #expect(
+      pairs[1].value == (base64 ? "0b" + TextEncoding.base64(ours) : "0x" + TextEncoding.hexadecimal(ours)))
+    #expect(pairs[2] == KeyValue("CHAP_I", "42"))
+    let theirs = CHAPAlgorithm.md5.response(
+      identifier: 42, secret: Array("a secret of theirs".utf8), challenge: [9, 8, 7])
+    respond(third, ("CHAP_N", "target"), ("CHAP_R", "0x" + TextEncoding.hexadecimal(theirs)), statSN: 102)
+    #expect(try #require(ring.takeLogin()).isSuccessful)
+  }
+
+  @Test func aTargetThatFailsToAuthenticateItselfIsLeft() throws {
+    var plan = LoginPlan()
+    plan.stages = [.securityNegotiation]
+    plan.credentials = CHAPCredentials(name: "user", secret: [1])
+    plan.credentials?.targetSecret = [2]
+    plan.credentials?.challenge = [3]
+    let (_, first) = try start(plan)
+    respond(first, ("AuthMethod", "CHAP"))
+    respond(try #require(try ring.takePDUs().first), ("CHAP_A", "5"), ("CHAP_I", "1"), ("CHAP_C", "0x01"), statSN: 101)
+    respond(
+      try #require(try ring.takePDUs().first), ("CHAP_N", "t"), ("CHAP_R", "0x00112233445566778899aabbccddeeff"),
+      statSN: 102)
+    #expect(ring.closeReasons == [.local])
+    let broken = ring.events.contains {
+      if case .violation(let violation) = $0.kind { violation.rule == .authentication } else { false }
+    }
+    #expect(broken)
+    #expect(try #require(ring.takeLogin()).isSuccessful == false)
+  }
+
+  @Test func aScriptLogsInByItself() throws {
+    let id = ring.machine.connect(to: PlayedTarget.address)
+    ring.run()
+    var template = PDUTemplate(.loginRequest)
+    template.overrides = [
+      FieldOverride("transit", 1), FieldOverride("csg", 1), FieldOverride("nsg", 3),
+      FieldOverride("isid", 0x80_0000_0001),
+    ]
+    template.data = text(
+      ("InitiatorName", "iqn.2026-11.example:a"), ("SessionType", "Discovery"), ("DataDigest", "CRC32C"))
+    let sent = try ring.machine.send(template, on: id)
+    #expect(sent.pdu.header.read { $0.isImmediate })
+    ring.run()
+    let request = try #require(try ring.takePDUs().first)
+    #expect(request == sent.pdu)
+    respond(request, ("DataDigest", "CRC32C"))
+    let status = try #require(ring.machine.status(of: id))
+    #expect(status.phase == .fullFeature)
+    #expect(status.parameters.digests == DigestSettings(data: true))
+    #expect(status.parameters.sessionType == .discovery)
+    #expect(ring.machine.status(of: status.session)?.tsih == 7)
+    #expect(ring.takeViolations() == [])
+  }
+
+  @Test func aSecondConnectionJoinsTheSession() throws {
+    let target = try PlayedTarget()
+    let session = try #require(target.machine.status(of: target.connection)?.session)
+    let second = target.machine.connect(to: PlayedTarget.address, in: session)
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.connectionID = 1
+    try target.machine.login(plan, on: second)
+    target.ring.run()
+    let request = try #require(try target.ring.takePDUs(on: 1).first)
+    request.header.read { header in
+      #expect(header.tsih == 7 && header.connectionID == 1)
+    }
+    let keys = try TextParser.pairs(of: request.data).map(\.key)
+    #expect(keys == ["InitiatorName", "HeaderDigest", "DataDigest", "MaxRecvDataSegmentLength"])
+    target.ring.deliver(
+      PlayedTarget.loginResponse(to: request, data: text(("HeaderDigest", "None"), ("DataDigest", "None"))), on: 1)
+    #expect(try #require(target.ring.takeLogin()).isSuccessful)
+    #expect(target.machine.status(of: session)?.connections == [target.connection, second])
+  }
+
+  @Test func fieldsOfALoginRequestCanBeWrong() throws {
+    var plan = LoginPlan()
+    plan.overrides = [
+      0: [FieldOverride("version_max", 9), FieldOverride("isid", adding: 1), FieldOverride("byte22", 5)]
+    ]
+    let (_, request) = try start(plan)
+    request.header.read { header in
+      #expect(header.versionMax == 9)
+      #expect(header.isid.rawValue == plan.isid.rawValue + 1)
+    }
+    #expect(request.header.bytes[22] == 5)
+    plan.overrides = [0: [FieldOverride("no_such", 1)]]
+    let other = ring.machine.connect(to: PlayedTarget.address)
+    #expect(throws: InitiatorError.self) { try ring.machine.login(plan, on: other) }
+  }
+
+  /// What a Login Response can get wrong.
+  @Test func wrongLoginResponses() throws {
+    let cases: [(ViolationRule, (MutableHeaderView) -> Void)] = [
+      (.loginFieldMismatch, { $0.initiatorTaskTag = 99 }),
+      (.loginFieldMismatch, { $0.isid = ISID(rawValue: 5) }),
+      (.loginFieldMismatch, { $0.versionActive = 1 }),
+      (.loginFieldMismatch, { $0.tsih = 0 }),
+      (.loginStage, { $0.currentStage = 0 }),
+      (.loginStage, { $0.nextStage = 1 }),
+      (.loginStage, { $0.isContinued = true }),
+      (.reservedBitsSet, { $0.flags |= 0x10 }),
+      (.undefinedCode, { $0.loginStatus = 0x0299 }),
+    ]
+    for (rule, change) in cases {
+      let ring = HandFedRing()
+      let id = ring.machine.connect(to: PlayedTarget.address)
+      var plan = LoginPlan()
+      plan.stages = [.operationalNegotiation]
+      plan.operationalKeys = []
+      try ring.machine.login(plan, on: id)
+      ring.run()
+      let request = try #require(try ring.takePDUs().first)
+      ring.deliver(PlayedTarget.loginResponse(to: request, change))
+      #expect(ring.takeViolations().contains(rule), "\(rule)")
+    }
+  }
+
+  /// What an answer to a key can get wrong.
+  @Test(arguments: [
+    ("MaxBurstLength", "262145", ViolationRule.illegalAnswer), ("MaxBurstLength", "511", .illegalAnswer),
+    ("MaxBurstLength", "x", .illegalAnswer), ("DefaultTime2Wait", "1", .illegalAnswer),
+    ("HeaderDigest", "CRC32C", .illegalAnswer), ("InitialR2T", "No", .illegalAnswer),
+    ("ImmediateData", "yes", .illegalAnswer), ("ErrorRecoveryLevel", "NotUnderstood", .illegalAnswer),
+    ("MaxConnections", "2", .illegalAnswer), ("InitiatorName", "iqn.2026-11.example:b", .illegalAnswer),
+    ("iSCSIProtocolLevel", "Reject", .unsolicitedAnswer), ("X-key", "NotUnderstood", .unsolicitedAnswer),
+    ("MaxRecvDataSegmentLength", "16777216", .illegalAnswer), ("HeaderDigest", "None", .unansweredKey),
+  ])
+  func wrongAnswers(key: String, value: String, rule: ViolationRule) throws {
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    let (_, request) = try start(plan)
+    respond(request, (key, value))
+    #expect(ring.takeViolations().contains(rule))
+  }
+
+  @Test func aTargetThatNeverComesToAnEndIsLeft() throws {
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.operationalKeys = []
+    plan.requestsMax = 10
+    var (_, request) = try start(plan)
+    for round in 0..<20 {
+      respond(request, statSN: 100 + UInt32(round)) {
+        $0.isTransit = false
+        $0.nextStage = 0
+      }
+      guard let next = try ring.takePDUs().first else { break }
+      request = next
+    }
+    #expect(ring.closeReasons == [.local])
+    #expect(ring.takeViolations() == [.loginDoesNotProgress])
+  }
+}

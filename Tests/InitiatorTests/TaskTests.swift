@@ -1,0 +1,278 @@
+import ISCSI
+import Initiator
+import Ring
+import Testing
+
+@Suite struct TaskTests {
+  @Test func commandsWaitForTheWindow() throws {
+    let target = try PlayedTarget()
+    // The login said 1 to 32.
+    for _ in 0..<35 { _ = try target.machine.execute(PlayedTarget.read(4), on: target.connection) }
+    let pdus = try target.takePDUs()
+    #expect(pdus.map { $0.header.read { $0.cmdSN } } == (1...32).map { UInt32($0) })
+    #expect(Set(pdus.map { $0.header.read { $0.initiatorTaskTag } }).count == 32)
+    // An immediate one, and one that does not care, do not wait.
+    var immediate = PlayedTarget.read(4)
+    immediate.isImmediate = true
+    _ = try target.machine.execute(immediate, on: target.connection)
+    let pdu = try #require(try target.takePDUs().first)
+    #expect(pdu.header.read { $0.isImmediate && $0.cmdSN == 33 })
+    target.deliver(target.dataIn(pdus[0], pattern(4), status: 0), target.dataIn(pdus[1], pattern(4), status: 0))
+    #expect(try target.takePDUs().map { $0.header.read { $0.cmdSN } } == [33, 34])
+    #expect(target.machine.status(of: try #require(target.machine.status(of: target.connection)).session)?.waiting == 1)
+    #expect(target.ring.takeViolations() == [])
+  }
+
+  @Test func pings() throws {
+    let target = try PlayedTarget()
+    var request = PingRequest()
+    request.data = [1, 2, 3]
+    _ = try target.machine.ping(request, on: target.connection)
+    let pdu = try #require(try target.takePDUs().first)
+    target.deliver(target.reply(.nopIn, to: pdu, data: [1, 2, 3]) { $0.targetTransferTag = reservedTag })
+    guard case .ping(data: [1, 2, 3]) = target.ring.takeResults().first?.outcome else { return #expect(Bool(false)) }
+    _ = try target.machine.ping(request, on: target.connection)
+    let second = try #require(try target.takePDUs().first)
+    target.deliver(target.reply(.nopIn, to: second, data: [1, 2]) { $0.targetTransferTag = 5 })
+    #expect(target.ring.takeViolations() == [.transferTag, .pingEchoWrong])
+  }
+
+  @Test func theTargetsPingsAreAnswered() throws {
+    let target = try PlayedTarget()
+    target.deliver(
+      target.reply(.nopIn, advances: false) {
+        $0.targetTransferTag = 9
+        $0.lun = 3 << 48
+      })
+    let answer = try #require(try target.takePDUs().first)
+    answer.header.read { header in
+      #expect(header.opcode == .nopOut && header.isImmediate && header.isFinal)
+      #expect(header.initiatorTaskTag == reservedTag && header.targetTransferTag == 9 && header.lun == 3 << 48)
+      #expect(header.cmdSN == 1 && header.expStatSN == target.statSN)
+    }
+    // It took no StatSN, and with the reserved tag it wants no answer.
+    target.deliver(target.reply(.nopIn, advances: false) { $0.targetTransferTag = reservedTag })
+    #expect(try target.takePDUs().isEmpty)
+    var behaviour = AutomaticBehaviour()
+    behaviour.answersPings = false
+    try target.machine.setAutomatic(behaviour, on: target.connection)
+    target.deliver(target.reply(.nopIn, advances: false) { $0.targetTransferTag = 10 })
+    #expect(try target.takePDUs().isEmpty)
+    #expect(target.ring.takeViolations() == [])
+    target.deliver(target.reply(.nopIn, data: [1], advances: false) { $0.targetTransferTag = reservedTag })
+    #expect(target.ring.takeViolations() == [.unsolicitedPingMalformed])
+  }
+
+  @Test func textOverSeveralPDUs() throws {
+    let target = try PlayedTarget(answers: [KeyValue("MaxRecvDataSegmentLength", "512")])
+    let long = String(repeating: "x", count: 200)
+    let task = try target.machine.text(
+      TextRequest([KeyValue("SendTargets", "All"), KeyValue("X-a", long), KeyValue("X-b", long), KeyValue("X-c", long)]
+      ),
+      on: target.connection)
+    let first = try #require(try target.takePDUs().first)
+    #expect(first.data.count == 512 && first.header.read { $0.isContinued && !$0.isFinal })
+    #expect(first.header.read { $0.targetTransferTag } == reservedTag)
+    target.deliver(
+      target.reply(.textResponse, to: first) {
+        $0.isFinal = false
+        $0.targetTransferTag = 44
+      })
+    let second = try #require(try target.takePDUs().first)
+    #expect(second.header.read { !$0.isContinued && $0.isFinal && $0.targetTransferTag == 44 })
+    #expect(second.header.read { $0.initiatorTaskTag } == first.header.read { $0.initiatorTaskTag })
+    target.deliver(
+      target.reply(.textResponse, to: second, data: Array("TargetName=iqn.a".utf8)) {
+        $0.isFinal = false
+        $0.isContinued = true
+        $0.targetTransferTag = 45
+      })
+    let third = try #require(try target.takePDUs().first)
+    #expect(third.data.isEmpty && third.header.read { $0.targetTransferTag == 45 && $0.isFinal })
+    target.deliver(
+      target.reply(.textResponse, to: third, data: Array("bc\0TargetAddress=1.2.3.4\0".utf8)) {
+        $0.targetTransferTag = reservedTag
+      })
+    #expect(target.ring.events.allSatisfy { if case .violation = $0.kind { false } else { true } })
+    let result = try #require(target.ring.takeResults().first)
+    guard case .text(_, let pairs) = result.outcome else { return #expect(Bool(false)) }
+    #expect(result.task == task)
+    #expect(pairs == [KeyValue("TargetName", "iqn.abc"), KeyValue("TargetAddress", "1.2.3.4")])
+  }
+
+  @Test func violationsOfText() throws {
+    let cases: [(ViolationRule, [UInt8], (MutableHeaderView) -> Void)] = [
+      (.textMalformed, Array("A".utf8), { $0.targetTransferTag = reservedTag }),
+      (
+        .textMalformed, [],
+        {
+          $0.targetTransferTag = reservedTag
+          $0.isContinued = true
+        }
+      ),
+      (.transferTag, [], { $0.targetTransferTag = 1 }),
+      (
+        .transferTag, [],
+        {
+          $0.targetTransferTag = reservedTag
+          $0.isFinal = false
+        }
+      ),
+    ]
+    for (rule, data, change) in cases {
+      let target = try PlayedTarget()
+      _ = try target.machine.text(TextRequest(), on: target.connection)
+      let pdu = try #require(try target.takePDUs().first)
+      target.deliver(target.reply(.textResponse, to: pdu, data: data, change))
+      #expect(target.ring.takeViolations().contains(rule), "\(rule)")
+    }
+  }
+
+  @Test func dataSegmentLengthsAreDeclaredAnew() throws {
+    let target = try PlayedTarget()
+    _ = try target.machine.text(TextRequest([KeyValue("MaxRecvDataSegmentLength", "4096")]), on: target.connection)
+    let pdu = try #require(try target.takePDUs().first)
+    target.deliver(
+      target.reply(.textResponse, to: pdu, data: Array("MaxRecvDataSegmentLength=65536\0".utf8)) {
+        $0.targetTransferTag = reservedTag
+      })
+    let parameters = try #require(target.machine.status(of: target.connection)).parameters
+    #expect(parameters.initiatorMaxRecvDataSegmentLength == 4096)
+    #expect(parameters.targetMaxRecvDataSegmentLength == 65536)
+  }
+
+  @Test func abortingATask() throws {
+    let target = try PlayedTarget()
+    var request = PlayedTarget.read(4)
+    request.lun = 2 << 48
+    let (task, command) = try target.start(request)
+    var management = TaskManagementRequest(.abortTask)
+    management.task = task
+    let abort = try target.machine.manage(management, on: target.connection)
+    let pdu = try #require(try target.takePDUs().first)
+    pdu.header.read { header in
+      #expect(header.isImmediate && header.taskManagementFunction == 1 && header.lun == 2 << 48)
+      #expect(header.referencedTaskTag == command.header.read { $0.initiatorTaskTag })
+      #expect(header.refCmdSN == command.header.read { $0.cmdSN })
+    }
+    target.deliver(target.reply(.taskManagementResponse, to: pdu))
+    let results = target.ring.takeResults()
+    #expect(results.map(\.task) == [task, abort])
+    guard case .aborted(by: abort) = results[0].outcome, case .taskManagement(response: 0) = results[1].outcome else {
+      return #expect(Bool(false))
+    }
+    // What crossed it on the way is not unknown.
+    target.deliver(target.dataIn(command, pattern(4), status: 0))
+    #expect(target.ring.takeViolations() == [])
+    #expect(throws: InitiatorError.noSuchTask) { try target.machine.manage(management, on: target.connection) }
+  }
+
+  @Test func aResetOfTheLogicalUnitEndsItsTasks() throws {
+    let target = try PlayedTarget()
+    var tasks: [TaskID] = []
+    for unit in [0, 1, 1] as [UInt64] {
+      var request = PlayedTarget.read(4)
+      request.lun = unit << 48
+      tasks.append(try target.start(request).task)
+    }
+    var management = TaskManagementRequest(.logicalUnitReset)
+    management.lun = 1 << 48
+    let reset = try target.machine.manage(management, on: target.connection)
+    let pdu = try #require(try target.takePDUs().first)
+    target.deliver(target.reply(.taskManagementResponse, to: pdu))
+    #expect(target.ring.takeResults().map(\.task) == [tasks[1], tasks[2], reset])
+  }
+
+  @Test func loggingOutClosesAllConnections() throws {
+    let target = try PlayedTarget()
+    _ = try target.machine.execute(PlayedTarget.read(4), on: target.connection)
+    let logout = try target.machine.logout(LogoutRequest(), on: target.connection)
+    let pdu = try #require(try target.takePDUs().last)
+    pdu.header.read { header in
+      #expect(header.isImmediate && header.flags == 0x80)
+    }
+    target.deliver(
+      target.reply(.logoutResponse, to: pdu) {
+        $0.time2Wait = 2
+        $0.time2Retain = 20
+      })
+    #expect(target.ring.closeReasons == [.local])
+    #expect(target.ring.state().isClosed)
+    let results = target.ring.takeResults()
+    guard case .logout(response: 0, time2Wait: 2, time2Retain: 20) = results.first?.outcome else {
+      return #expect(Bool(false))
+    }
+    #expect(results.first?.task == logout)
+    guard case .connectionLost = results.last?.outcome else { return #expect(Bool(false)) }
+    #expect(target.machine.bytesInUse == 0)
+  }
+
+  @Test func aRejectEndsTheRequestItNames() throws {
+    let target = try PlayedTarget()
+    let (task, command) = try target.start(PlayedTarget.read(4))
+    target.deliver(target.reply(.reject, data: command.header.array) { $0.rejectReason = 9 })
+    let result = try #require(target.ring.takeResults().first)
+    guard case .rejected(reason: 9) = result.outcome else { return #expect(Bool(false)) }
+    #expect(result.task == task)
+    target.deliver(target.reply(.reject, data: [1, 2, 3]) { $0.rejectReason = 1 })
+    #expect(target.ring.takeViolations() == [.undefinedCode, .rejectMalformed])
+  }
+
+  @Test func aCommandThatWasDamagedCanBeSentAgain() throws {
+    let target = try PlayedTarget()
+    let (task, command) = try target.start(PlayedTarget.read(4))
+    target.deliver(
+      target.reply(.reject, data: command.header.array) { $0.rejectReason = RejectReason.dataDigestError.rawValue })
+    #expect(target.ring.takeResults().isEmpty)
+    try target.machine.retry(task, on: target.connection)
+    let again = try #require(try target.takePDUs().first)
+    #expect(again.header.read { $0.cmdSN } == command.header.read { $0.cmdSN })
+    #expect(again.header.read { $0.initiatorTaskTag } == command.header.read { $0.initiatorTaskTag })
+    #expect(again.header.read { $0.expStatSN } == target.statSN)
+  }
+
+  @Test func aRequestedLogoutIsMade() throws {
+    let target = try PlayedTarget()
+    target.deliver(target.reply(.asyncMessage) { $0.asyncEvent = AsyncEvent.logoutRequested.rawValue })
+    #expect(try target.takePDUs().map(\.opcode) == [.logoutRequest])
+    target.deliver(target.reply(.asyncMessage) { $0.asyncEvent = 77 })
+    #expect(target.ring.takeViolations() == [.undefinedCode])
+  }
+
+  @Test func templatesAreFilledInAndBroken() throws {
+    let target = try PlayedTarget()
+    var template = PDUTemplate(.scsiCommand)
+    template.cdb = [0x12, 0, 0, 0, 36, 0]
+    template.overrides = [FieldOverride("read", 1), FieldOverride("expected_data_transfer_length", 36)]
+    let first = try target.machine.send(template, on: target.connection)
+    #expect(first.cmdSN == 1)
+    template.overrides.append(FieldOverride("cmdsn", adding: 5))
+    let second = try target.machine.send(template, on: target.connection)
+    #expect(second.cmdSN == 7)
+    template.overrides = []
+    #expect(try target.machine.send(template, on: target.connection).cmdSN == 2)
+    #expect(throws: InitiatorError.self) {
+      var wrong = template
+      wrong.overrides = [FieldOverride("cmd_sn", 1)]
+      try target.machine.send(wrong, on: target.connection)
+    }
+    let unknown = try target.machine.send(PDUTemplate(opcodeBits: 0x1F), on: target.connection)
+    #expect(unknown.pdu.header.read { $0.opcodeBits } == 0x1F)
+    let pdus = try target.takePDUs()
+    #expect(pdus.count == 4 && pdus[0] == first.pdu)
+    // An answer to a script's PDU is not unknown.
+    target.deliver(target.dataIn(first.pdu, pattern(36), status: 0))
+    #expect(target.ring.takeViolations() == [])
+  }
+
+  @Test func tasksOfALostConnectionEnd() throws {
+    let target = try PlayedTarget()
+    let (task, _) = try target.start(PlayedTarget.read(4))
+    target.ring.end(.connectionReset)
+    #expect(target.ring.closeReasons == [.reset])
+    #expect(target.ring.takeResults().map(\.task) == [task])
+    #expect(throws: InitiatorError.connectionClosed) {
+      try target.machine.execute(PlayedTarget.read(4), on: target.connection)
+    }
+  }
+}
