@@ -54,7 +54,8 @@ let package = Package(
       swiftSettings: swift),
 
     .executableTarget(
-      name: "simulation-bench", dependencies: ["Target", "Initiator", "ISCSI", "Ring", "SimRing", "SimNet", "SimDisk", "SimClock"],
+      name: "simulation-bench",
+      dependencies: ["Target", "Initiator", "ISCSI", "Ring", "SimRing", "SimNet", "SimDisk", "SimClock"],
       path: "Benchmarks/SimulationBench", swiftSettings: swift),
 
     tests("Architecture", []),

@@ -43,6 +43,7 @@ import Testing
     #expect(ManifestRule.check(#"room("Attic")"#).count == 1)
     let bench = #".executableTarget(name: "machine-bench", dependencies: ["Ring"], path: "Benchmarks/MachineBench")"#
     #expect(ManifestRule.check(bench).isEmpty)
+    #expect(ManifestRule.check(bench.replacing("Benchmarks", with: "Sources")).count == 1)
     #expect(ManifestRule.check(#".executableTarget(name: "simsan", dependencies: ["SimNet"])"#).count == 1)
   }
 
