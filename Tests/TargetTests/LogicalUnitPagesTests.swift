@@ -55,8 +55,8 @@ import Testing
     let data = inquiry(LogicalUnitBench { $0.isThin = true }, page: 0xB0).data
     #expect(data.count == 64 && data[4] == 1 && data[5] == 128)
     #expect(big(data[8..<12]) == 8192 && big(data[12..<16]) == 2048)
-    #expect(big(data[20..<24]) == 8 << 20 && big(data[24..<28]) == 256 && big(data[28..<32]) == 8)
-    #expect(big(data[36..<44]) == 65536)
+    #expect(big(data[20..<24]) == 1 << 20 && big(data[24..<28]) == 256 && big(data[28..<32]) == 8)
+    #expect(big(data[36..<44]) == 8192)
     #expect(big(inquiry(LogicalUnitBench(), page: 0xB0).data[20..<32]) == 0)
   }
 

@@ -114,8 +114,8 @@ import Testing
       }
       #expect(fixed.run(blockCDB(code, 0, 1, flags: 0x08), zeroes).additional == .invalidFieldInCDB)
     }
-    #expect(bench.run(blockCDB(0x93, 0, 65537), zeroes).additional == .invalidFieldInCDB)
-    #expect(bench.run(blockCDB(0x93, 0, 65536), zeroes).status == .good)
+    #expect(bench.run(blockCDB(0x93, 0, 8193), zeroes).additional == .invalidFieldInCDB)
+    #expect(bench.run(blockCDB(0x93, 0, 8192), zeroes).status == .good)
     #expect(bench.run(blockCDB(0x41, 0, 1, flags: 0x01), zeroes).additional == .invalidFieldInCDB)
   }
 

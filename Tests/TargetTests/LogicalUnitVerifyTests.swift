@@ -119,9 +119,8 @@ import Testing
     #expect(
       tooMany.sense
         == Sense(.illegalRequest, .invalidFieldInCDB, specific: .field(inCDB: true, byte: 13, bit: nil)))
-    for count in [0, 512, 1536] {
-      let outcome = bench.run(compareAndWrite(0, 1), pattern(count))
-      #expect(outcome.additional == .invalidFieldInCommandInformationUnit)
+    for (blocks, count) in [(UInt8(1), 0), (1, 512), (1, 1536), (0, 1024)] {
+      #expect(bench.run(compareAndWrite(0, blocks), pattern(count)).additional == .invalidFieldInCDB)
     }
     #expect(!bench.log.contains { $0.hasPrefix("write") })
     let without = LogicalUnitBench { $0.compareAndWriteBlocksMax = 0 }

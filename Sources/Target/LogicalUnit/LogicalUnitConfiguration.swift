@@ -64,10 +64,10 @@ public struct LogicalUnitConfiguration: Hashable, Sendable {
   public var compareAndWriteBlocksMax = 128
 
   /// The most bytes that one WRITE SAME may write.
-  public var writeSameLengthMax = 32 << 20
+  public var writeSameLengthMax = 4 << 20
 
   /// The most bytes that one UNMAP may give back.
-  public var unmapLengthMax = 4 << 30
+  public var unmapLengthMax = 512 << 20
 
   /// The most descriptors in one UNMAP.
   public var unmapDescriptorsMax = 256

@@ -8,7 +8,7 @@ extension CommandTable {
     CommandDescriptor(
       "COMPARE AND WRITE", OperationCode.compareAndWrite,
       usage: [
-        0x89, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0xFF, 0x00, 0x00,
+        0x89, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0xFF, 0x3F, 0x00,
       ], [.needsMedium, .writes, .needsCompareAndWrite],
       begin: { $0.beginCompareAndWrite(&$1, &$2) }, resume: { $0.resumeCompareAndWrite(&$1, $2, &$3) })
   ]
@@ -27,13 +27,11 @@ extension LogicalUnit {
     let blocks = UInt64(command.cdb[13])
     if blocks > UInt64(configuration.compareAndWriteBlocksMax) { return fail(&command, invalidField(byte: 13)) }
     if let sense = outOfRange(lba, blocks) { return fail(&command, sense) }
-    if blocks == 0 { return good(&command) }
     command.lba = lba
     command.blockCount = blocks
     // The data-out is one run of blocks to compare with and one to write: no more, no less.
-    guard command.expectedDataOut == 2 * length(of: command) else {
-      return fail(&command, Sense(.illegalRequest, .invalidFieldInCommandInformationUnit))
-    }
+    guard command.expectedDataOut == 2 * length(of: command) else { return fail(&command, invalidField(byte: 13)) }
+    if blocks == 0 { return good(&command) }
     command.phase = Phase.gathering
     return .wantsData(2 * length(of: command))
   }
@@ -45,7 +43,7 @@ extension LogicalUnit {
     case .dataArrived:
       guard !command.isAborted else { return .finished }
       guard command.dataOutLength >= 2 * length(of: command) else {
-        return fail(&command, Sense(.illegalRequest, .invalidFieldInCommandInformationUnit))
+        return fail(&command, invalidField(byte: 13))
       }
       // No other command reads or writes these blocks from the read to the end of the write.
       guard tasks.lock(command.task, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {

@@ -7,7 +7,7 @@ extension CommandTable {
   static let unmap: [CommandDescriptor] = [
     CommandDescriptor(
       "UNMAP", OperationCode.unmap,
-      usage: [0x42, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0x00], [.needsMedium, .writes, .needsThin],
+      usage: [0x42, 0x00, 0x00, 0x00, 0x00, 0x00, 0x3F, 0xFF, 0xFF, 0x00], [.needsMedium, .writes, .needsThin],
       begin: { $0.beginUnmap(&$1, &$2) }, resume: { $0.resumeUnmap(&$1, $2, &$3) })
   ]
 }
