@@ -64,14 +64,13 @@ extension TargetCore {
     leaveSession(session)
   }
 
-  /// A command that transfers data in the direction that the initiator did not ask for (RFC 7143 §11.3.1 R and W bits).
+  /// A command that wants data while the initiator expects to be sent some (RFC 7143 §11.3.1 R and W bits). The other way
+  /// round nothing is lost: the command runs, no data go anywhere, and the residual count says so.
   @inline(__always)
   private mutating func checkDirection(_ task: UnsafeMutablePointer<Task>) {
     guard task.pointee.expectedLength > 0, task.pointee.command.status == Status.good.rawValue else { return }
     let mismatch =
-      task.pointee.isWrite
-      ? task.pointee.command.dataIn.length > 0 && task.pointee.deviceLength == 0
-      : task.pointee.isRead && task.pointee.deviceLength > 0 && task.pointee.command.dataIn.length == 0
+      task.pointee.isRead && task.pointee.deviceLength > 0 && task.pointee.command.dataIn.length == 0
     if mismatch {
       task.pointee.command.dataIn = .empty
       fail(task, Sense(.illegalRequest, .invalidFieldInCommandInformationUnit))
@@ -153,6 +152,7 @@ struct Residual {
 
   init(_ task: borrowing Task) {
     let expected = Int(task.expectedLength)
+    // Of a command that reads but was sent as a write, nothing is transferred.
     var actual = task.isWrite ? task.deviceLength : task.command.dataIn.length
     if !task.isWrite, !task.isRead, task.deviceLength > 0 { actual = task.deviceLength }
     if task.command.status == Status.checkCondition.rawValue, task.isWrite, task.dataError != .none {
