@@ -65,6 +65,8 @@ let package = Package(
     tests("Initiator", ["Initiator", "ISCSI", "Ring"]),
     tests("SCSI", ["SCSI"]),
     tests("SimClock", ["SimClock", "Ring"]),
+    tests("SimNet", ["SimNet", "SimClock", "Ring"]),
+    tests("SimDisk", ["SimDisk", "SimClock", "Ring"]),
     tests("SimRing", ["SimRing", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI"]),
     tests("Conformance", ["Conformance", "Ring"]),

@@ -308,6 +308,10 @@ public final class Network {
     change(&hosts[Int(host.rawValue)].options)
   }
 
+  /// The sockets and directions of connections that have not been given back; zero when everything has ended.
+  public var liveSocketCount: Int { sockets.count - freeSockets.count }
+  public var livePipeCount: Int { pipes.count - freePipes.count }
+
   // MARK: Events
 
   func schedule(

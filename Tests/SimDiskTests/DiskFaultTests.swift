@@ -1,0 +1,76 @@
+import Ring
+import SimClock
+import SimDisk
+import Testing
+
+@Suite struct DiskFaultTests {
+  @Test("A fault strikes the accesses that it names, as often as it may")
+  func rules() {
+    let disk = Medium().disk
+    var fault = DiskFault(.fail(.mediumError))
+    fault.writes = false
+    fault.range = 4096..<8192
+    fault.limit = 2
+    let id = disk.inject(fault)
+    #expect(disk.judge(.write, at: 4096, length: 512).error == .none)
+    #expect(disk.judge(.read, at: 0, length: 4096).error == .none)
+    #expect(disk.judge(.flush, at: 0, length: 0).error == .none)
+    #expect(disk.judge(.read, at: 0, length: 4097).error == .mediumError)
+    #expect(disk.judge(.read, at: 8191, length: 1).error == .mediumError)
+    #expect(disk.judge(.read, at: 8191, length: 1).error == .none, "the limit is reached")
+    #expect(disk.fired(id) == 2)
+    disk.lift(id)
+    #expect(disk.fired(id) == 0)
+  }
+
+  @Test("A short access moves whole sectors, fewer than asked and at least one")
+  func short() {
+    let disk = Medium().disk
+    _ = disk.inject(DiskFault(.short))
+    for _ in 0..<100 {
+      let length = disk.judge(.read, at: 0, length: 8192).length
+      #expect(length >= 512 && length < 8192 && length % 512 == 0)
+    }
+    #expect(disk.judge(.write, at: 0, length: 512).length == 512)
+  }
+
+  @Test("Bit rot inverts the bits that it says, heals where it is written over, and goes when it is lifted")
+  func bitRot() {
+    let medium = Medium()
+    medium.write(0, 0xFF, 65536)
+    let id = medium.disk.injectBitRot(at: 8192, length: 4096, count: 5)
+    let rotten = medium.read(0, 65536)
+    #expect(rotten.reduce(0) { $0 + (~$1).nonzeroBitCount } >= 1)
+    #expect(rotten[..<8192].allSatisfy { $0 == 0xFF } && rotten[12288...].allSatisfy { $0 == 0xFF })
+    medium.write(8192, 0xFF, 2048)
+    #expect(medium.read(8192, 2048).allSatisfy { $0 == 0xFF })
+    medium.disk.lift(id)
+    #expect(medium.read(0, 65536).allSatisfy { $0 == 0xFF })
+  }
+
+  @Test("A latent error is met by reading and healed by writing")
+  func latent() {
+    let medium = Medium()
+    _ = medium.disk.injectLatentErrors(at: 4096, length: 1024)
+    #expect(medium.disk.isUnreadable(at: 0, length: 4097))
+    #expect(!medium.disk.isUnreadable(at: 0, length: 4096))
+    medium.write(4096, 1, 512)
+    #expect(!medium.disk.isUnreadable(at: 4096, length: 512))
+    #expect(medium.disk.isUnreadable(at: 4608, length: 512))
+  }
+
+  @Test("Media answer in the time that they are given")
+  func durations() {
+    let timeline = Timeline(seed: 1)
+    var options = DiskOptions()
+    options.latency = .microseconds(100)
+    options.jitter = .zero
+    options.throughput = 1_000_000_000
+    let disk = Disk(name: "d", options: options, timeline: timeline)
+    #expect(disk.duration(.read, length: 1000, forceUnitAccess: false) == .microseconds(101))
+    #expect(disk.duration(.read, length: 1000, forceUnitAccess: false) == .microseconds(102), "transfers queue up")
+    #expect(disk.duration(.flush, length: 0, forceUnitAccess: false) == options.flushLatency)
+    let cached = disk.duration(.write, length: 0, forceUnitAccess: false)
+    #expect(cached < disk.duration(.write, length: 0, forceUnitAccess: true))
+  }
+}

@@ -1,0 +1,137 @@
+import Ring
+import SimClock
+import SimNet
+import Testing
+
+@Suite struct ConnectionTests {
+  @Test("Connecting takes a round trip")
+  func roundTrip() throws {
+    let wire = Wire {
+      $0.latency = .milliseconds(3)
+      $0.jitter = .zero
+    }
+    _ = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 1, owner: 7)
+    let client = wire.network.connect(from: wire.a, to: wire.serverAddress, owner: 9)
+    wire.run(.microseconds(5999))
+    #expect(wire.network.connectResult(client) == nil)
+    wire.run(.microseconds(1))
+    #expect(wire.network.connectResult(client) == RingError.none)
+    #expect(wire.signals.contains { $0.kind == .connected && $0.owner == 9 })
+    #expect(wire.signals.contains { $0.kind == .accepted && $0.owner == 7 })
+  }
+
+  @Test("Where nobody listens a connect is refused")
+  func refused() {
+    let wire = Wire()
+    let client = wire.network.connect(from: wire.a, to: wire.serverAddress, owner: 1)
+    wire.run(.milliseconds(1))
+    #expect(wire.network.connectResult(client) == .connectionRefused)
+    #expect(wire.network.counters.connectionsRefused == 1)
+  }
+
+  @Test("An address of nobody's is unreachable, and so is one without a route")
+  func unreachable() throws {
+    let wire = Wire()
+    let nobody = wire.network.connect(from: wire.a, to: SocketAddress(10, 9, 9, 9, port: 1), owner: 1)
+    wire.network.reject(from: wire.a, to: wire.b)
+    _ = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 1, owner: 0)
+    let noRoute = wire.network.connect(from: wire.a, to: wire.serverAddress, owner: 2)
+    wire.run(.milliseconds(1))
+    #expect(wire.network.connectResult(nobody) == .unreachable)
+    #expect(wire.network.connectResult(noRoute) == .unreachable)
+    wire.network.admit(from: wire.a, to: wire.b)
+    let again = wire.network.connect(from: wire.a, to: wire.serverAddress, owner: 3)
+    wire.run(.milliseconds(1))
+    #expect(wire.network.connectResult(again) == RingError.none)
+  }
+
+  @Test("A connect that is never answered times out after its repetitions")
+  func timedOut() throws {
+    var options = HostOptions()
+    options.connectRetries = 2
+    let wire = Wire(host: options)
+    _ = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 1, owner: 0)
+    wire.network.cut(from: wire.a, to: wire.b)
+    let client = wire.network.connect(from: wire.a, to: wire.serverAddress, owner: 1)
+    wire.run(.milliseconds(6999))
+    #expect(wire.network.connectResult(client) == nil)
+    wire.run(.milliseconds(2))
+    #expect(wire.network.connectResult(client) == .timedOut)
+  }
+
+  @Test("A connect over a partition succeeds once that is repaired in time", arguments: [true, false])
+  func repaired(cutsRequests: Bool) throws {
+    let wire = Wire()
+    let (listener, _) = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 1, owner: 0)
+    let (from, to) = cutsRequests ? (wire.a, wire.b) : (wire.b, wire.a)
+    wire.network.cut(from: from, to: to)
+    let client = wire.network.connect(from: wire.a, to: wire.serverAddress, owner: 1)
+    wire.run(.milliseconds(500))
+    wire.network.repair(from: from, to: to)
+    wire.run(.milliseconds(600))
+    #expect(wire.network.connectResult(client) == RingError.none)
+    let server = try #require(wire.network.accept(listener))
+    #expect(wire.network.accept(listener) == nil, "the repeated request makes no second connection")
+    #expect(wire.transfer([1, 2, 3], from: client, to: server) == [1, 2, 3])
+  }
+
+  @Test("A full accept queue drops requests; they succeed by repetition when there is room")
+  func backlog() throws {
+    let wire = Wire()
+    let (listener, _) = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 1, owner: 0)
+    let clients = (0..<4).map { wire.network.connect(from: wire.a, to: wire.serverAddress, owner: UInt64($0)) }
+    wire.run(.milliseconds(10))
+    let connected = clients.filter { wire.network.connectResult($0) == RingError.none }
+    #expect(connected.count == 2, "the backlog and one more, as on Linux")
+    #expect(wire.network.counters.acceptQueueOverflows == 2)
+    _ = wire.network.accept(listener)
+    _ = wire.network.accept(listener)
+    wire.run(.milliseconds(1010))
+    #expect(clients.allSatisfy { wire.network.connectResult($0) == RingError.none })
+  }
+
+  @Test("A closed listener resets what nobody accepted, and its address can be had again")
+  func closedListener() throws {
+    let wire = Wire()
+    let (listener, _) = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 4, owner: 0)
+    let client = wire.network.connect(from: wire.a, to: wire.serverAddress, owner: 1)
+    wire.run(.milliseconds(1))
+    wire.network.close(listener)
+    wire.run(.milliseconds(1))
+    #expect(wire.receive(client).0 == .failed(.connectionReset))
+    _ = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 4, owner: 0)
+    #expect(throws: RingError.addressUnavailable) {
+      try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 4, owner: 0)
+    }
+  }
+
+  @Test("A half-open peer learns of a crash by a reset when it sends")
+  func halfOpen() throws {
+    let wire = Wire()
+    let (client, _) = try wire.connect()
+    wire.network.powerOff(wire.b)
+    wire.run(.seconds(5))
+    #expect(wire.receive(client).0 == .wouldBlock, "nobody has told it")
+    wire.network.powerOn(wire.b)
+    wire.run(.seconds(5))
+    #expect(wire.receive(client).0 == .wouldBlock)
+    #expect(wire.send(client, [1]) == .count(1))
+    wire.run(.milliseconds(1))
+    #expect(wire.receive(client).0 == .failed(.connectionReset))
+    #expect(wire.send(client, [1]) == .failed(.brokenPipe))
+  }
+
+  @Test("A sender whose peer stays dead times out")
+  func dead() throws {
+    var options = HostOptions()
+    options.retransmitLimit = 3
+    let wire = Wire(host: options)
+    let (client, _) = try wire.connect()
+    wire.network.powerOff(wire.b)
+    #expect(wire.send(client, [1]) == .count(1))
+    wire.run(.milliseconds(2900))
+    #expect(wire.receive(client).0 == .wouldBlock)
+    wire.run(.milliseconds(200))
+    #expect(wire.receive(client).0 == .failed(.timedOut))
+  }
+}
