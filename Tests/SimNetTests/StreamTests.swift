@@ -10,25 +10,34 @@ import Testing
     ("jitter", { $0.jitter = .milliseconds(2) }),
     ("loss", { $0.loss = Ratio(1, in: 10) }),
     ("slow", { $0.bandwidth = 20_000_000 }),
-    ("short queue", {
-      $0.bandwidth = 50_000_000
-      $0.queueLength = 3000
-    }),
+    (
+      "short queue",
+      {
+        $0.bandwidth = 50_000_000
+        $0.queueLength = 3000
+      }
+    ),
     ("tiny MTU", { $0.mtu = 68 + 66 }),
     ("drawn segments", { $0.segmentation = .drawn }),
     ("every byte", { $0.segmentation = .every(1) }),
     ("points", { $0.segmentation = .points([1, 17, 48, 49, 1000]) }),
-    ("short receives and sends", {
-      $0.shortReceive = Ratio(1, in: 2)
-      $0.shortSend = Ratio(1, in: 2)
-    }),
-    ("everything", {
-      $0.jitter = .milliseconds(1)
-      $0.loss = Ratio(1, in: 20)
-      $0.segmentation = .drawn
-      $0.bandwidth = 100_000_000
-      $0.shortReceive = Ratio(1, in: 3)
-    }),
+    (
+      "short receives and sends",
+      {
+        $0.shortReceive = Ratio(1, in: 2)
+        $0.shortSend = Ratio(1, in: 2)
+      }
+    ),
+    (
+      "everything",
+      {
+        $0.jitter = .milliseconds(1)
+        $0.loss = Ratio(1, in: 20)
+        $0.segmentation = .drawn
+        $0.bandwidth = 100_000_000
+        $0.shortReceive = Ratio(1, in: 3)
+      }
+    ),
   ]
 
   @Test("Every byte arrives once and in order, however bad the link", arguments: links.indices, [1, 2, 3] as [UInt64])

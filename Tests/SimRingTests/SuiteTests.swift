@@ -67,3 +67,21 @@ final class SimulatedPair: RingWorld {
     #expect(pair.world.defects == [])
   }
 }
+
+extension SuiteTests {
+  /// Everything that a link may do within the meaning of the operations.
+  private static func adjust(_ world: World) {
+    makeHostile(world)
+    world.network.defaultLink.loss = .never
+  }
+
+  @Test("The suite of all rings, on a hostile link, twice with the same trace", arguments: RingSuite.all)
+  func hostile(_ test: RingTest) throws {
+    let first = SimulatedPair(seed: 7, Self.adjust)
+    try test.run(first)
+    let second = SimulatedPair(seed: 7, Self.adjust)
+    try test.run(second)
+    #expect(first.world.hash == second.world.hash)
+    #expect(first.world.eventCount == second.world.eventCount)
+  }
+}

@@ -1,0 +1,221 @@
+import Ring
+import SimClock
+import SimDisk
+import SimNet
+import SimRing
+import Testing
+
+@Suite struct WorldTests {
+  private static let limit = Instant(nanoseconds: 600_000_000_000)
+
+  @Test("Machines talk over a calm and over a hostile link", arguments: [false, true])
+  func echo(isHostile: Bool) throws {
+    let echo = try EchoWorld(seed: 1) { if isHostile { makeHostile($0) } }
+    #expect(echo.world.run(until: { echo.isDone }, orUntil: Self.limit))
+    for client in echo.clients {
+      #expect(client.error == nil)
+      #expect(client.rounds == 20 && client.mismatches == 0)
+    }
+    #expect(echo.world.defects == [])
+  }
+
+  @Test("A machine is first stepped without completions, and takes what arrives meanwhile as one batch")
+  func batches() throws {
+    let echo = try EchoWorld(seed: 1, clients: 40, rounds: 3) {
+      $0.network.defaultLink.jitter = .zero
+      $0.network.defaultLink.bandwidth = 0
+    }
+    echo.world.setStepTime(.milliseconds(5), of: echo.serverProcess)
+    echo.world.run(until: { echo.isDone }, orUntil: Self.limit)
+    #expect(echo.server.batches.first == 0)
+    #expect(!echo.server.batches.dropFirst().contains(0), "no step without a reason")
+    #expect((echo.server.batches.max() ?? 0) > 20)
+  }
+
+  @Test("A run stops where it is told to, and goes on from there as if it had not")
+  func interleaved() throws {
+    let whole = try EchoWorld(seed: 4, makeHostile)
+    whole.world.run(until: Instant(nanoseconds: 40_000_000))
+    let pieces = try EchoWorld(seed: 4, makeHostile)
+    for piece in 1...40_000 as ClosedRange<UInt64> { pieces.world.run(until: Instant(nanoseconds: piece * 1000)) }
+    #expect(whole.world.hash == pieces.world.hash)
+    #expect(whole.world.now == pieces.world.now)
+    let instants = try EchoWorld(seed: 4, makeHostile)
+    while let next = instants.world.nextTime, next <= whole.world.now { instants.world.advanceOneInstant() }
+    #expect(whole.world.hash == instants.world.hash)
+  }
+
+  // MARK: Processes and hosts
+
+  @Test("A process that crashes closes its connections; a new one serves again, on the same medium")
+  func crash() throws {
+    let echo = try EchoWorld(seed: 2, rounds: 1_000_000)
+    echo.world.run(until: Instant(nanoseconds: 20_000_000))
+    let before = echo.server.bytesEchoed
+    #expect(before > 0)
+    echo.world.crash(echo.serverProcess)
+    echo.world.run(until: Instant(nanoseconds: 30_000_000))
+    #expect(!echo.world.isRunning(echo.serverProcess))
+    #expect(echo.clients.allSatisfy { $0.error != nil }, "every client hears of it at once")
+    #expect(echo.server.bytesEchoed == before)
+    #expect(echo.world.disk(echo.disk).counters.crashes == 0, "what the kernel had cached stays")
+    let refused = echo.startClient(rounds: 1)
+    echo.world.run(until: Instant(nanoseconds: 40_000_000))
+    #expect(refused.error == .connectionRefused)
+    try echo.restartServer()
+    let late = echo.startClient(rounds: 10)
+    #expect(echo.world.run(until: { late.isDone }, orUntil: Self.limit))
+    #expect(late.rounds == 10)
+  }
+
+  @Test("A host that loses its power is silent; its peers learn of it when they send after it is back")
+  func power() throws {
+    let echo = try EchoWorld(seed: 3, rounds: 1_000_000)
+    echo.world.run(until: Instant(nanoseconds: 20_000_000))
+    echo.world.powerOff(echo.serverHost)
+    echo.world.run(until: Instant(nanoseconds: 120_000_000))
+    #expect(echo.clients.allSatisfy { $0.error == nil }, "nobody has told them")
+    #expect(echo.world.disk(echo.disk).counters.crashes == 1)
+    #expect(echo.world.disk(echo.disk).unflushedLength == 0)
+    echo.world.powerOn(echo.serverHost)
+    try echo.restartServer()
+    let late = echo.startClient(rounds: 5)
+    echo.world.run(until: Instant(nanoseconds: 5_000_000_000))
+    #expect(late.rounds == 5)
+    #expect(echo.clients.dropLast().filter { $0.error == .connectionReset }.count > 0)
+  }
+
+  @Test("A paused machine takes no step and loses nothing")
+  func pause() throws {
+    let echo = try EchoWorld(seed: 5)
+    echo.world.run(until: Instant(nanoseconds: 1_000_000))
+    echo.world.pause(echo.serverProcess)
+    let steps = echo.world.stepCount(of: echo.serverProcess)
+    echo.world.run(until: Instant(nanoseconds: 3_000_000_000))
+    #expect(echo.world.stepCount(of: echo.serverProcess) == steps)
+    echo.world.resume(echo.serverProcess)
+    #expect(echo.world.run(until: { echo.isDone }, orUntil: Self.limit))
+    #expect(echo.clients.allSatisfy { $0.rounds == 20 && $0.error == nil })
+  }
+
+  @Test("Injected resets end the connections that exist, on both sides")
+  func resets() throws {
+    let echo = try EchoWorld(seed: 6, rounds: 1_000_000)
+    echo.world.run(until: Instant(nanoseconds: 5_000_000))
+    #expect(echo.world.resetConnections(of: echo.serverHost, with: echo.clientHost) == 3)
+    echo.world.run(until: Instant(nanoseconds: 6_000_000))
+    #expect(echo.clients.allSatisfy { $0.error == .connectionReset })
+    #expect(echo.server.errors.count == 3)
+    #expect(echo.world.network.liveSocketCount <= 3)
+  }
+
+  @Test("At the end everything has been given back")
+  func resources() throws {
+    let echo = try EchoWorld(seed: 7, clients: 20) { makeHostile($0) }
+    #expect(echo.world.run(until: { echo.isDone }, orUntil: Self.limit))
+    echo.world.run(until: echo.world.now + .seconds(10))
+    #expect(echo.world.network.liveSocketCount == 0)
+    #expect(echo.world.network.livePipeCount == 0)
+  }
+
+  // MARK: Determinism
+
+  private func hash(_ seed: UInt64, isHostile: Bool = true, crashAt: UInt64? = nil) throws -> TraceHash {
+    let echo = try EchoWorld(seed: seed, rounds: 200) { if isHostile { makeHostile($0) } }
+    if let crashAt {
+      echo.world.run(until: Instant(nanoseconds: crashAt))
+      echo.world.powerOff(echo.serverHost)
+      echo.world.powerOn(echo.serverHost)
+      try echo.restartServer()
+    }
+    echo.world.run(until: Instant(nanoseconds: 200_000_000))
+    return echo.world.hash
+  }
+
+  @Test("The same seed gives the same run, another seed another")
+  func seeds() throws {
+    #expect(try hash(1) == hash(1))
+    #expect(try hash(1) != hash(2))
+    #expect(try hash(1, crashAt: 30_000_000) == hash(1, crashAt: 30_000_000))
+    #expect(try hash(1, crashAt: 30_000_000) != hash(1, crashAt: 30_001_000))
+    #expect(try hash(1) != hash(1, isHostile: false))
+  }
+
+  @Test("A stream that is made in addition changes nothing")
+  func streams() throws {
+    let plain = try EchoWorld(seed: 9, makeHostile)
+    plain.world.run(until: Instant(nanoseconds: 20_000_000))
+    let other = try EchoWorld(seed: 9) { world in
+      var stream = world.random.stream("somebody else's")
+      _ = stream.next()
+      makeHostile(world)
+    }
+    other.world.run(until: Instant(nanoseconds: 20_000_000))
+    #expect(plain.world.hash == other.world.hash)
+  }
+
+  @Test("The hash of a run is the same on every machine and in every build, for good")
+  func golden() throws {
+    // Changes whenever the simulation does; two builds of one program never differ.
+    let hash = try hash(42, crashAt: 50_000_000).description
+    #expect(hash == "b613bd77b37c7b90a25cde7961be6794")
+  }
+
+  @Test("A single different byte on the wire is found, and its step is named")
+  func divergence() throws {
+    func run(_ flips: Bool, recording: Range<UInt64>?) throws -> Trace {
+      let echo = try EchoWorld(seed: 11, rounds: 100)
+      if let recording { echo.world.trace.record(recording) }
+      echo.world.run(until: Instant(nanoseconds: 10_000_000))
+      if flips { echo.world.network.corruptNext(1, from: echo.clientHost, to: echo.serverHost) }
+      echo.world.run(until: Instant(nanoseconds: 30_000_000))
+      return echo.world.trace
+    }
+    let range = try #require(Trace.firstDifference(run(false, recording: nil), run(true, recording: nil)))
+    let left = try run(false, recording: range)
+    let right = try run(true, recording: range)
+    let number = try #require(Trace.firstDifferentRecord(left, right))
+    #expect(left[number]?.time == right[number]?.time)
+    #expect(left[number]?.payload != right[number]?.payload)
+  }
+}
+
+@Suite struct ClockTests {
+  @Test("A clock that jumps or drifts moves the timers of its process and nobody else's")
+  func skew() throws {
+    let world = World(seed: 1)
+    let host = world.addHost("h", addresses: [SocketAddress(10, 0, 0, 1, port: 0)])
+    let skewed = world.addProcess("skewed", on: host)
+    let plain = world.addProcess("plain", on: host)
+    func arm(_ process: ProcessID, _ milliseconds: UInt64) {
+      var batch = Operations()
+      batch.timer(at: world.ring(of: process).now + .milliseconds(milliseconds), token: Token(milliseconds))
+      world.ring(of: process).submit(&batch)
+    }
+    func fired(_ process: ProcessID) -> [UInt64] {
+      var completions: [Completion] = []
+      world.ring(of: process).reap(into: &completions, until: .zero)
+      return completions.map(\.token.rawValue)
+    }
+    for process in [skewed, plain] {
+      arm(process, 100)
+      arm(process, 200)
+    }
+    world.jumpClock(of: skewed, by: .milliseconds(150))
+    #expect(fired(skewed) == [100])
+    #expect(fired(plain) == [])
+    world.run(until: Instant(nanoseconds: 50_000_000))
+    #expect(fired(skewed) == [200])
+    #expect(world.ring(of: skewed).now == Instant(nanoseconds: 200_000_000))
+    world.setClockDrift(of: skewed, partsPerMillion: 500_000)
+    arm(skewed, 300)
+    arm(plain, 300)
+    world.run(until: Instant(nanoseconds: 249_999_999))
+    #expect(fired(skewed) == [])
+    world.run(until: Instant(nanoseconds: 250_000_000))
+    #expect(fired(skewed) == [300])
+    #expect(fired(plain) == [100, 200])
+    world.run(until: Instant(nanoseconds: 350_000_000))
+    #expect(fired(plain) == [300])
+  }
+}
