@@ -118,7 +118,13 @@ extension TargetCore {
         header.statSN = 0
       }
       let release: Outgoing.Release = isLast && holdsBuffer ? .task(task.pointee.command.task) : .nothing
-      finishPDU(connection, header, data: data.slice(offset, length), release: release)
+      if offset > 0, length <= Self.copiedLengthMax, release != .nothing {
+        // The last piece is copied, but the ones before it are still to be sent from the buffer.
+        finishPDU(connection, header, data: data.slice(offset, length), release: .nothing)
+        connection.pointee.queue.append(Outgoing(extent: .empty, release: release))
+      } else {
+        finishPDU(connection, header, data: data.slice(offset, length), release: release)
+      }
       if endsBurst { burst = 0 }
       offset += length
       dataSN &+= 1
