@@ -62,7 +62,7 @@ let package = Package(
     // The meaning of every operation, as one body of tests for all rings.
     .target(name: "RingSuite", dependencies: ["Ring"], path: "Tests/RingSuite", swiftSettings: swift),
     tests("ISCSI", ["ISCSI", "CDigest"]),
-    tests("Initiator", ["Initiator", "ISCSI", "Ring"]),
+    tests("Initiator", ["Initiator", "ISCSI", "Ring", "Target", "SimRing", "SimNet", "SimClock"]),
     tests("SCSI", ["SCSI"]),
     tests("SimClock", ["SimClock", "Ring"]),
     tests("SimNet", ["SimNet", "SimClock", "Ring"]),

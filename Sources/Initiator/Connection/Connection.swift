@@ -62,6 +62,11 @@ final class Connection {
   var lastExpCmdSN: UInt32?
   var lastMaxCmdSN: UInt32?
 
+  // MARK: Text
+  /// The negotiation under way, and those that wait for its end, by task.
+  var text: TaskID?
+  var waitingTexts: [TaskID] = []
+
   // MARK: Login
   var negotiation = Negotiation()
   var driver: LoginDriver?

@@ -83,9 +83,10 @@ extension InitiatorMachine {
     }
     takeSense(pdu, into: &outcome, on: connection)
     let expDataSN = pdu.header.read { $0.expDataSN }
-    let sentPDUs = state.isRead ? state.nextDataSN &+ state.nextR2TSN : state.nextR2TSN
-    if !task.wasRecovered, outcome.response == 0, expDataSN != sentPDUs {
-      violation(.expDataSNWrong, on: connection, "ExpDataSN \(expDataSN), \(sentPDUs) came", pdu)
+    // §11.4.8 counts R2Ts as well, and wants zero where there was no Data-In: of a write, both are right.
+    let counted = state.isRead ? state.nextDataSN &+ state.nextR2TSN : state.nextR2TSN
+    if !task.wasRecovered, expDataSN != counted, expDataSN != 0 || state.nextDataSN != 0 && outcome.response == 0 {
+      violation(.expDataSNWrong, on: connection, "ExpDataSN \(expDataSN), \(counted) came", pdu)
     }
     finish(slot, state, outcome, pdu, on: connection)
   }

@@ -61,6 +61,7 @@ extension InitiatorMachine {
       throw .noSuchTask
     }
     if ended.isSent { connection.session.noteScriptedTag(ended.tag) }
+    textEnded(task, connection)
   }
 
   /// The tag of a task that has been sent and has not ended.
@@ -88,6 +89,13 @@ extension InitiatorMachine {
       id: nextTaskID(), connection: id, isImmediate: isImmediate, ignoresWindow: ignoresWindow, requested: now,
       kind: kind)
     guard let slot = session.add(task) else { throw .tooManyTasks }
+    if case .text(let state) = kind, !state.request.ignoresOthers {
+      guard connection.text == nil else {
+        connection.waitingTexts.append(task.id)
+        return task.id
+      }
+      connection.text = task.id
+    }
     schedule(slot, connection)
     return task.id
   }
@@ -169,6 +177,18 @@ extension InitiatorMachine {
         TaskResult(
           task: task.id, session: connection.session.id, initiatorTaskTag: task.tag, cmdSN: task.cmdSN,
           requested: task.requested, sent: task.sent, ended: now, outcome: outcome)))
+    textEnded(task.id, connection)
+  }
+
+  /// Lets the next text negotiation begin, if that was the one under way.
+  private func textEnded(_ task: TaskID, _ connection: Connection) {
+    connection.waitingTexts.removeAll { $0 == task }
+    guard connection.text == task else { return }
+    connection.text = nil
+    guard connection.isOpen, !connection.waitingTexts.isEmpty else { return }
+    let next = connection.waitingTexts.removeFirst()
+    connection.text = next
+    if let slot = connection.session.slot(of: next) { schedule(slot, connection) }
   }
 
   /// Ends the tasks of a connection that is gone; or keeps them, where they can be reassigned.

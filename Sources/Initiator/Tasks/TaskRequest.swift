@@ -24,6 +24,10 @@ public struct TextRequest: Hashable, Sendable {
   public var rawText: [UInt8]?
   public var isImmediate = false
 
+  /// Begins even while another negotiation is under way on the connection, which RFC 7143 §11.10 forbids. Otherwise it
+  /// waits for the end of that one.
+  public var ignoresOthers = false
+
   /// The longest data segment, instead of the target's MaxRecvDataSegmentLength.
   public var segmentLength: Int?
 
