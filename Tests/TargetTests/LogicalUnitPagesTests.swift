@@ -341,13 +341,19 @@ import Testing
     let load: [UInt8] = [0x1B, 0, 0, 0, 3, 0]
     let prevent: [UInt8] = [0x1E, 0, 0, 0, 1, 0]
     let allow: [UInt8] = [0x1E, 0, 0, 0, 0, 0]
+    #expect(bench.run([0x1B, 0, 0, 0, 0, 0]).status == .good)
+    #expect(bench.run([0]).status == .good)
     bench.run(prevent, nexus: 0)
     bench.run(prevent, nexus: 1)
     bench.run(allow, nexus: 0)
     #expect(bench.run(eject).sense == Sense(.illegalRequest, .mediumRemovalPrevented))
     bench.unit.nexusLost(1)
     #expect(bench.run(eject).status == .good)
-    for cdb in [[0], blockCDB(0x28, 0, 1), blockCDB(0x2A, 0, 1), [0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
+    for cdb in [
+      [0], blockCDB(0x28, 0, 1), blockCDB(0x2A, 0, 1), [0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+      // Also what it would refuse.
+      blockCDB(0x35, 0, 0, flags: 0x02),
+    ] {
       #expect(bench.run(cdb, [0]).sense == Sense(.notReady, .mediumNotPresent))
     }
     bench.unit.nexusEstablished(1)

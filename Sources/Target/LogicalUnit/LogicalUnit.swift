@@ -4,8 +4,8 @@ import SCSI
 /// A logical unit: its device server, its task set, its medium (SAM-5 §4.6.19).
 ///
 /// The target submits each command once it has arrived, resumes it at each event that it waits for, and says when it has
-/// left. A command goes through the same checks whatever it is: task attribute, unit attention, reservation, operation
-/// code and reserved bits, readiness of the medium, write protection; then its own function goes on.
+/// left. A command goes through the same checks whatever it is: task attribute, unit attention, reservation, readiness
+/// of the medium, operation code and reserved bits, write protection; then its own function goes on.
 public final class LogicalUnit {
   public let configuration: LogicalUnitConfiguration
   public let inventory: TargetInventory
@@ -132,13 +132,13 @@ public final class LogicalUnit {
     {
       return conflict(&command)
     }
+    if rule.properties.contains(.needsMedium), let sense = notReady { return fail(&command, sense) }
     let offendingHigh = command.cdb.big64(0) & rule.forbiddenHigh
     let offendingLow = command.cdb.big64(8) & rule.forbiddenLow
     if offendingHigh | offendingLow != 0 {
       let position = offendingHigh != 0 ? offendingHigh.leadingZeroBitCount : 64 + offendingLow.leadingZeroBitCount
       return fail(&command, invalidField(byte: position / 8, bit: 7 - position % 8))
     }
-    if rule.properties.contains(.needsMedium), let sense = notReady { return fail(&command, sense) }
     if rule.properties.contains(.writes), let sense = writeProtection { return fail(&command, sense) }
     return nil
   }

@@ -55,7 +55,8 @@ extension LogicalUnit {
       isEjected = !isStarting
       isStopped = false
     } else {
-      isStopped = !isStarting
+      // A removable medium that is still loaded stays accessible, as hosts and libiscsi's conformance tests have it.
+      isStopped = !isStarting && !configuration.isRemovable
     }
     return good(&command)
   }
