@@ -82,6 +82,19 @@ import Testing
     #expect(throws: FramingError.dataSegmentTooLong(1025)) { try framer.next() }
   }
 
+  @Test func aPDUDescribesItself() {
+    var pdu = ProtocolDataUnit(.dataIn, data: [1, 2, 3])
+    pdu.header.write {
+      $0.initiatorTaskTag = 0x1F
+      $0.dataSN = 12
+      $0.hasStatus = true
+    }
+    #expect("\(pdu)" == "data-in final has_status data_segment_length=3 itt=1fh datasn=12 (3 bytes of data)")
+    #expect("\(ProtocolDataUnit(.logoutRequest))" == "logout request")
+    pdu.header.write { $0.opcodeBits = 0x1F }
+    #expect("\(pdu)".hasPrefix("opcode 1fh 1f81"))
+  }
+
   @Test func additionalHeaders() throws {
     let bytes: [UInt8] = [0, 3, 1, 0, 0xAA, 0xBB, 0, 0, 0, 5, 2, 0, 0, 0, 2, 0]
     try bytes.withUnsafeBytes { buffer in

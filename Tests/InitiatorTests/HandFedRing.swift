@@ -15,6 +15,9 @@ final class HandFedRing {
   /// The most bytes that one send takes.
   var sendLimit = Int.max
 
+  /// Whether the initiator's digests have to be right.
+  var checksDigests = true
+
   /// Refuses connects with this.
   var connectError = RingError.none
 
@@ -135,7 +138,7 @@ final class HandFedRing {
     sockets[socket].framer.digests = digests
     var result: [ProtocolDataUnit] = []
     while let framed = try sockets[socket].framer.next() {
-      #expect(!framed.dataDigestIsWrong)
+      #expect(!framed.dataDigestIsWrong || !checksDigests)
       result.append(framed.pdu)
     }
     return result
