@@ -10,9 +10,10 @@ from harness.command import Failure, Result, Skip, run
 from harness.runner import Case, Tally
 
 
-def cunit(passed: int, failed: int, body: str = "") -> Result:
+def cunit(passed: int, failed: int, body: str = "", after: str = "") -> Result:
     ran = passed + failed
-    text = f"{body}\n  suites 1 1 n/a 0 0\n   tests {ran} {ran} {passed} {failed} 0\n asserts 9 9 9 0 n/a\n"
+    verdict = "FAILED" if failed else "passed"
+    text = f"  Test: Simple ...{body}{verdict}{after}\n  suites 1 1 n/a 0 0\n   tests {ran} {ran} {passed} {failed} 0\n asserts 9 9 9 0 n/a\n"
     return Result(["iscsi-test-cu"], 0, text, 0.1)
 
 
@@ -22,6 +23,7 @@ class Judgements(unittest.TestCase):
         self.assertEqual(outcome(cunit(0, 1)), "fail")
         self.assertEqual(outcome(cunit(1, 0, "[SKIPPED] not implemented")), "skip")
         self.assertEqual(outcome(cunit(0, 1, "[SKIPPED] a part of it")), "fail")
+        self.assertEqual(outcome(cunit(1, 0, after=" [SKIPPED] PERSISTENT RESERVE IN")), "pass")
         self.assertEqual(outcome(cunit(0, 0)), "skip")
         self.assertEqual(outcome(Result(["x"], None, "", 20)), "hang")
         self.assertEqual(outcome(Result(["x"], -11, "", 1)), "crash")

@@ -6,6 +6,8 @@ target {
     { lun = 0, memory = true, size = "64MiB", thin = true },
     { lun = 1, file = "$IMAGE", thin = true },
     { lun = 2, null = true, size = "256MiB" },
-    { lun = 3, memory = true, size = "16MiB", read_only = true },
+    { lun = 3, memory = true, size = "16MiB", thin = true, read_only = true },
+    { lun = 4, memory = true, size = "16MiB", thin = true, removable = true },
+    { lun = 5, memory = true, size = "16MiB", thin = true, physical_block_size = 512 },
   },
 }

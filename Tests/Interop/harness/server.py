@@ -35,6 +35,8 @@ UNITS = {
     "file": Unit(1, 32 * MIB, "file"),
     "null": Unit(2, 256 * MIB, "null"),
     "read-only": Unit(3, 16 * MIB, "memory", read_only=True),
+    "removable": Unit(4, 16 * MIB, "memory"),
+    "small-blocks": Unit(5, 16 * MIB, "memory"),
 }
 
 
@@ -202,6 +204,8 @@ class Tgt(Server):
             self.administer("--op", "new", *lun, "--bstype", kind, "-b", str(backing))
             if unit.kind == "memory":
                 self.administer("--op", "update", *lun, "--params", "thin_provisioning=1")
+            if name == "removable":
+                self.administer("--op", "update", *lun, "--params", "removable=1")
             if unit.read_only:
                 self.administer("--op", "update", *lun, "--params", "readonly=1")
         self.administer("--op", "bind", "--mode", "target", "--tid", "1", "-I", "ALL")
