@@ -13,7 +13,8 @@ from harness.runner import Case, Tally
 def cunit(passed: int, failed: int, body: str = "", after: str = "") -> Result:
     ran = passed + failed
     verdict = "FAILED" if failed else "passed"
-    text = f"  Test: Simple ...{body}{verdict}{after}\n  suites 1 1 n/a 0 0\n   tests {ran} {ran} {passed} {failed} 0\n asserts 9 9 9 0 n/a\n"
+    text = f"  Test: Simple ...{body}{verdict}{after}\n  suites 1 1 n/a 0 0\n"
+    text += f"   tests {ran} {ran} {passed} {failed} 0\n asserts 9 9 9 0 n/a\n"
     return Result(["iscsi-test-cu"], 0, text, 0.1)
 
 
