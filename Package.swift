@@ -65,6 +65,7 @@ let package = Package(
     tests("Initiator", ["Initiator", "ISCSI", "Ring", "Target", "SimRing", "SimNet", "SimClock"]),
     tests("SCSI", ["SCSI"]),
     tests("SimClock", ["SimClock", "Ring"]),
+    tests("FaultInject", ["FaultInject", "SimRing", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("SimNet", ["SimNet", "SimClock", "Ring"]),
     tests("SimDisk", ["SimDisk", "SimClock", "Ring"]),
     tests("SimRing", ["SimRing", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),

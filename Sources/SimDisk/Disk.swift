@@ -4,7 +4,7 @@ import SimClock
 /// What a simulated medium is like.
 public struct DiskOptions: Hashable, Sendable {
   /// The size in bytes.
-  public var size: UInt64 = 64 << 20
+  public var size: UInt64
 
   /// What is written as a whole or not at all when the power fails, in bytes: a power of two, usually a sector.
   public var atomicUnit: UInt64 = 512
@@ -51,7 +51,7 @@ public struct DiskOptions: Hashable, Sendable {
   /// Writing fails.
   public var isReadOnly = false
 
-  public init() {}
+  public init(size: UInt64 = 64 << 20) { self.size = size }
 }
 
 /// A simulated medium: sparse contents, a volatile write cache, and what survives a crash.
