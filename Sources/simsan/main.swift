@@ -1,1 +1,1 @@
-print("simsan")
+simsanMain()

@@ -38,3 +38,8 @@ enum Suggestion {
     return last[b.count]
   }
 }
+
+/// The candidate that `word` is most likely a slip of; nil when none is near.
+public func nearestWord(to word: String, among candidates: [String]) -> String? {
+  Suggestion.nearest(to: word, among: candidates)
+}

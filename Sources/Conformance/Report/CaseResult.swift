@@ -1,0 +1,105 @@
+import Ring
+
+/// How one case ended. A function of the scenario, the seed and the program alone: no wall-clock time is in it.
+public struct CaseResult: Codable, Sendable {
+  public enum Outcome: String, Codable, Sendable {
+    case passed
+    case failed
+    case skipped
+  }
+
+  /// Its place in the run's list of cases, from 0.
+  public var index: Int
+  /// The file and the name.
+  public var id: String
+  public var file: String
+  public var line: Int
+  public var name: String
+  public var covers: [String]
+  public var seed: UInt64
+  public var outcome = Outcome.passed
+  /// Why it was skipped.
+  public var reason: String?
+  public var failures: [Failure] = []
+  /// What the script printed, with the virtual time.
+  public var notes: [String] = []
+  /// The PDUs of the case, kept for a failure only.
+  public var ladder: [LadderEntry] = []
+  /// The rolling hash of all that happened; empty outside the simulation.
+  public var traceHash = ""
+  /// Virtual nanoseconds that it took; 0 outside the simulation.
+  public var virtualTime: UInt64 = 0
+  /// Steps of machines in it.
+  public var steps: UInt64 = 0
+  /// Commands that its initiators completed.
+  public var commands: UInt64 = 0
+
+  /// One thing that is wrong.
+  public struct Failure: Codable, Sendable {
+    /// Who found it: `expectation`, `script`, `protocol`, `durability`, `liveness`, `resources`, `determinism`, `program`.
+    public var oracle: String
+    /// With what was expected and what came.
+    public var message: String
+    /// `file:line`, when a line of the scenario led to it.
+    public var location: String?
+    public var traceback: String = ""
+    /// Virtual nanoseconds.
+    public var time: UInt64 = 0
+  }
+}
+
+/// One line of a PDU ladder.
+public struct LadderEntry: Codable, Sendable {
+  /// Virtual nanoseconds.
+  public var time: UInt64
+  /// The connection, numbered within the case.
+  public var connection: Int
+  /// True from the initiator to the target.
+  public var toTarget: Bool
+  /// `SCSI Command`, or what happened: `connected`, `closed`.
+  public var what: String
+  /// The fields that matter.
+  public var detail: String
+}
+
+/// A whole run.
+public struct RunResult: Sendable {
+  public var cases: [CaseResult]
+  public var seed: UInt64
+  /// What it was played on: `simulation`, or a URL.
+  public var world: String
+  /// Each case was played twice and compared.
+  public var isVerified: Bool
+
+  public init(cases: [CaseResult], seed: UInt64, world: String, isVerified: Bool) {
+    self.cases = cases
+    self.seed = seed
+    self.world = world
+    self.isVerified = isVerified
+  }
+
+  public func count(_ outcome: CaseResult.Outcome) -> Int { cases.count { $0.outcome == outcome } }
+
+  /// `N passed, N failed, N skipped`.
+  public var summary: String { "\(count(.passed)) passed, \(count(.failed)) failed, \(count(.skipped)) skipped" }
+
+  /// One hash over the trace hashes of all cases in their order: two runs with the same are the same to the byte.
+  public var overallHash: String {
+    var high = StableHash()
+    var low = StableHash()
+    low.add("low")
+    for result in cases {
+      high.add(result.id)
+      high.add(result.traceHash)
+      low.add(result.id)
+      low.add(result.traceHash)
+      low.add(result.outcome.rawValue)
+    }
+    return Self.hex(high.value) + Self.hex(low.value)
+  }
+
+  static func hex(_ value: UInt64) -> String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+}

@@ -1,0 +1,75 @@
+import Foundation
+
+/// The scenario files that a run was given, and the cases in them.
+public struct Suite {
+  var cases: [Case] = []
+
+  /// Why files could not be read or loaded; each with its file and, where there is one, its line.
+  public private(set) var mistakes: [String] = []
+
+  /// The files' texts, so that a file that changes during a run does not.
+  private(set) var texts: [String: String] = [:]
+
+  /// Loads the files and folders of `paths`. A folder stands for all `.lua` files below it but those that end in
+  /// `.meta.lua`, in the order of their names.
+  public init(paths: [String]) {
+    for path in paths { add(path) }
+  }
+
+  private mutating func add(_ path: String) {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      mistakes.append("\(path): no such file or folder; expected a scenario file or a folder of them")
+      return
+    }
+    guard isFolder.boolValue else {
+      load(path)
+      return
+    }
+    let names = (try? FileManager.default.subpathsOfDirectory(atPath: path)) ?? []
+    let files = names.filter { $0.hasSuffix(".lua") && !$0.hasSuffix(".meta.lua") && !$0.contains("/.") }
+    if files.isEmpty { mistakes.append("\(path): expected scenario files (*.lua), found none") }
+    let base = path.hasSuffix("/") ? path : path + "/"
+    // Byte order: what localised sorting does differs between machines.
+    for name in files.sorted(by: { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }) { load(base + name) }
+  }
+
+  private mutating func load(_ path: String) {
+    let path = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
+    guard texts[path] == nil else { return }
+    guard let data = FileManager.default.contents(atPath: path) else {
+      mistakes.append("\(path): cannot be read")
+      return
+    }
+    let text = String(decoding: data, as: UTF8.self)
+    texts[path] = text
+    do throws(Script.Mistake) {
+      let script = try Script(file: path, text: text)
+      if script.scenarios.isEmpty { mistakes.append("\(path): expected scenario { … }, found none in the file") }
+      for scenario in script.scenarios { cases += Case.expand(scenario, file: path) }
+    } catch {
+      mistakes.append(error.message)
+    }
+    let names = cases.filter { $0.file == path }.map(\.name)
+    var seen: Set<String> = []
+    for name in names where !seen.insert(name).inserted {
+      mistakes.append("\(path): expected titles that differ, found \"\(name)\" twice")
+    }
+  }
+
+  /// Keeps the cases whose file and name contain all `words`, in any case of letters.
+  public mutating func filter(words: [String]) {
+    let words = words.map { $0.lowercased() }
+    cases = cases.filter { each in words.allSatisfy { each.id.lowercased().contains($0) } }
+  }
+
+  /// Keeps one of `count` parts, of about the same size, that make up the whole.
+  public mutating func shard(_ index: Int, of count: Int) {
+    cases = cases.enumerated().filter { $0.offset % count == index }.map(\.element)
+  }
+
+  public var caseCount: Int { cases.count }
+
+  /// The names of the cases, as reports have them.
+  public var caseNames: [String] { cases.map(\.id) }
+}

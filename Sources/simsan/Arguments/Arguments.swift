@@ -1,0 +1,78 @@
+import Conformance
+
+/// The arguments of a call, sorted into options and operands.
+struct Arguments {
+  private(set) var values: [(name: String, value: String)] = []
+  private(set) var operands: [String] = []
+
+  /// Sorts `words` by what `command` takes. `--name value` and `--name=value` are the same; after `--` all are operands.
+  init(_ words: [String], for command: Command) throws(UsageError) {
+    var rest = words[...]
+    while let word = rest.popFirst() {
+      if word == "--" {
+        operands += rest
+        break
+      }
+      guard word.hasPrefix("-"), word != "-" else {
+        operands.append(word)
+        continue
+      }
+      let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard let option = command.options.first(where: { $0.name == parts[0] }) else {
+        let names = command.options.map(\.name)
+        throw UsageError(
+          "simsan \(command.name): unknown option \(parts[0])\(near(parts[0], names)); "
+            + "expected \(names.isEmpty ? "none" : names.joined(separator: ", "))")
+      }
+      if let value = option.value {
+        if parts.count == 2 {
+          values.append((option.name, parts[1]))
+        } else if let next = rest.popFirst() {
+          values.append((option.name, next))
+        } else {
+          throw UsageError("simsan \(command.name): \(option.name): expected \(value) after it, found nothing")
+        }
+      } else {
+        guard parts.count == 1 else {
+          throw UsageError("simsan \(command.name): \(option.name): expected no value, found \"\(parts[1])\"")
+        }
+        values.append((option.name, ""))
+      }
+    }
+  }
+
+  /// Whether the option was given.
+  func has(_ name: String) -> Bool { values.contains { $0.name == name } }
+
+  /// The last value of the option; nil when it was not given.
+  subscript(name: String) -> String? { values.last { $0.name == name }?.value }
+
+  /// All values of the option.
+  func all(_ name: String) -> [String] { values.filter { $0.name == name }.map(\.value) }
+
+  /// A whole number.
+  func number<T: FixedWidthInteger>(_ name: String, in range: ClosedRange<T>) throws(UsageError) -> T? {
+    guard let text = self[name] else { return nil }
+    let hexadecimal = text.hasPrefix("0x")
+    let digits = hexadecimal ? String(text.dropFirst(2)) : text
+    guard let value = T(digits, radix: hexadecimal ? 16 : 10), range.contains(value) else {
+      throw UsageError(
+        "\(name): expected a whole number from \(range.lowerBound) to \(range.upperBound), found \"\(text)\"")
+    }
+    return value
+  }
+
+  /// One of a few words.
+  func word(_ name: String, among words: [String]) throws(UsageError) -> String? {
+    guard let text = self[name] else { return nil }
+    guard words.contains(text) else {
+      throw UsageError("\(name): expected \(words.joined(separator: ", ")); found \"\(text)\"\(near(text, words))")
+    }
+    return text
+  }
+}
+
+/// `; did you mean …?`, or nothing.
+func near(_ word: String, _ candidates: [String]) -> String {
+  nearestWord(to: word, among: candidates).map { "; did you mean \($0)?" } ?? ""
+}

@@ -1,0 +1,106 @@
+import Foundation
+
+/// The program's version; the release's tag.
+let version = "0.1.0"
+
+/// Every command, in the order in which `simsan help` lists them.
+let commands: [Command] = [runCommand, serveCommand, helpCommand]
+
+/// Calls the command that the arguments name, and exits with its status: 0 all is well, 1 something failed, 2 the call or
+/// a file was wrong.
+func simsanMain() -> Never {
+  let words = Array(CommandLine.arguments.dropFirst())
+  do {
+    exit(try call(words))
+  } catch let error as UsageError {
+    complain(error.message)
+    exit(2)
+  } catch {
+    complain("simsan: \(error)")
+    exit(2)
+  }
+}
+
+private func call(_ words: [String]) throws -> Int32 {
+  guard let name = words.first else {
+    // A run without arguments on a fresh clone does something useful.
+    if FileManager.default.fileExists(atPath: "scenarios") { return try perform(runCommand, []) }
+    say(overview())
+    return 0
+  }
+  switch name {
+  case "--version", "-V", "version":
+    say("simsan \(version)")
+    return 0
+  case "--help", "-h":
+    say(overview())
+    return 0
+  default: break
+  }
+  guard let command = commands.first(where: { $0.name == name }) else {
+    let names = commands.map(\.name)
+    throw UsageError(
+      "simsan: unknown command \"\(name)\"\(near(name, names)); expected \(names.joined(separator: ", "))")
+  }
+  return try perform(command, Array(words.dropFirst()))
+}
+
+private func perform(_ command: Command, _ words: [String]) throws -> Int32 {
+  if words.contains("--help") || words.contains("-h") {
+    say(page(of: command))
+    return 0
+  }
+  return try command.run(try Arguments(words, for: command))
+}
+
+let helpCommand = Command(
+  name: "help", summary: "what a command does and takes", operands: "[COMMAND]", options: [], discussion: ""
+) { arguments in
+  guard let name = arguments.operands.first else {
+    say(overview())
+    return 0
+  }
+  guard let command = commands.first(where: { $0.name == name }) else {
+    let names = commands.map(\.name)
+    throw UsageError(
+      "simsan help: unknown command \"\(name)\"\(near(name, names)); expected \(names.joined(separator: ", "))")
+  }
+  say(page(of: command))
+  return 0
+}
+
+private func overview() -> String {
+  let width = commands.map { $0.name.count }.max() ?? 0
+  let list = commands.map { "  simsan \($0.name.padding(toLength: width, withPad: " ", startingAt: 0))  \($0.summary)" }
+  return """
+    simsan \(version): an iSCSI target that runs on real sockets and disks, or inside a deterministic simulation of them
+
+    \(list.joined(separator: "\n"))
+
+    `simsan help COMMAND` says more. Without arguments, in a folder that has scenarios/, it plays them.
+    Exit status: 0 all passed; 1 something failed; 2 the call or a file was wrong.
+    """
+}
+
+private func page(of command: Command) -> String {
+  var text = "simsan \(command.name)\(command.options.isEmpty ? "" : " [OPTION…]") \(command.operands)\n"
+  text += "    \(command.summary)\n"
+  if !command.options.isEmpty {
+    let heads = command.options.map { $0.name + ($0.value.map { " \($0)" } ?? "") }
+    let width = heads.map(\.count).max() ?? 0
+    text += "\n"
+    for (head, option) in zip(heads, command.options) {
+      let lines = option.help.split(separator: "\n")
+      text += "  \(head.padding(toLength: width, withPad: " ", startingAt: 0))  \(lines.first ?? "")\n"
+      for line in lines.dropFirst() { text += String(repeating: " ", count: width + 4) + line + "\n" }
+    }
+  }
+  if !command.discussion.isEmpty { text += "\n\(command.discussion)\n" }
+  return String(text.dropLast())
+}
+
+/// Prints a line to standard output.
+func say(_ text: String) { print(text) }
+
+/// Prints a line to standard error.
+func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
