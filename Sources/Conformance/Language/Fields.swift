@@ -25,6 +25,13 @@ struct Fields {
     return table[name]
   }
 
+  /// The value under `name`, without listing the name among what is expected.
+  mutating func hidden(_ name: String) -> LuaValue {
+    let value = table[name]
+    if !value.isNone { known.append(name) }
+    return value
+  }
+
   /// The values without names.
   var items: [LuaValue] { table.items }
 

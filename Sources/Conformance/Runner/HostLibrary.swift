@@ -21,5 +21,8 @@ struct HostFunction {
 
 /// All of them, so that the sandbox, the documentation and the editor's annotations can be held against one list.
 enum HostLibrary {
-  static var all: [HostFunction] { [] }
+  static var all: [HostFunction] {
+    actors + builders + targetMethods + connectionMethods + sessionMethods + commandMethods + taskMethods
+      + expectations + faults
+  }
 }

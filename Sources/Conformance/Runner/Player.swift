@@ -1,5 +1,290 @@
-/// Plays one case.
+import ISCSI
+import Initiator
+import Ring
+import SimClock
+
+/// Plays one case: runs the script's actors as coroutines on the playground's time, hands them what happens to the
+/// initiators, and keeps what a failure has to show.
 final class Player {
-  func field(of kind: LuaKind, _ call: LuaCall) throws(LuaFailure) -> LuaAnswer { .nothing }
-  func note(_ line: String, at location: SourceLocation?) {}
+  /// What a call waits when it says nothing itself.
+  static let usualWait = Interval.seconds(30)
+
+  /// The most events of one case.
+  static let eventsMax: UInt64 = 100_000_000
+
+  let each: Case
+  let scenario: Scenario
+  let script: Script
+  let playground: any Playground
+  let seed: UInt64
+  let random: RandomStreams
+
+  /// When the case fails for want of an end.
+  let deadline: Instant
+
+  // MARK: Actors
+
+  /// A coroutine of the script.
+  struct ActorState {
+    var lua: LuaActor
+    var location: SourceLocation?
+    var hasEnded = false
+  }
+
+  /// An actor that waits for something.
+  struct Wait {
+    var actor: LuaActor
+    var deadline: Instant
+    /// In words, for a case that makes no progress.
+    var what: String
+    var location: SourceLocation?
+    /// The results once they are there; nil before.
+    var poll: () throws(LuaFailure) -> [LuaValue]?
+    /// The results, or the error, when the deadline has come first.
+    var timeout: () throws(LuaFailure) -> [LuaValue]
+  }
+
+  enum Resumption {
+    case results([LuaValue])
+    case failure(LuaFailure)
+  }
+
+  var actors: [ActorState] = []
+  private var waits: [Wait] = []
+  private var ready: [(actor: LuaActor, with: Resumption)] = []
+  /// Actors that were spawned and not yet started: a coroutine cannot be made while another one calls.
+  private var spawned: [(index: Int, function: Int32, arguments: [LuaValue])] = []
+
+  // MARK: What the script holds
+
+  var connections: [ScriptConnection] = []
+  var sessions: [ScriptSession] = []
+  var tasks: [ScriptTask] = []
+  var expectations: [LuaValue] = []
+  var faults: [ScriptFault] = []
+  /// By driver and the machine's own number.
+  var taskIndex: [TaskKey: Int] = [:]
+  var streams: [String: RandomStream] = [:]
+  var durability = DurabilityModel()
+
+  // MARK: What is reported
+
+  var failures: [CaseResult.Failure] = []
+  private(set) var notes: [String] = []
+  let recorder = LadderRecorder()
+  var commandCount: UInt64 = 0
+  var violations: [String] = []
+  private(set) var skipReason: String?
+
+  init(_ each: Case, script: Script, playground: any Playground, seed: UInt64) {
+    self.each = each
+    self.script = script
+    self.playground = playground
+    self.seed = seed
+    scenario = script.scenarios[each.scenario]
+    random = RandomStreams(seed: seed)
+    deadline = playground.now + scenario.within
+    durability.add(playground.targets)
+  }
+
+  var now: Instant { playground.now }
+
+  /// The simulation, for a function that needs it.
+  func simulation(for function: String) throws(LuaFailure) -> SimulatedPlayground {
+    if let simulation = playground.simulation { return simulation }
+    skip("\(function) needs the simulation")
+    throw LuaFailure("\(function) needs the simulation", stops: true)
+  }
+
+  /// Ends the case as skipped.
+  func skip(_ reason: String) { skipReason = skipReason ?? reason }
+
+  // MARK: Playing
+
+  /// Plays the case to its end.
+  func play() {
+    script.player = self
+    defer { script.player = nil }
+    let arguments: [LuaValue] = [.handle(.target, 0), each.argument]
+    spawn(scenario.play, arguments, at: scenario.location)
+    run()
+    if failures.isEmpty, skipReason == nil { finish() }
+  }
+
+  private func run() {
+    while failures.isEmpty, skipReason == nil {
+      collectEvents()
+      settleWaits()
+      startSpawned()
+      if !ready.isEmpty {
+        let batch = ready
+        ready.removeAll()
+        for (actor, resumption) in batch where failures.isEmpty && skipReason == nil { resume(actor, resumption) }
+        continue
+      }
+      if waits.isEmpty { return }
+      if now >= deadline || playground.eventCount > Self.eventsMax {
+        stall()
+        return
+      }
+      let next = waits.map(\.deadline).min() ?? deadline
+      playground.advance(until: min(next, deadline))
+    }
+  }
+
+  private func stall() {
+    let bound =
+      now >= deadline
+      ? "\(Quantity.text(scenario.within)) of virtual time" : "\(Self.eventsMax) events"
+    let waiting = waits.map { "\($0.location.map { $0.description + ": " } ?? "")\($0.what)" }
+    fail("liveness", "expected the case to end within \(bound); it still waits for\n  " + waiting.joined(separator: "\n  "))
+  }
+
+  /// Makes an actor of a function of the script, to be started soon. Its index.
+  @discardableResult
+  func spawn(_ function: Int32, _ arguments: [LuaValue], at location: SourceLocation?) -> Int {
+    actors.append(ActorState(lua: LuaActor(number: -1), location: location))
+    spawned.append((actors.count - 1, function, arguments))
+    return actors.count - 1
+  }
+
+  private func startSpawned() {
+    let batch = spawned
+    spawned.removeAll()
+    for (index, function, arguments) in batch {
+      do {
+        let actor = try script.state.start(function, arguments)
+        actors[index].lua = actor
+        ready.append((actor, .results([])))
+      } catch {
+        fail("script", error.message, at: actors[index].location)
+      }
+    }
+  }
+
+  private func resume(_ actor: LuaActor, _ resumption: Resumption) {
+    let outcome =
+      switch resumption {
+      case .results(let values): script.state.resume(actor, values)
+      case .failure(let failure): script.state.resume(actor, failing: failure)
+      }
+    switch outcome {
+    case .waiting: break
+    case .finished: ended(actor)
+    case .failed(let failure, let traceback):
+      ended(actor)
+      // A stopped script has already been noted, or is skipped.
+      if failures.isEmpty, skipReason == nil { fail("script", failure.message, traceback: traceback) }
+    }
+  }
+
+  private func ended(_ actor: LuaActor) {
+    if let index = actors.firstIndex(where: { $0.lua == actor }) { actors[index].hasEnded = true }
+  }
+
+  // MARK: Waiting
+
+  /// Lets the calling actor wait until `poll` has results.
+  ///
+  /// - Parameters:
+  ///   - within: How long; ``usualWait`` when nil.
+  ///   - timeout: What happens then; an error that names what was waited for when nil.
+  func wait(
+    _ call: LuaCall, for what: String, within: Interval?,
+    timeout: (() throws(LuaFailure) -> [LuaValue])? = nil,
+    _ poll: @escaping () throws(LuaFailure) -> [LuaValue]?
+  ) throws(LuaFailure) -> LuaAnswer {
+    collectEvents()
+    if let values = try poll() { return .results(values) }
+    guard call.mayWait else {
+      throw LuaFailure("\(what): cannot be waited for within a callback of a library function")
+    }
+    let within = within ?? Self.usualWait
+    let expired: () throws(LuaFailure) -> [LuaValue] = { [unowned self] () throws(LuaFailure) in
+      var message = "expected \(what) within \(Quantity.text(within)); nothing came"
+      message += recorder.tail()
+      fail("liveness", message, at: call.location)
+      throw LuaFailure(message, stops: true)
+    }
+    waits.append(
+      Wait(
+        actor: call.actor, deadline: now + within, what: what, location: call.location, poll: poll,
+        timeout: timeout ?? expired))
+    return .wait
+  }
+
+  private func settleWaits() {
+    // In the order in which they began to wait, so that ties are the same in every run.
+    var index = 0
+    while index < waits.count, failures.isEmpty {
+      let wait = waits[index]
+      let resumption: Resumption?
+      do throws(LuaFailure) {
+        if let values = try wait.poll() {
+          resumption = .results(values)
+        } else if now >= wait.deadline {
+          resumption = .results(try wait.timeout())
+        } else {
+          resumption = nil
+        }
+      } catch {
+        resumption = .failure(error)
+      }
+      if let resumption {
+        waits.remove(at: index)
+        ready.append((wait.actor, resumption))
+      } else {
+        index += 1
+      }
+    }
+  }
+
+  // MARK: Failures and notes
+
+  /// Records what is wrong; the case ends soon.
+  func fail(_ oracle: String, _ message: String, at location: SourceLocation? = nil, traceback: String = "") {
+    failures.append(
+      CaseResult.Failure(
+        oracle: oracle, message: message, location: location?.description, traceback: traceback,
+        time: now.nanoseconds))
+  }
+
+  /// Notes a line that the script printed.
+  func note(_ line: String, at location: SourceLocation?) {
+    guard notes.count < 1000 else { return }
+    notes.append("\(Reports.seconds(now.nanoseconds)) \(location.map { $0.description + ": " } ?? "")\(line)")
+  }
+
+  /// The draws of the script at one site.
+  func draw(_ site: String, in range: ClosedRange<Int>) -> Int {
+    var stream = streams[site] ?? random.stream("script.\(site)")
+    defer { streams[site] = stream }
+    return stream.integer(in: range)
+  }
+
+  // MARK: The result
+
+  /// What became of the case.
+  func result(index: Int) -> CaseResult {
+    var result = CaseResult(
+      index: index, id: each.id, file: each.file, line: each.location.line, name: each.name, covers: each.covers,
+      seed: seed)
+    result.failures = failures
+    result.notes = notes
+    result.commands = commandCount
+    if let skipReason {
+      result.outcome = .skipped
+      result.reason = skipReason
+      result.failures = []
+    } else if !failures.isEmpty {
+      result.outcome = .failed
+      result.ladder = recorder.entries()
+    }
+    if playground.simulation != nil {
+      result.traceHash = playground.traceHash
+      result.virtualTime = now.nanoseconds
+      result.steps = playground.eventCount
+    }
+    return result
+  }
 }

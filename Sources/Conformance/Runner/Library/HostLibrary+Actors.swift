@@ -1,0 +1,69 @@
+import Ring
+
+/// Actors, time and chance.
+extension HostLibrary {
+  static let actors: [HostFunction] = [
+    HostFunction("now") { (player, _) throws(LuaFailure) in
+      .result(.number(Double(player.now.nanoseconds) / 1e9))
+    },
+    HostFunction("sleep") { (player, call) throws(LuaFailure) in
+      guard let time = Quantity.time(call[0]) else {
+        throw LuaFailure("sleep: expected a time such as \"200us\" or \"1.5s\", found \(call[0].found)")
+      }
+      let end = player.now + time
+      return try player.wait(call, for: "the end of a sleep", within: time, timeout: { () throws(LuaFailure) in [] }) {
+        () throws(LuaFailure) in player.now >= end ? [] : nil
+      }
+    },
+    HostFunction("spawn") { (player, call) throws(LuaFailure) in
+      guard case .function(let function) = call[0] else {
+        throw LuaFailure("spawn: expected a function, found \(call[0].found)")
+      }
+      let index = player.spawn(function, Array(call.arguments.dropFirst()), at: call.location)
+      return .result(.handle(.actor, Int64(index)))
+    },
+    HostFunction("together") { (player, call) throws(LuaFailure) in
+      var indices: [Int] = []
+      for (number, value) in call.arguments.enumerated() {
+        guard case .function(let function) = value else {
+          throw LuaFailure("together: expected functions, found \(value.found) as number \(number + 1)")
+        }
+        indices.append(player.spawn(function, [], at: call.location))
+      }
+      return try player.wait(call, for: "the end of all actors", within: player.scenario.within) {
+        () throws(LuaFailure) in indices.allSatisfy { player.actors[$0].hasEnded } ? [] : nil
+      }
+    },
+    HostFunction("join", of: .actor) { (player, call) throws(LuaFailure) in
+      guard case .handle(.actor, let index) = call[0], player.actors.indices.contains(Int(index)) else {
+        throw LuaFailure("actor:join: expected an actor, found \(call[0].found)")
+      }
+      var fields = try Fields(call[1], path: "actor:join")
+      let within = try fields.time("within") ?? player.scenario.within
+      try fields.finish()
+      return try player.wait(call, for: "the end of an actor", within: within) { () throws(LuaFailure) in
+        player.actors[Int(index)].hasEnded ? [] : nil
+      }
+    },
+    HostFunction("random.integer") { (player, call) throws(LuaFailure) in
+      guard let site = call[0].text, let low = call[1].int, let high = call[2].int, low <= high else {
+        throw LuaFailure(
+          "random.integer: expected a name, the least and the greatest number, found "
+            + call.arguments.map(\.found).joined(separator: ", "))
+      }
+      return .result(.integer(Int64(player.draw(site, in: Int(low)...Int(high)))))
+    },
+    HostFunction("random.bytes") { (player, call) throws(LuaFailure) in
+      guard let site = call[0].text, let count = call[1].int, (0...(16 << 20)).contains(count) else {
+        throw LuaFailure(
+          "random.bytes: expected a name and a number of bytes up to 16777216, found "
+            + call.arguments.map(\.found).joined(separator: ", "))
+      }
+      return .result(.string((0..<Int(count)).map { _ in UInt8(player.draw(site, in: 0...255)) }))
+    },
+    HostFunction("skip") { (player, call) throws(LuaFailure) in
+      player.skip(call[0].text ?? "the scenario says so")
+      throw LuaFailure("skipped", stops: true)
+    },
+  ]
+}

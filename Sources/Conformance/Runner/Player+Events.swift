@@ -1,0 +1,81 @@
+import ISCSI
+import Initiator
+import Ring
+
+/// What happens to the initiators, sorted to the script's objects.
+extension Player {
+  func collectEvents() {
+    for (number, driver) in playground.drivers.enumerated() {
+      for event in driver.machine.takeEvents() { handle(event, driver, number) }
+    }
+  }
+
+  private func handle(_ event: InitiatorEvent, _ driver: InitiatorDriver, _ number: Int) {
+    guard let connection = connection(event.connection, of: driver) else { return }
+    func record(_ text: String, toTarget: Bool) {
+      recorder.event(text, toTarget: toTarget, connection: connection.index, at: event.time)
+    }
+    switch event.kind {
+    case .connected:
+      connection.isConnected = true
+      record("connected", toTarget: true)
+    case .connectFailed(let error):
+      connection.failure = error
+      record("connect failed: \(error)", toTarget: true)
+    case .pduSent(let pdu):
+      recorder.pdu(pdu, toTarget: true, connection: connection.index, at: event.time)
+    case .pduReceived(let framed):
+      recorder.pdu(framed.pdu, toTarget: false, connection: connection.index, at: event.time)
+      connection.inbox.append(framed.pdu)
+      if connection.inbox.count > ScriptConnection.inboxMax { connection.inbox.removeFirst(1000) }
+    case .loginEnded(let result): connection.login = result
+    case .fullFeaturePhase(let parameters): connection.parameters = parameters
+    case .taskEnded(let result): ended(result, connection, number)
+    case .readyToTransferHeld, .asyncMessage, .rejected: break
+    case .closed(let reason):
+      connection.closed = reason
+      record("closed: \(Self.words(reason))", toTarget: reason == .local)
+    case .violation(let violation):
+      let text = "\(violation.rule.rawValue): \(violation.detail)"
+      record("VIOLATION \(text)", toTarget: false)
+      violations.append(text)
+      if !scenario.expectsViolations {
+        var message = "the target broke a rule (\(violation.rule.rawValue)): \(violation.detail)"
+        if let pdu = violation.pdu {
+          message += "\nin: \(PDULanguage.name(pdu.header.read { $0.opcodeBits }))  \(PDULanguage.detail(pdu))"
+        }
+        fail("protocol", message + recorder.tail())
+      }
+    }
+  }
+
+  /// The end of a connection in words.
+  static func words(_ reason: CloseReason) -> String {
+    switch reason {
+    case .local: "by the initiator"
+    case .endOfStream: "by the target"
+    case .reset: "reset by the target"
+    case .failed(let error): "the transport failed (\(error))"
+    case .framingLost: "by the initiator, because no PDU can be told from the next"
+    }
+  }
+
+  private func ended(_ result: TaskResult, _ connection: ScriptConnection, _ number: Int) {
+    // What belonged to it is not for a script that receives by hand.
+    connection.inbox.removeAll { $0.header.read { $0.initiatorTaskTag } == result.initiatorTaskTag }
+    commandCount += 1
+    guard let index = taskIndex.removeValue(forKey: TaskKey(driver: number, task: result.task.rawValue)) else { return }
+    let task = tasks[index]
+    task.result = result
+    if let access = task.access {
+      do throws(LuaFailure) { try durability.end(access, result, at: now) } catch {
+        fail("durability", error.message + recorder.tail())
+      }
+    }
+  }
+
+  func connection(_ id: ConnectionID, of driver: InitiatorDriver) -> ScriptConnection? {
+    // The newest are the ones that something happens to.
+    connections.last { $0.driver === driver && $0.id == id }
+  }
+}

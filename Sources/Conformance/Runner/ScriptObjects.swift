@@ -1,0 +1,106 @@
+import ISCSI
+import Initiator
+import Ring
+
+/// A connection that a script opened.
+final class ScriptConnection {
+  let index: Int
+  let driver: InitiatorDriver
+  let id: ConnectionID
+  let target: Int
+  let portal: SocketAddress
+
+  /// PDUs that came and that no request of the machine's own has taken, oldest first.
+  var inbox: [ProtocolDataUnit] = []
+  static let inboxMax = 10_000
+
+  var isConnected = false
+  var failure: RingError?
+  var closed: CloseReason?
+  var login: LoginResult?
+  var parameters: NegotiatedParameters?
+  /// The script's session that runs over it.
+  var session: Int?
+
+  init(index: Int, driver: InitiatorDriver, id: ConnectionID, target: Int, portal: SocketAddress) {
+    self.index = index
+    self.driver = driver
+    self.id = id
+    self.target = target
+    self.portal = portal
+  }
+
+  var isGone: Bool { closed != nil || failure != nil }
+}
+
+/// A session that a script logged in. It outlives its connections: `relogin` gives it new ones.
+final class ScriptSession {
+  let index: Int
+  /// The connection that requests go out on.
+  var connection: ScriptConnection
+  var id: SessionID
+  var plan: LoginPlan
+  var login: LoginResult
+  /// The logical unit that requests go to when they name none.
+  var lun: Int
+  /// How often it was logged in.
+  var lives = 1
+  let target: Int
+
+  init(index: Int, connection: ScriptConnection, plan: LoginPlan, login: LoginResult, lun: Int) {
+    self.index = index
+    self.connection = connection
+    self.id = login.session
+    self.plan = plan
+    self.login = login
+    self.lun = lun
+    target = connection.target
+  }
+
+  var isLost: Bool { connection.isGone }
+}
+
+/// A request that an initiator carries through for a script.
+final class ScriptTask {
+  let index: Int
+  let session: ScriptSession
+  let id: TaskID
+  /// The name of the request, for messages.
+  let what: String
+  var result: TaskResult?
+  /// Makes of the result what the script gets.
+  let decode: (TaskResult) -> LuaValue
+  /// What the durability model calls it.
+  var access: Int?
+  var blockSize = 512
+
+  init(
+    index: Int, session: ScriptSession, id: TaskID, what: String, decode: @escaping (TaskResult) -> LuaValue
+  ) {
+    self.index = index
+    self.session = session
+    self.id = id
+    self.what = what
+    self.decode = decode
+  }
+}
+
+/// A fault that a script has armed.
+final class ScriptFault {
+  let name: String
+  let lift: () -> Void
+  let fired: () -> UInt64
+  var isLifted = false
+
+  init(name: String, lift: @escaping () -> Void, fired: @escaping () -> UInt64) {
+    self.name = name
+    self.lift = lift
+    self.fired = fired
+  }
+}
+
+/// Names a task of one of several machines.
+struct TaskKey: Hashable {
+  var driver: Int
+  var task: UInt64
+}

@@ -1,0 +1,262 @@
+import Initiator
+import Ring
+import SimClock
+import SimDisk
+import SimNet
+import SimRing
+import Target
+
+/// A world as a scenario describes it, inside the simulation.
+public final class SimulatedPlayground: Playground {
+  let world: World
+  public private(set) var drivers: [InitiatorDriver] = []
+  public private(set) var targets: [TargetFacts] = []
+
+  private var hosts: [(name: String, id: HostID)] = []
+  private(set) var programs: [TargetProgram] = []
+
+  /// The target program of one host, through all its lives.
+  final class TargetProgram {
+    let host: String
+    let hostID: HostID
+    let process: ProcessID
+    let descriptions: [TargetDescription]
+    /// Of each target, the disks of its units; nil for one that needs none.
+    let disks: [[DiskID?]]
+    fileprivate(set) var machine: TargetMachine?
+    /// Buffers in use when nobody is connected.
+    fileprivate(set) var idleBuffers = 0
+
+    init(
+      host: String, hostID: HostID, process: ProcessID, descriptions: [TargetDescription], disks: [[DiskID?]]
+    ) {
+      self.host = host
+      self.hostID = hostID
+      self.process = process
+      self.descriptions = descriptions
+      self.disks = disks
+    }
+  }
+
+  /// The host where initiators are that name none.
+  static let usualInitiatorHost = "initiator"
+
+  /// Builds the world and starts its targets.
+  ///
+  /// - Throws: What is wrong with the description.
+  init(_ description: WorldDescription, seed: UInt64) throws(LuaFailure) {
+    world = World(seed: seed)
+    var description = description
+    if description.targets.isEmpty { description.targets = [Self.usualTarget()] }
+    let targetHosts = description.targets.map(\.host)
+    var names = description.hostNames
+    if names.allSatisfy({ targetHosts.contains($0) }) { names.append(Self.usualInitiatorHost) }
+    for (index, name) in names.enumerated() { addHost(name, index: index, in: description) }
+    for link in description.links { try configure(link) }
+    for (name, id) in hosts {
+      let own = description.targets.filter { $0.host == name }
+      if own.isEmpty { addInitiator(on: name, id) } else { try addTargets(own, on: name, id) }
+    }
+    for program in programs { try start(program) }
+  }
+
+  private static func usualTarget() -> TargetDescription {
+    var target = TargetDescription()
+    target.units = [UnitDescription()]
+    return target
+  }
+
+  // MARK: Building
+
+  private func addHost(_ name: String, index: Int, in description: WorldDescription) {
+    let own = description.hosts.first { $0.name == name }
+    var addresses: [SocketAddress] = []
+    if let address = own?.address { addresses.append(address) }
+    for target in description.targets where target.host == name {
+      for portal in target.portals
+      where !portal.isWildcard && !addresses.contains(where: { $0.hasSameHost(as: portal) }) {
+        addresses.append(portal)
+      }
+    }
+    if addresses.isEmpty {
+      let number = UInt8(truncatingIfNeeded: index % 250 + 1)
+      addresses = [SocketAddress(10, 0, UInt8(truncatingIfNeeded: index / 250), number, port: 0)]
+      addresses.append(SocketAddress(high: 0xFD00_0000_0000_0000, low: UInt64(index) + 1, port: 0))
+    }
+    var options = HostOptions()
+    if let bytes = own?.sendBuffer { options.sendBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
+    if let bytes = own?.receiveBuffer { options.receiveBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
+    options.nagle = own?.nagle ?? false
+    hosts.append((name, world.addHost(name, addresses: addresses, options: options)))
+  }
+
+  private func configure(_ link: LinkDescription) throws(LuaFailure) {
+    let ends = (try host(link.between[0]), try host(link.between[1]))
+    func change(_ options: inout LinkOptions) {
+      if let latency = link.latency { options.latency = latency }
+      if let jitter = link.jitter { options.jitter = jitter }
+      if let bandwidth = link.bandwidth { options.bandwidth = bandwidth }
+      if let mtu = link.mtu { options.mtu = mtu }
+      if let queue = link.queue { options.queueLength = Int(truncatingIfNeeded: min(queue, 1 << 30)) }
+      if let loss = link.loss { options.loss = Ratio(loss.numerator, in: loss.denominator) }
+      if let corruption = link.corruption { options.corruption = Ratio(corruption.numerator, in: corruption.denominator) }
+      if let short = link.shortReceive { options.shortReceive = Ratio(short.numerator, in: short.denominator) }
+      switch link.segmentation {
+      case .full: options.segmentation = .full
+      case .drawn: options.segmentation = .drawn
+      case .every(let count): options.segmentation = .every(count)
+      case nil: break
+      }
+    }
+    world.network.configureLink(from: ends.0, to: ends.1, change)
+    world.network.configureLink(from: ends.1, to: ends.0, change)
+  }
+
+  private func addInitiator(on name: String, _ host: HostID) {
+    let process = world.addProcess("\(name).initiator", on: host)
+    let machine = InitiatorMachine(arenaCapacity: 64 << 20)
+    world.attach(machine.arena, to: process)
+    drivers.append(InitiatorDriver(host: name, machine: machine, ring: world.ring(of: process)))
+  }
+
+  private func addTargets(_ descriptions: [TargetDescription], on name: String, _ host: HostID) throws(LuaFailure) {
+    var disks: [[DiskID?]] = []
+    for (number, target) in descriptions.enumerated() {
+      var own: [DiskID?] = []
+      for unit in target.units {
+        switch unit.backing {
+        case .memory, .null: own.append(nil)
+        case .disk, .file:
+          var options = DiskOptions()
+          options.size = unit.size ?? UnitDescription.defaultSize
+          options.isReadOnly = false
+          if let latency = unit.disk.latency { options.latency = latency }
+          if let jitter = unit.disk.jitter { options.jitter = jitter }
+          if let flush = unit.disk.flushLatency { options.flushLatency = flush }
+          if let bandwidth = unit.disk.bandwidth { options.throughput = max(bandwidth / 8, 1) }
+          if let atomic = unit.disk.atomicUnit { options.atomicUnit = UInt64(atomic) }
+          own.append(world.addDisk("\(name).\(number).lun\(unit.lun)", on: host, options: options))
+        }
+      }
+      disks.append(own)
+    }
+    let process = world.addProcess(name, on: host)
+    programs.append(
+      TargetProgram(host: name, hostID: host, process: process, descriptions: descriptions, disks: disks))
+    for target in descriptions {
+      targets.append(
+        TargetFacts(
+          iqn: target.iqn, host: name, portals: portals(of: target, on: host), units: target.units.map(facts)))
+    }
+  }
+
+  /// Where initiators reach the target: its portals, with wildcards replaced by the host's addresses.
+  private func portals(of target: TargetDescription, on host: HostID) -> [SocketAddress] {
+    let addresses = world.network.addresses(of: host)
+    let listening = target.portals.isEmpty ? [SocketAddress(high: 0, low: 0, port: 3260)] : target.portals
+    var result: [SocketAddress] = []
+    for portal in listening {
+      if portal.isWildcard {
+        for address in addresses where address.isIPv4 == portal.isIPv4 || !portal.isIPv4 {
+          var reachable = address
+          reachable.port = portal.port
+          result.append(reachable)
+        }
+      } else {
+        result.append(portal)
+      }
+    }
+    return result
+  }
+
+  private func facts(_ unit: UnitDescription) -> UnitFacts {
+    UnitFacts(
+      lun: Int(unit.lun), blockSize: unit.blockSize,
+      blockCount: (unit.size ?? UnitDescription.defaultSize) / UInt64(unit.blockSize), startsZeroed: true,
+      isCacheVolatile: unit.isWriteBack, isLostOnExit: unit.backing == .memory, forgetsWrites: unit.backing == .null)
+  }
+
+  // MARK: Lives of the targets
+
+  /// Listens, opens the disks, and starts the machine.
+  func start(_ program: TargetProgram) throws(LuaFailure) {
+    let ring = world.ring(of: program.process)
+    var nodes: [TargetNode] = []
+    var portals: [Portal] = []
+    for (target, disks) in zip(program.descriptions, program.disks) {
+      var media: [Handle?] = []
+      for disk in disks { media.append(disk.map { ring.open($0) }) }
+      nodes.append(try TargetBuilder.node(target, media: media.map { $0.map { ($0, 1) } }))
+      let wanted = target.portals.isEmpty ? [SocketAddress(high: 0, low: 0, port: 3260)] : target.portals
+      for address in wanted where !portals.contains(where: { $0.address == address }) {
+        do {
+          let (listener, bound) = try ring.listen(at: address, backlog: 128)
+          portals.append(Portal(listener: listener, address: bound, groupTag: target.portalGroupTag))
+        } catch {
+          throw LuaFailure("target \(target.iqn): cannot listen at \(address): \(error)")
+        }
+      }
+    }
+    let memory = program.descriptions.compactMap(\.limits.memory).max() ?? 64 << 20
+    var configuration = TargetConfiguration(nodes: nodes, portals: portals)
+    configuration.limits = TargetBuilder.limits(program.descriptions)
+    let machine = TargetMachine(configuration: configuration, arena: Arena(capacity: Int(memory)))
+    program.machine = machine
+    program.idleBuffers = machine.statistics.buffers
+    world.start(program.process, machine)
+  }
+
+  /// The power of the host goes: no goodbye to the network, and a crash image on its disks.
+  func powerOff(_ program: TargetProgram) {
+    world.powerOff(program.hostID)
+    program.machine = nil
+  }
+
+  /// The program ends as if by SIGKILL; its host stays up.
+  func kill(_ program: TargetProgram) {
+    world.crash(program.process)
+    program.machine = nil
+  }
+
+  /// Starts it again, on whatever is on its disks.
+  func restart(_ program: TargetProgram) throws(LuaFailure) {
+    if !world.network.isUp(program.hostID) { world.powerOn(program.hostID) }
+    try start(program)
+  }
+
+  // MARK: Playground
+
+  public var now: Instant { world.now }
+  public var simulation: SimulatedPlayground? { self }
+  public var traceHash: String { "\(world.hash)" }
+  public var eventCount: UInt64 { world.eventCount }
+
+  public func driver(on host: String?) -> InitiatorDriver? {
+    guard let host else { return drivers.first }
+    return drivers.first { $0.host == host }
+  }
+
+  /// The simulated host of that name.
+  func host(_ name: String) throws(LuaFailure) -> HostID {
+    guard let found = hosts.first(where: { $0.name == name }) else {
+      let names = hosts.map(\.name)
+      throw LuaFailure(
+        "expected one of the hosts \(names.joined(separator: ", ")), found \"\(name)\""
+          + Suggestion.clause(for: name, among: names))
+    }
+    return found.id
+  }
+
+  public func advance(until deadline: Instant) {
+    while true {
+      var happened = false
+      for driver in drivers where driver.turn(until: world.now) { happened = true }
+      if happened { return }
+      guard let next = world.nextTime, next <= deadline else {
+        world.run(until: deadline)
+        return
+      }
+      world.advanceOneInstant()
+    }
+  }
+}

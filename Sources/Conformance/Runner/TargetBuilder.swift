@@ -1,0 +1,64 @@
+import Ring
+import Target
+
+/// Makes a target's configuration of what a world file describes; the same for the simulation and for `simsan serve`.
+public enum TargetBuilder {
+  /// The node of a target. `media` has, for each unit, the opened medium and its alignment in bytes; nil for a unit
+  /// that needs none.
+  public static func node(
+    _ target: TargetDescription, media: [(handle: Handle, alignment: Int)?]
+  ) throws(LuaFailure) -> TargetNode {
+    var units: [LogicalUnitConfiguration] = []
+    for (index, unit) in target.units.enumerated() {
+      let medium = index < media.count ? media[index] : nil
+      let backing: Backing =
+        switch unit.backing {
+        case .memory: .memory
+        case .null: .null
+        case .disk, .file: medium.map { .medium($0.handle, alignment: $0.alignment) } ?? .memory
+        }
+      let size = unit.size ?? UnitDescription.defaultSize
+      var exponent: Int?
+      if let physical = unit.physicalBlockSize { exponent = (physical / unit.blockSize).trailingZeroBitCount }
+      var configuration = LogicalUnitConfiguration(
+        lun: unit.lun, blockCount: size / UInt64(unit.blockSize), blockLength: unit.blockSize,
+        physicalBlockExponent: exponent, backing: backing)
+      configuration.isThin = unit.isThin
+      configuration.isReadOnly = unit.isReadOnly
+      configuration.isRemovable = unit.isRemovable
+      configuration.isWriteCacheEnabled = unit.isWriteBack
+      if let serial = unit.serial { configuration.serial = serial }
+      if let vendor = unit.vendor { configuration.vendor = vendor }
+      if let product = unit.product { configuration.product = product }
+      if let revision = unit.revision { configuration.revision = revision }
+      if let problem = configuration.problem {
+        throw LuaFailure("target \(target.iqn), LUN \(unit.lun): \(problem)")
+      }
+      units.append(configuration)
+    }
+    return TargetNode(name: target.iqn, alias: target.alias, logicalUnits: units, initiators: target.initiators)
+  }
+
+  /// The limits of the program that runs `targets`: what the first of them that says something about a limit says.
+  public static func limits(_ targets: [TargetDescription]) -> TargetLimits {
+    var limits = TargetLimits()
+    for target in targets.reversed() {
+      let (keys, own) = (target.keys, target.limits)
+      if let value = keys.maxRecvDataSegmentLength { limits.maxRecvDataSegmentLength = value }
+      if let value = keys.maxBurstLength { limits.maxBurstLength = value }
+      if let value = keys.firstBurstLength { limits.firstBurstLength = value }
+      if let value = keys.maxOutstandingR2T { limits.maxOutstandingR2T = value }
+      if let value = keys.initialR2T { limits.initialR2T = value }
+      if let value = keys.immediateData { limits.immediateData = value }
+      if let value = keys.crc32c { limits.offersCRC32C = value }
+      if let value = own.commandWindow { limits.commandWindow = value }
+      if let value = own.connections { limits.connectionsMax = value }
+      if let value = own.pendingLogins { limits.pendingLoginsMax = value }
+      if let value = own.loginTimeout { limits.loginTimeout = value }
+      if let value = own.pingInterval { limits.pingInterval = value }
+      if let value = own.pingTimeout { limits.pingTimeout = value }
+      if let value = own.tasks { limits.tasksMax = value }
+    }
+    return limits
+  }
+}
