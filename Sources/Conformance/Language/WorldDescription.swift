@@ -35,6 +35,11 @@ public struct TargetDescription: Sendable {
   /// Bounds of the implementation.
   public var limits = LimitDescription()
 
+  /// Port 3260 of every address, IPv4 and IPv6.
+  public static let usualPortals = [
+    SocketAddress(0, 0, 0, 0, port: 3260), SocketAddress(high: 0, low: 0, port: 3260),
+  ]
+
   public init() {}
 }
 

@@ -163,7 +163,7 @@ struct LuaActor: Hashable {
 }
 
 /// A place in a scenario file.
-struct SourceLocation: Hashable, Codable {
+struct SourceLocation: Hashable, Codable, Sendable {
   var file: String
   /// From 1.
   var line: Int
@@ -194,8 +194,8 @@ enum LuaAnswer {
 }
 
 /// An error of a script or of its use of the host; a host function's gets the caller's file and line.
-struct LuaFailure: Error {
-  var message: String
+public struct LuaFailure: Error {
+  public var message: String
   /// It ends the scenario, and the script's `pcall` does not catch it.
   var stops: Bool
   /// Where it is, if not where the call is.

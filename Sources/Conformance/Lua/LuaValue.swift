@@ -1,5 +1,5 @@
 /// A value that crosses the border between a script and its host.
-enum LuaValue {
+enum LuaValue: Sendable {
   case none
   case boolean(Bool)
   case integer(Int64)
@@ -49,7 +49,7 @@ enum LuaKind: Int32, CaseIterable, Sendable {
 }
 
 /// A table, its entries in the order that `pairs` has.
-struct LuaTable {
+struct LuaTable: Sendable {
   /// What it is, when the host made it.
   var kind: LuaKind?
   var entries: [(key: LuaValue, value: LuaValue)] = []
@@ -68,6 +68,14 @@ struct LuaTable {
       if case .string(let bytes) = key, bytes == wanted { return value }
     }
     return .none
+  }
+
+  /// Takes out the value under a name.
+  mutating func remove(_ name: String) {
+    let unwanted = Array(name.utf8)
+    entries.removeAll { entry in
+      if case .string(let bytes) = entry.key { bytes == unwanted } else { false }
+    }
   }
 
   /// The values under 1, 2, 3 … as far as they go without a gap.

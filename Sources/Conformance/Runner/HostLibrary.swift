@@ -1,17 +1,17 @@
 /// A function of the scenario language that plays.
-struct HostFunction {
+struct HostFunction: Sendable {
   /// The kind whose method it is; nil for a global function.
   var kind: LuaKind?
   /// The method's name, or the dotted global name.
   var path: String
-  var implementation: (Player, LuaCall) throws(LuaFailure) -> LuaAnswer
+  var implementation: @Sendable (Player, LuaCall) throws(LuaFailure) -> LuaAnswer
 
   /// What messages call it: `spawn`, `session:read`.
   var name: String { kind.map { "\($0):\(path)" } ?? path }
 
   init(
     _ path: String, of kind: LuaKind? = nil,
-    _ implementation: @escaping (Player, LuaCall) throws(LuaFailure) -> LuaAnswer
+    _ implementation: @escaping @Sendable (Player, LuaCall) throws(LuaFailure) -> LuaAnswer
   ) {
     self.kind = kind
     self.path = path
@@ -21,8 +21,7 @@ struct HostFunction {
 
 /// All of them, so that the sandbox, the documentation and the editor's annotations can be held against one list.
 enum HostLibrary {
-  static var all: [HostFunction] {
+  static let all: [HostFunction] =
     actors + builders + targetMethods + connectionMethods + sessionMethods + commandMethods + taskMethods
-      + expectations + faults
-  }
+    + expectations + faults
 }

@@ -51,6 +51,12 @@ final class Player {
 
   var actors: [ActorState] = []
   private var waits: [Wait] = []
+  /// When a poll asks to be asked again though nothing has happened.
+  private var alarm = Instant.distantFuture
+
+  /// Has the waits polled at `time` at the latest.
+  func wake(at time: Instant) { alarm = min(alarm, time) }
+
   private var ready: [(actor: LuaActor, with: Resumption)] = []
   /// Actors that were spawned and not yet started: a coroutine cannot be made while another one calls.
   private var spawned: [(index: Int, function: Int32, arguments: [LuaValue])] = []
@@ -127,8 +133,9 @@ final class Player {
         stall()
         return
       }
-      let next = waits.map(\.deadline).min() ?? deadline
-      playground.advance(until: min(next, deadline))
+      let next = min(waits.map(\.deadline).min() ?? deadline, alarm, deadline)
+      alarm = .distantFuture
+      playground.advance(until: next)
     }
   }
 

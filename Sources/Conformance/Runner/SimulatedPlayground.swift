@@ -153,11 +153,11 @@ public final class SimulatedPlayground: Playground {
   /// Where initiators reach the target: its portals, with wildcards replaced by the host's addresses.
   private func portals(of target: TargetDescription, on host: HostID) -> [SocketAddress] {
     let addresses = world.network.addresses(of: host)
-    let listening = target.portals.isEmpty ? [SocketAddress(high: 0, low: 0, port: 3260)] : target.portals
+    let listening = target.portals.isEmpty ? TargetDescription.usualPortals : target.portals
     var result: [SocketAddress] = []
     for portal in listening {
       if portal.isWildcard {
-        for address in addresses where address.isIPv4 == portal.isIPv4 || !portal.isIPv4 {
+        for address in addresses where address.isIPv4 == portal.isIPv4 {
           var reachable = address
           reachable.port = portal.port
           result.append(reachable)
@@ -187,7 +187,7 @@ public final class SimulatedPlayground: Playground {
       var media: [Handle?] = []
       for disk in disks { media.append(disk.map { ring.open($0) }) }
       nodes.append(try TargetBuilder.node(target, media: media.map { $0.map { ($0, 1) } }))
-      let wanted = target.portals.isEmpty ? [SocketAddress(high: 0, low: 0, port: 3260)] : target.portals
+      let wanted = target.portals.isEmpty ? TargetDescription.usualPortals : target.portals
       for address in wanted where !portals.contains(where: { $0.address == address }) {
         do {
           let (listener, bound) = try ring.listen(at: address, backlog: 128)

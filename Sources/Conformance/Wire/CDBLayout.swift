@@ -1,7 +1,7 @@
 import SCSI
 
 /// The named fields of a CDB, for `cdb.read10 { lba = 0, blocks = 1 }` and for reading one that went by.
-struct CDBLayout {
+struct CDBLayout: Sendable {
   /// The command's name in the scenario language.
   let name: String
   let operationCode: UInt8
@@ -11,7 +11,7 @@ struct CDBLayout {
   let length: Int
   let fields: [Field]
 
-  struct Field {
+  struct Field: Sendable {
     let name: String
     /// From bit 7 of byte 0.
     let bit: Int

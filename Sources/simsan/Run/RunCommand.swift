@@ -12,6 +12,12 @@ let runCommand = Command(
   var suite = Suite(paths: arguments.operands.isEmpty ? ["scenarios"] : arguments.operands)
   if !suite.mistakes.isEmpty { throw UsageError(suite.mistakes.joined(separator: "\n")) }
   for words in arguments.all("--filter") { suite.filter(words: words.split(separator: " ").map(String.init)) }
-  for name in suite.caseNames { say(name) }
+  var run = RunResult(cases: [], seed: 1, world: "simulation", isVerified: false)
+  for index in 0..<suite.caseCount {
+    let result = suite.play(index, seed: 1, on: .simulation)
+    run.cases.append(result)
+    say(Reports.page(result, run: run))
+  }
+  say(run.summary)
   return 0
 }

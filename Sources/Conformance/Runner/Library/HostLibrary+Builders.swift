@@ -16,7 +16,7 @@ extension HostLibrary {
     + CDBLayout.all.map { layout in
       HostFunction("cdb.\(layout.name)") { (player, call) throws(LuaFailure) in
         var fields = try Fields(call[0], path: "cdb.\(layout.name)")
-        let values = try self.values(of: layout, &fields)
+        let values = try HostLibrary.values(of: layout, &fields)
         try fields.finish()
         return .result(.string(layout.encode(values)))
       }
@@ -57,12 +57,12 @@ extension HostLibrary {
   /// Checks what a scenario says of a PDU, and keeps it as a record that `send` reads again.
   private static func description(_ value: LuaValue, _ opcode: Opcode?, path: String) throws(LuaFailure) -> LuaValue {
     var fields = try Fields(value, path: path)
-    let bits = try opcode?.rawValue ?? (fields.integer("opcode", in: 0...63) ?? 0)
-    let described = try read(&fields, opcodeBits: bits)
+    var bits = opcode?.rawValue ?? 0
+    if opcode == nil { bits = try fields.integer("opcode", in: 0...63) ?? 0 }
+    _ = try read(&fields, opcodeBits: bits)
     try fields.finish()
-    _ = described
     guard case .table(var table) = value else { return .table(record(bits, LuaTable())) }
-    if opcode == nil { table.entries.removeAll { if case .string(let key) = $0.key { key == Array("opcode".utf8) } else { false } } }
+    if opcode == nil { table.remove("opcode") }
     return .table(record(bits, table))
   }
 
@@ -77,7 +77,7 @@ extension HostLibrary {
     guard case .table(var table) = value, table.kind == .pdu, let bits = table["opcode_number"].int else {
       throw LuaFailure("\(path): expected a PDU such as pdu.nop_out {}, found \(value.found)")
     }
-    table.entries.removeAll { if case .string(let key) = $0.key { key == Array("opcode_number".utf8) } else { false } }
+    table.remove("opcode_number")
     table.kind = nil
     var fields = try Fields(.table(table), path: path)
     let template = try read(&fields, opcodeBits: UInt8(truncatingIfNeeded: bits))

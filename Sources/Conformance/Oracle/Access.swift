@@ -1,0 +1,74 @@
+import SCSI
+
+/// What a command does to the blocks of a logical unit, as far as the durability model has to know.
+enum Access {
+  case read(lba: UInt64, blocks: UInt64)
+  case write(lba: UInt64, data: [UInt8], forceUnitAccess: Bool)
+  /// One block, written over and over.
+  case same(lba: UInt64, blocks: UInt64, block: [UInt8])
+  /// Zeroes, or what was there before.
+  case unmap([(lba: UInt64, blocks: UInt64)])
+  /// Writes only on GOOD.
+  case compareAndWrite(lba: UInt64, data: [UInt8], forceUnitAccess: Bool)
+  /// Zero blocks: all.
+  case flush(lba: UInt64, blocks: UInt64)
+  /// Nobody can say what is there afterwards.
+  case unknown(lba: UInt64, blocks: UInt64)
+  /// The cache's mode may have changed.
+  case modeSelect
+
+  /// What `cdb` with its data does to `unit`; nil for what leaves the blocks alone.
+  static func of(_ cdb: [UInt8], dataOut: [UInt8], unit: UnitFacts?) -> Access? {
+    guard let unit, let layout = CDBLayout.of(cdb) else { return nil }
+    func value(_ name: String) -> UInt64 { layout.read(name, cdb) ?? 0 }
+    let lba = value("lba")
+    var blocks = value("blocks")
+    if blocks == 0, layout.name == "read6" || layout.name == "write6" { blocks = 256 }
+    let isFUA = value("fua") == 1
+    switch layout.name.prefix(while: { !$0.isNumber }) {
+    case "read": return .read(lba: lba, blocks: blocks)
+    case "write", "write_and_verify":
+      guard UInt64(dataOut.count) == blocks * UInt64(unit.blockSize) else { return .unknown(lba: lba, blocks: blocks) }
+      return .write(lba: lba, data: dataOut, forceUnitAccess: isFUA)
+    case "write_same":
+      if blocks == 0 { blocks = unit.blockCount - min(lba, unit.blockCount) }
+      if value("unmap") == 1 { return .unknown(lba: lba, blocks: blocks) }
+      let block = value("ndob") == 1 ? [UInt8](repeating: 0, count: unit.blockSize) : dataOut
+      guard block.count == unit.blockSize else { return .unknown(lba: lba, blocks: blocks) }
+      return .same(lba: lba, blocks: blocks, block: block)
+    case "orwrite": return .unknown(lba: lba, blocks: blocks)
+    case "compare_and_write":
+      let half = dataOut.count / 2
+      guard UInt64(half) == blocks * UInt64(unit.blockSize) else { return .unknown(lba: lba, blocks: blocks) }
+      return .compareAndWrite(lba: lba, data: Array(dataOut[half...]), forceUnitAccess: isFUA)
+    case "synchronize_cache": return value("immed") == 1 ? nil : .flush(lba: lba, blocks: blocks)
+    case "unmap": return .unmap(ranges(dataOut))
+    case "mode_select": return .modeSelect
+    default: return nil
+    }
+  }
+
+  /// The same access when the command was changed on purpose: whatever it writes, it is not known.
+  var blurred: Access {
+    switch self {
+    case .write(let lba, let data, _), .compareAndWrite(let lba, let data, _):
+      .unknown(lba: lba, blocks: UInt64(data.count / 512))
+    case .same(let lba, let blocks, _): .unknown(lba: lba, blocks: blocks)
+    case .read, .flush: .unknown(lba: 0, blocks: 0)
+    case .unmap, .unknown, .modeSelect: self
+    }
+  }
+
+  /// The block descriptors of an UNMAP parameter list, SBC-4 §5.35.1.
+  private static func ranges(_ list: [UInt8]) -> [(lba: UInt64, blocks: UInt64)] {
+    var result: [(lba: UInt64, blocks: UInt64)] = []
+    var at = 8
+    while at + 16 <= list.count {
+      let lba = list[at..<(at + 8)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      let blocks = list[(at + 8)..<(at + 12)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      result.append((lba, blocks))
+      at += 16
+    }
+    return result
+  }
+}

@@ -1,0 +1,441 @@
+import ISCSI
+import Initiator
+import Ring
+
+/// Watches every block that the scripts write and read: per sector of 512 bytes, the exact set of contents that may be
+/// read now.
+///
+/// A write lasts from its request to its end; until then, and where it overlaps another, its content may be read or not.
+/// A write that ended with GOOD replaces what had ended before it began. What was answered is *durable* once it was
+/// written with FUA, or a SYNCHRONIZE CACHE that began afterwards has ended with GOOD, or the unit has no volatile cache;
+/// a power cut may bring back any content that no durable write has replaced. A write that failed, or whose end nobody
+/// knows, may have happened or not.
+///
+/// Linear in the history: a command costs the sectors that it touches, a crash nothing until a sector is touched again.
+struct DurabilityModel {
+  static let sectorLength = 512
+
+  /// The number of an event; the order of events is all that counts.
+  typealias Moment = Int
+
+  /// A command that was watched.
+  private struct Watched {
+    var what: Access
+    var unit: Int
+    var begin: Moment
+    /// Of an UNMAP one for each range.
+    var writes: [Int] = []
+    var nexus: Nexus
+    var isOver = false
+  }
+
+  private struct Nexus: Equatable {
+    var name: String
+    var isid: UInt64
+  }
+
+  /// A write, for as long as one of its sectors remembers it.
+  struct Write {
+    var number: Int
+    var begin: Moment
+    var end: Moment = .max
+    /// It ended with GOOD.
+    var isGood = false
+    var durable: Moment = .max
+    /// The LBAs, for messages.
+    var lba: UInt64
+    var blocks: UInt64
+    var time: Instant
+  }
+
+  /// One content that a sector may have.
+  struct Version {
+    /// Nil: anything.
+    var hash: UInt64?
+    /// Which write it is of; -1 for what was there from the start.
+    var write: Int
+  }
+
+  struct Sector {
+    var versions: [Version]
+    /// How many crashes of the unit it has been through.
+    var crashes: Int
+    /// What a read has seen when no write was under way: the matter is settled for what had ended then.
+    var seen: (hash: UInt64, at: Moment)?
+  }
+
+  enum Crash {
+    /// Of what is not durable, anything may be gone.
+    case power(Moment)
+    /// The contents are gone.
+    case wiped(Moment)
+  }
+
+  struct Unit {
+    var target: Int
+    var facts: UnitFacts
+    var sectors: [UInt64: Sector] = [:]
+    var crashes: [Crash] = []
+    /// Writes that are not durable yet.
+    var pending: [Int] = []
+    /// Watched commands under way.
+    var open: [Int] = []
+    /// Raw bytes have gone to the target: nobody knows any more.
+    var isBlind = false
+    var sectorsPerBlock: UInt64 { UInt64(facts.blockSize / sectorLength) }
+  }
+
+  private var units: [Unit] = []
+  private var watched: [Watched] = []
+  private var writes: [Write] = []
+  private var moment: Moment = 1
+  private var patterns: UInt64 = 0
+
+  /// Reads that were compared, for reports.
+  private(set) var sectorsChecked: UInt64 = 0
+
+  mutating func add(_ targets: [TargetFacts]) {
+    for (index, target) in targets.enumerated() {
+      for facts in target.units { units.append(Unit(target: index, facts: facts)) }
+    }
+  }
+
+  private mutating func tick() -> Moment {
+    moment += 1
+    return moment
+  }
+
+  private func find(_ target: Int, _ lun: Int) -> Int? {
+    units.firstIndex { $0.target == target && $0.facts.lun == lun }
+  }
+
+  // MARK: Data to write
+
+  /// Blocks of data such as no other write of the case has.
+  mutating func pattern(lba: UInt64, count: Int, blockSize: Int) -> [UInt8] {
+    patterns += 1
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count * blockSize)
+    for sector in 0..<UInt64(count * blockSize / Self.sectorLength) {
+      var word = patterns << 40 ^ (lba &+ sector) &* 0x9E37_79B9_7F4A_7C15
+      for _ in 0..<(Self.sectorLength / 8) {
+        word ^= word << 13
+        word ^= word >> 7
+        word ^= word << 17
+        withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
+      }
+    }
+    return bytes
+  }
+
+  static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    var state: UInt64 = 0x2545_F491_4F6C_DD1D
+    for offset in stride(from: 0, to: bytes.count - 7, by: 8) {
+      let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+      state = (state ^ word) &* 0xD6E8_FEB8_6659_FD93
+      state ^= state >> 32
+    }
+    return state
+  }
+
+  static let zeroHash: UInt64 = [UInt8](repeating: 0, count: sectorLength).withUnsafeBytes { hash($0) }
+
+  // MARK: Commands
+
+  /// A command is asked for. Its number, for ``end(_:_:at:)``; nil when there is nothing to watch.
+  mutating func begin(
+    _ access: Access, target: Int, lun: Int, by nexus: (name: String, isid: UInt64), at time: Instant
+  ) -> Int? {
+    guard let unit = find(target, lun), !units[unit].facts.forgetsWrites else { return nil }
+    let begin = tick()
+    var entry = Watched(
+      what: access, unit: unit, begin: begin, nexus: Nexus(name: nexus.name, isid: nexus.isid))
+    switch access {
+    case .write(let lba, let data, _), .compareAndWrite(let lba, let data, _):
+      let blocks = UInt64(data.count / units[unit].facts.blockSize)
+      entry.writes.append(addWrite(unit, lba, blocks, begin, time))
+      let first = lba &* units[unit].sectorsPerBlock
+      data.withUnsafeBytes { bytes in
+        for index in 0..<(data.count / Self.sectorLength) {
+          let part = UnsafeRawBufferPointer(rebasing: bytes[(index * Self.sectorLength)..<((index + 1) * Self.sectorLength)])
+          addVersion(unit, first &+ UInt64(index), Version(hash: Self.hash(part), write: writes.count - 1))
+        }
+      }
+    case .same(let lba, let blocks, let block):
+      entry.writes.append(addWrite(unit, lba, blocks, begin, time))
+      let hashes = stride(from: 0, to: block.count, by: Self.sectorLength).map { start in
+        block[start..<(start + Self.sectorLength)].withUnsafeBytes { Self.hash($0) }
+      }
+      addVersions(unit, lba, blocks) { hashes[Int($0) % hashes.count] }
+    case .unmap(let ranges):
+      for range in ranges {
+        entry.writes.append(addWrite(unit, range.lba, range.blocks, begin, time))
+        addVersions(unit, range.lba, range.blocks) { _ in Self.zeroHash }
+      }
+    case .unknown(let lba, let blocks):
+      entry.writes.append(addWrite(unit, lba, blocks, begin, time))
+      addVersions(unit, lba, blocks) { _ in nil }
+    case .modeSelect: units[unit].facts.isCacheVolatile = true
+    case .read, .flush: break
+    }
+    watched.append(entry)
+    units[unit].open.append(watched.count - 1)
+    return watched.count - 1
+  }
+
+  private mutating func addWrite(_ unit: Int, _ lba: UInt64, _ blocks: UInt64, _ begin: Moment, _ time: Instant) -> Int {
+    writes.append(Write(number: writes.count + 1, begin: begin, lba: lba, blocks: blocks, time: time))
+    units[unit].pending.append(writes.count - 1)
+    return writes.count - 1
+  }
+
+  /// The most sectors of one command that are watched; beyond, the unit is given up.
+  private static let sectorsMax: UInt64 = 1 << 20
+
+  private mutating func addVersions(_ unit: Int, _ lba: UInt64, _ blocks: UInt64, _ hash: (UInt64) -> UInt64?) {
+    let perBlock = units[unit].sectorsPerBlock
+    guard blocks <= Self.sectorsMax / perBlock, lba <= units[unit].facts.blockCount else {
+      units[unit].isBlind = units[unit].isBlind || lba <= units[unit].facts.blockCount
+      return
+    }
+    for index in 0..<(blocks * perBlock) {
+      addVersion(unit, lba &* perBlock &+ index, Version(hash: hash(index), write: writes.count - 1))
+    }
+  }
+
+  private mutating func addVersion(_ unit: Int, _ number: UInt64, _ version: Version) {
+    var sector = sector(unit, number)
+    if sector.versions.count > 6 { prune(&sector, unit) }
+    sector.versions.append(version)
+    units[unit].sectors[number] = sector
+  }
+
+  /// The sector with the crashes of the unit applied to it.
+  private func sector(_ unit: Int, _ number: UInt64) -> Sector {
+    let facts = units[unit].facts
+    var sector =
+      units[unit].sectors[number]
+      ?? Sector(versions: [Version(hash: facts.startsZeroed ? Self.zeroHash : nil, write: -1)], crashes: 0)
+    while sector.crashes < units[unit].crashes.count {
+      switch units[unit].crashes[sector.crashes] {
+      case .wiped: sector.versions = [Version(hash: Self.zeroHash, write: -1)]
+      case .power(let at): sector.versions = survivors(sector, at)
+      }
+      sector.seen = nil
+      sector.crashes += 1
+    }
+    return sector
+  }
+
+  /// What a power cut may leave: all that no durable write has replaced.
+  private func survivors(_ sector: Sector, _ at: Moment) -> [Version] {
+    sector.versions.filter { version in
+      !sector.versions.contains { other in
+        guard other.write >= 0 else { return false }
+        let write = writes[other.write]
+        return write.durable < at && write.begin > end(version)
+      }
+    }
+  }
+
+  private func end(_ version: Version) -> Moment { version.write < 0 ? 0 : writes[version.write].end }
+
+  /// Forgets what neither a read nor a power cut can bring back.
+  private func prune(_ sector: inout Sector, _ unit: Int) {
+    let oldest = units[unit].open.map { watched[$0].begin }.min() ?? moment
+    sector.versions = sector.versions.filter { version in
+      !sector.versions.contains { other in
+        guard other.write >= 0 else { return false }
+        let write = writes[other.write]
+        return write.durable < oldest && write.begin > end(version)
+      }
+    }
+  }
+
+  /// A command has ended.
+  ///
+  /// - Throws: When it has read what it may not.
+  mutating func end(_ index: Int, _ result: TaskResult, at time: Instant) throws(LuaFailure) {
+    let entry = watched[index]
+    units[entry.unit].open.removeAll { $0 == index }
+    guard !entry.isOver else { return }
+    watched[index].isOver = true
+    var isGood = false
+    var data: [UInt8] = []
+    switch result.outcome {
+    case .command(let outcome):
+      isGood = outcome.status == 0 && outcome.response == 0
+      data = outcome.dataIn
+    case .connectionLost:
+      // It may still take effect, until the session is replaced or the target ends.
+      watched[index].isOver = false
+      units[entry.unit].open.append(index)
+      return
+    case .rejected, .aborted: break
+    default: break
+    }
+    let now = tick()
+    switch entry.what {
+    case .read(let lba, _):
+      if isGood, !units[entry.unit].isBlind { try check(entry, lba, data) }
+    case .write(_, _, let isFUA), .compareAndWrite(_, _, let isFUA):
+      ended(entry, now, isGood: isGood, isDurable: isGood && isFUA)
+    case .same: ended(entry, now, isGood: isGood, isDurable: false)
+    // The old content may be there as well: it replaces nothing.
+    case .unmap, .unknown: ended(entry, now, isGood: false, isDurable: false)
+    case .flush(let lba, let blocks): if isGood { flushed(entry, lba, blocks, now) }
+    case .modeSelect: break
+    }
+  }
+
+  private mutating func ended(_ entry: Watched, _ now: Moment, isGood: Bool, isDurable: Bool) {
+    for index in entry.writes {
+      writes[index].end = now
+      writes[index].isGood = isGood
+      if isDurable || isGood && !units[entry.unit].facts.isCacheVolatile {
+        writes[index].durable = now
+        units[entry.unit].pending.removeAll { $0 == index }
+      }
+    }
+  }
+
+  private mutating func flushed(_ entry: Watched, _ lba: UInt64, _ blocks: UInt64, _ now: Moment) {
+    var left: [Int] = []
+    for index in units[entry.unit].pending {
+      let write = writes[index]
+      let isCovered =
+        write.lba >= lba && (blocks == 0 || write.lba &+ write.blocks <= lba &+ blocks) && write.end < entry.begin
+      if isCovered, write.isGood {
+        writes[index].durable = now
+      } else if write.end == .max || write.isGood {
+        left.append(index)
+      }
+    }
+    units[entry.unit].pending = left
+  }
+
+  // MARK: Reads
+
+  private mutating func check(_ entry: Watched, _ lba: UInt64, _ data: [UInt8]) throws(LuaFailure) {
+    let first = lba &* units[entry.unit].sectorsPerBlock
+    for index in 0..<(data.count / Self.sectorLength) {
+      let hash = data[(index * Self.sectorLength)..<((index + 1) * Self.sectorLength)].withUnsafeBytes { Self.hash($0) }
+      let number = first &+ UInt64(index)
+      var sector = sector(entry.unit, number)
+      let legal = sector.versions.filter { isLegal($0, in: sector, readBegan: entry.begin) }
+      sectorsChecked += 1
+      guard legal.contains(where: { $0.hash == hash || $0.hash == nil }) else {
+        throw LuaFailure(message(entry, number, hash, Array(data[(index * Self.sectorLength)...].prefix(16)), sector, legal))
+      }
+      // With no write under way when the read began, what it saw is what is there.
+      if sector.versions.allSatisfy({ end($0) < entry.begin }) {
+        sector.seen = (hash, moment)
+        units[entry.unit].sectors[number] = sector
+      }
+    }
+  }
+
+  private func isLegal(_ version: Version, in sector: Sector, readBegan: Moment) -> Bool {
+    let end = end(version)
+    if let seen = sector.seen, seen.at < readBegan, end < seen.at, version.hash != seen.hash, version.hash != nil {
+      return false
+    }
+    return !sector.versions.contains { other in
+      guard other.write >= 0 else { return false }
+      let write = writes[other.write]
+      return write.isGood && write.begin > end && write.end < readBegan
+    }
+  }
+
+  private func message(
+    _ entry: Watched, _ number: UInt64, _ hash: UInt64, _ bytes: [UInt8], _ sector: Sector, _ legal: [Version]
+  ) -> String {
+    let unit = units[entry.unit]
+    func words(_ version: Version) -> String {
+      if version.write < 0 { return version.hash == nil ? "what was there before" : "zeroes, as at the start" }
+      let write = writes[version.write]
+      let state =
+        write.end == .max
+        ? "under way or lost" : write.isGood ? (write.durable < .max ? "GOOD, durable" : "GOOD, not flushed") : "failed"
+      return "write \(write.number) of LBA \(write.lba), \(write.blocks) blocks, asked for at "
+        + "\(Reports.seconds(write.time.nanoseconds)) (\(state))"
+    }
+    var text = "LUN \(unit.facts.lun), LBA \(number / unit.sectorsPerBlock): the content that was read may not be there"
+    text += "\nexpected one of:" + legal.map { "\n  " + words($0) }.joined()
+    if hash == Self.zeroHash {
+      text += "\ncame: zeroes"
+    } else if let known = sector.versions.first(where: { $0.hash == hash }) {
+      text += "\ncame: " + words(known)
+    } else {
+      text += "\ncame: \(PDULanguage.hexBytes(bytes, most: 16)) …, which no write has put there"
+    }
+    return text
+  }
+
+  // MARK: Crashes
+
+  /// Commands of the nexus that were lost with their connection take no more effect: it has logged in again.
+  mutating func reinstated(_ name: String, _ isid: UInt64, at time: Instant) {
+    let nexus = Nexus(name: name, isid: isid)
+    for unit in units.indices {
+      finish(unit) { $0.nexus == nexus && !$0.isOver }
+    }
+  }
+
+  /// Ends commands without a known outcome.
+  private mutating func finish(_ unit: Int, _ isMeant: (Watched) -> Bool) {
+    let now = tick()
+    for index in units[unit].open where isMeant(watched[index]) {
+      watched[index].isOver = true
+      for write in watched[index].writes where writes[write].end == .max { writes[write].end = now }
+    }
+    units[unit].open.removeAll { watched[$0].isOver }
+  }
+
+  /// The power of the targets' host is cut.
+  mutating func powerCut(_ targets: [Int], at time: Instant) {
+    for unit in units.indices where targets.contains(units[unit].target) {
+      finish(unit) { _ in true }
+      let now = tick()
+      units[unit].crashes.append(units[unit].facts.isLostOnExit ? .wiped(now) : .power(now))
+    }
+  }
+
+  /// The targets' program ends; what their host has cached stays.
+  mutating func exit(_ targets: [Int], at time: Instant) {
+    for unit in units.indices where targets.contains(units[unit].target) {
+      finish(unit) { _ in true }
+      if units[unit].facts.isLostOnExit { units[unit].crashes.append(.wiped(tick())) }
+    }
+  }
+
+  /// The targets' program is there again.
+  mutating func restart(_ targets: [Int], at time: Instant) {}
+
+  // MARK: What is sent by hand
+
+  /// A PDU of the script's making was sent: what it may write is not known any more.
+  mutating func noteRaw(_ command: BasicHeader, target: Int, at time: Instant) {
+    switch command.opcode {
+    case .scsiCommand:
+      let cdb = Array(command.array[32..<48])
+      let lun = command.read { LogicalUnitNumber.decode($0.lun) } ?? 0
+      guard let unit = find(target, lun), let access = Access.of(cdb, dataOut: [], unit: units[unit].facts) else { return }
+      switch access {
+      case .unknown(let lba, let blocks), .same(let lba, let blocks, _):
+        _ = begin(.unknown(lba: lba, blocks: blocks), target: target, lun: lun, by: ("", 0), at: time)
+      case .unmap: units[unit].isBlind = true
+      case .modeSelect: units[unit].facts.isCacheVolatile = true
+      // Without data these write no block.
+      case .read, .flush, .compareAndWrite, .write: break
+      }
+    case .dataOut: forgetAll(target: target)
+    default: break
+    }
+  }
+
+  /// Nobody knows what is on the target's units any more.
+  mutating func forgetAll(target: Int) {
+    for unit in units.indices where units[unit].target == target { units[unit].isBlind = true }
+  }
+}

@@ -1,0 +1,151 @@
+import ISCSI
+import Initiator
+import Ring
+
+/// Connections: PDUs and bytes by hand.
+extension HostLibrary {
+  static let connectionMethods: [HostFunction] = both("send") { (player, call, connection) throws(LuaFailure) in
+    var template = try template(call[1], path: "send")
+    var fields = try Fields(call[2], path: "send")
+    template.wire = try WireOptions(&fields)
+    try fields.finish()
+    let sent = try obeyed { () throws(InitiatorError) in try connection.driver.machine.send(template, on: connection.id) }
+    if connection.parameters != nil {
+      player.durability.noteRaw(sent.pdu.header, target: connection.target, at: player.now)
+    }
+    return .result(PDULanguage.record(sent.pdu))
+  } + both("send_bytes") { (player, call, connection) throws(LuaFailure) in
+    guard case .string(let bytes) = call[1] else {
+      throw LuaFailure("send_bytes: expected a string of bytes, found \(call[1].found)")
+    }
+    var fields = try Fields(call[2], path: "send_bytes")
+    let wire = try WireOptions(&fields)
+    try fields.finish()
+    try obeyed { () throws(InitiatorError) in
+      try connection.driver.machine.sendBytes(bytes, on: connection.id, wire: wire)
+    }
+    if connection.parameters != nil { player.durability.forgetAll(target: connection.target) }
+    return .nothing
+  } + both("receive") { (player, call, connection) throws(LuaFailure) in
+    var fields = try Fields(call[1], path: "receive")
+    let within = try fields.time("within")
+    let wanted = try fields.string("opcode")
+    let opcode = wanted.flatMap(PDULanguage.opcode)
+    if let wanted, opcode == nil {
+      let names = Opcode.allCases.map(\.name)
+      throw LuaFailure(
+        "receive.opcode: expected an opcode's name, found \"\(wanted)\"\(Suggestion.clause(for: wanted, among: names))")
+    }
+    try fields.finish()
+    return try player.wait(call, for: wanted.map { "a \($0)" } ?? "a PDU", within: within, timeout: nothing) {
+      () throws(LuaFailure) in
+      let index = connection.inbox.firstIndex { opcode == nil || $0.opcode == opcode }
+      if let index { return [PDULanguage.record(connection.inbox.remove(at: index))] }
+      return connection.isGone ? [closure(connection)] : nil
+    }
+  } + both("close") { (player, call, connection) throws(LuaFailure) in
+    var fields = try Fields(call[1], path: "close")
+    let reset = try fields.flag("reset") ?? false
+    try fields.finish()
+    if !connection.isGone {
+      try obeyed { () throws(InitiatorError) in
+        try connection.driver.machine.close(connection.id, reset: reset)
+      }
+    }
+    return .nothing
+  } + both("shutdown") { (player, call, connection) throws(LuaFailure) in
+    try obeyed { () throws(InitiatorError) in try connection.driver.machine.shutdown(connection.id) }
+    return .nothing
+  } + both("stop_receiving") { (player, call, connection) throws(LuaFailure) in
+    try obeyed { () throws(InitiatorError) in try connection.driver.machine.setReceiving(false, on: connection.id) }
+    return .nothing
+  } + both("resume_receiving") { (player, call, connection) throws(LuaFailure) in
+    try obeyed { () throws(InitiatorError) in try connection.driver.machine.setReceiving(true, on: connection.id) }
+    return .nothing
+  } + both("set_cmdsn") { (player, call, connection) throws(LuaFailure) in
+    guard let number = call[1].int, let status = connection.driver.machine.status(of: connection.id) else {
+      throw LuaFailure("set_cmdsn: expected a number, found \(call[1].found)")
+    }
+    connection.driver.machine.setCmdSN(UInt32(truncatingIfNeeded: number), of: status.session)
+    return .nothing
+  } + both("set_expstatsn") { (player, call, connection) throws(LuaFailure) in
+    guard let number = call[1].int else {
+      throw LuaFailure("set_expstatsn: expected a number, found \(call[1].found)")
+    }
+    try obeyed { () throws(InitiatorError) in
+      try connection.driver.machine.setExpStatSN(UInt32(truncatingIfNeeded: number), on: connection.id)
+    }
+    return .nothing
+  } + both("automatic") { (player, call, connection) throws(LuaFailure) in
+    var fields = try Fields(call[1], path: "automatic")
+    var behaviour = AutomaticBehaviour()
+    behaviour.answersPings = try fields.flag("answer_pings") ?? true
+    behaviour.answersR2Ts = try fields.flag("answer_r2ts") ?? true
+    behaviour.closesAfterLogout = try fields.flag("close_after_logout") ?? true
+    behaviour.closesOnEndOfStream = try fields.flag("close_on_end_of_stream") ?? true
+    behaviour.obeysAsyncMessages = try fields.flag("obey_async_messages") ?? true
+    try fields.finish()
+    try obeyed { () throws(InitiatorError) in
+      try connection.driver.machine.setAutomatic(behaviour, on: connection.id)
+    }
+    return .nothing
+  } + [
+    HostFunction("login", of: .connection) { (player, call) throws(LuaFailure) in
+      try login(player, call, on: try connection(player, call[0], "connection:login"), mustSucceed: true)
+    },
+    HostFunction("try_login", of: .connection) { (player, call) throws(LuaFailure) in
+      try login(player, call, on: try connection(player, call[0], "connection:try_login"), mustSucceed: false)
+    },
+  ]
+
+  /// A method that connections and sessions have; a session's works on its connection.
+  private static func both(
+    _ name: String, _ body: @escaping @Sendable (Player, LuaCall, ScriptConnection) throws(LuaFailure) -> LuaAnswer
+  ) -> [HostFunction] {
+    [LuaKind.connection, .session].map { kind in
+      HostFunction(name, of: kind) { (player, call) throws(LuaFailure) in
+        try body(player, call, try connection(player, call[0], "\(kind):\(name)"))
+      }
+    }
+  }
+
+  /// What a wait that may end without anything results in.
+  static let nothing: @Sendable () throws(LuaFailure) -> [LuaValue] = { () throws(LuaFailure) in [.none] }
+
+  /// The connection that a handle names: itself, or that of a session.
+  static func connection(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptConnection {
+    if case .handle(.connection, let index) = value, player.connections.indices.contains(Int(index)) {
+      return player.connections[Int(index)]
+    }
+    if case .handle(.session, let index) = value, player.sessions.indices.contains(Int(index)) {
+      return player.sessions[Int(index)].connection
+    }
+    throw LuaFailure("\(path): expected a connection or a session before the colon, found \(value.found)")
+  }
+
+  /// Calls the initiator; what it cannot obey is the script's error.
+  @discardableResult
+  static func obeyed<Result>(_ body: () throws(InitiatorError) -> Result) throws(LuaFailure) -> Result {
+    do { return try body() } catch { throw LuaFailure("\(error)") }
+  }
+
+  /// The end of a connection as a value.
+  static func closure(_ connection: ScriptConnection) -> LuaValue {
+    var reason = "closed"
+    var words = ""
+    if let failure = connection.failure {
+      reason = "\(failure)"
+      words = "connect failed: \(failure)"
+    } else if let closed = connection.closed {
+      switch closed {
+      case .local: reason = "local"
+      case .endOfStream: reason = "end of stream"
+      case .reset: reason = "reset"
+      case .failed(let error): reason = "\(error)"
+      case .framingLost: reason = "framing lost"
+      }
+      words = "closed \(Player.words(closed))"
+    }
+    return .table(LuaTable(kind: .closure, fields: [("reason", .text(reason)), ("words", .text(words))]))
+  }
+}

@@ -1,0 +1,342 @@
+import ISCSI
+import Ring
+import SCSI
+
+/// `expect(x):…`: what must hold. A failure says what was expected, what came, and the PDUs before it, and ends the case.
+/// Each returns `x`.
+extension HostLibrary {
+  static let expectations: [HostFunction] = [
+    HostFunction("expect") { (player, call) throws(LuaFailure) in
+      guard !call.arguments.isEmpty else { throw LuaFailure("expect: expected a value, found nothing") }
+      player.expectations.append(call[0])
+      return .result(.handle(.expectation, Int64(player.expectations.count - 1)))
+    },
+
+    // MARK: Results of commands
+
+    expectation("good") { (player, call, value) throws(LuaFailure) in
+      let table = try result(value, "good")
+      try check(player, call, value, isStatus(table, 0), "GOOD")
+    },
+    expectation("status") { (player, call, value) throws(LuaFailure) in
+      let table = try result(value, "status")
+      let names = [Status.good, .checkCondition, .conditionMet, .busy, .reservationConflict, .taskSetFull, .acaActive, .taskAborted]
+      let wanted = call[1].text.flatMap { text in names.first { $0.name == text }?.rawValue }
+        ?? call[1].int.flatMap { UInt8(exactly: $0) }
+      guard let wanted else {
+        throw LuaFailure("status: expected one of \(names.map(\.name).joined(separator: ", ")), found \(call[1].found)")
+      }
+      try check(player, call, value, isStatus(table, wanted), Status(rawValue: wanted)?.name ?? "status \(wanted)")
+    },
+    expectation("check_condition") { (player, call, value) throws(LuaFailure) in
+      let table = try result(value, "check_condition")
+      let (key, additional, words) = try wantedSense(call)
+      var isRight = isStatus(table, 2)
+      if case .table(let sense) = table["sense"] {
+        if let key { isRight = isRight && sense["key_number"].int == Int64(key.rawValue) }
+        if let additional {
+          let came = (sense["asc"].int ?? -1) << 8 | (sense["ascq"].int ?? -1)
+          isRight = isRight && came == Int64(additional.rawValue)
+        }
+      } else if key != nil || additional != nil {
+        isRight = false
+      }
+      try check(player, call, value, isRight, "CHECK CONDITION\(words)")
+    },
+    expectation("residual") { (player, call, value) throws(LuaFailure) in
+      let table = try result(value, "residual")
+      guard let wanted = call[1].int else {
+        throw LuaFailure("residual: expected bytes: above 0 an underflow, below 0 an overflow; found \(call[1].found)")
+      }
+      let count = table["residual"].int ?? 0
+      let came = table["underflow"].isTrue ? count : table["overflow"].isTrue ? -count : 0
+      let words = wanted > 0 ? "an underflow of \(wanted)" : wanted < 0 ? "an overflow of \(-wanted)" : "no residual"
+      try check(player, call, value, came == wanted, words)
+    },
+    expectation("rejected") { (player, call, value) throws(LuaFailure) in
+      let table = try result(value, "rejected")
+      let reason = call[1].int
+      let isRight = table["outcome"].text == "rejected" && (reason == nil || table["reason"].int == reason)
+      try check(player, call, value, isRight, "a Reject" + (reason.map { ", reason \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 2))" } ?? ""))
+    },
+    expectation("aborted") { (player, call, value) throws(LuaFailure) in
+      try check(player, call, value, try result(value, "aborted")["outcome"].text == "aborted", "an aborted task")
+    },
+    expectation("lost") { (player, call, value) throws(LuaFailure) in
+      let isLost = try result(value, "lost")["outcome"].text == "connection lost"
+      try check(player, call, value, isLost, "the connection lost under the task")
+    },
+    expectation("response") { (player, call, value) throws(LuaFailure) in
+      let table = try result(value, "response")
+      try check(player, call, value, table["response"].int != nil && table["response"].int == call[1].int, "response \(call[1].plain)")
+    },
+    expectation("login_refused") { (player, call, value) throws(LuaFailure) in
+      let table = try result(value, "login_refused")
+      let isRight = table["outcome"].text == "login" && !table["successful"].isTrue
+        && (call[1].isNone || table["status"].int == call[1].int)
+      let status = call[1].int.map { " with status \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 4))" } ?? ""
+      try check(player, call, value, isRight, "a login that fails\(status)")
+    },
+    expectation("login_accepted") { (player, call, value) throws(LuaFailure) in
+      try check(player, call, value, try result(value, "login_accepted")["successful"].isTrue, "a login that succeeds")
+    },
+
+    // MARK: PDUs and connections
+
+    expectation("pdu") { (player, call, value) throws(LuaFailure) in try pdu(player, call, value) },
+    expectation("nothing") { (player, call, value) throws(LuaFailure) in
+      try check(player, call, value, value.isNone, "no PDU")
+    },
+    expectation("closed") { (player, call, value) throws(LuaFailure) in
+      guard case .table(let table) = value, table.kind == .closure else {
+        throw failure(player, call, value, "the end of the connection")
+      }
+      try check(
+        player, call, value, call[1].isNone || table["reason"].text == call[1].text,
+        "the end of the connection" + (call[1].text.map { " (\($0))" } ?? ""))
+    },
+    HostFunction("closes", of: .expectation) { (player, call) throws(LuaFailure) in
+      let value = try subject(player, call)
+      let connection = try connection(player, value, "closes")
+      var fields = try Fields(call[1], path: "closes")
+      let within = try fields.time("within") ?? Player.usualWait
+      try fields.finish()
+      let timeout: () throws(LuaFailure) -> [LuaValue] = { () throws(LuaFailure) in
+        throw failure(player, call, value, "the connection to close within \(Quantity.text(within))", came: "an open connection")
+      }
+      return try player.wait(call, for: "the end of a connection", within: within, timeout: timeout) {
+        () throws(LuaFailure) in connection.isGone ? [value] : nil
+      }
+    },
+    HostFunction("stays_open", of: .expectation) { (player, call) throws(LuaFailure) in
+      let value = try subject(player, call)
+      let connection = try connection(player, value, "stays_open")
+      var fields = try Fields(call[1], path: "stays_open")
+      let time = try fields.time("for_") ?? Interval.seconds(1)
+      try fields.finish()
+      let end = player.now + time
+      return try player.wait(call, for: "time to pass", within: time, timeout: { () throws(LuaFailure) in [value] }) {
+        () throws(LuaFailure) in
+        if connection.isGone {
+          throw failure(player, call, value, "the connection to stay open for \(Quantity.text(time))", came: closureWords(connection))
+        }
+        return player.now >= end ? [value] : nil
+      }
+    },
+
+    // MARK: Values
+
+    expectation("equals") { (player, call, value) throws(LuaFailure) in
+      try check(player, call, value, isEqual(value, call[1]), describe(call[1]))
+    },
+    expectation("differs") { (player, call, value) throws(LuaFailure) in
+      try check(player, call, value, !isEqual(value, call[1]), "something other than \(describe(call[1]))")
+    },
+    expectation("at_least") { (player, call, value) throws(LuaFailure) in
+      try check(player, call, value, order(value, call[1]).map { $0 >= 0 } ?? false, "at least \(call[1].plain)")
+    },
+    expectation("at_most") { (player, call, value) throws(LuaFailure) in
+      try check(player, call, value, order(value, call[1]).map { $0 <= 0 } ?? false, "at most \(call[1].plain)")
+    },
+    expectation("one_of") { (player, call, value) throws(LuaFailure) in
+      let choices = call.arguments.dropFirst()
+      try check(player, call, value, choices.contains { isEqual(value, $0) }, "one of " + choices.map(describe).joined(separator: ", "))
+    },
+    expectation("contains") { (player, call, value) throws(LuaFailure) in
+      guard case .string(let part) = call[1], case .string(let whole) = value else {
+        throw failure(player, call, value, "a string that contains \(describe(call[1]))")
+      }
+      try check(player, call, value, whole.contains(run: part), "a string that contains \(describe(call[1]))")
+    },
+    expectation("holds") { (player, call, value) throws(LuaFailure) in
+      try check(player, call, value, value.isTrue, call[1].text ?? "a true value")
+    },
+  ]
+
+  // MARK: Shared
+
+  private static func expectation(
+    _ name: String, _ body: @escaping @Sendable (Player, LuaCall, LuaValue) throws(LuaFailure) -> Void
+  ) -> HostFunction {
+    HostFunction(name, of: .expectation) { (player, call) throws(LuaFailure) in
+      let value = try subject(player, call)
+      try body(player, call, value)
+      return .result(value)
+    }
+  }
+
+  private static func subject(_ player: Player, _ call: LuaCall) throws(LuaFailure) -> LuaValue {
+    guard case .handle(.expectation, let index) = call[0], player.expectations.indices.contains(Int(index)) else {
+      throw LuaFailure("expected expect(…) before the colon, found \(call[0].found)")
+    }
+    return player.expectations[Int(index)]
+  }
+
+  private static func result(_ value: LuaValue, _ name: String) throws(LuaFailure) -> LuaTable {
+    guard case .table(let table) = value, table.kind == .result else {
+      throw LuaFailure("expect(…):\(name): expected the result of a command or request, found \(value.found)")
+    }
+    return table
+  }
+
+  private static func isStatus(_ table: LuaTable, _ status: UInt8) -> Bool {
+    table["outcome"].text == "completed" && table["status"].int == Int64(status) && table["response"].int == 0
+  }
+
+  private static func check(
+    _ player: Player, _ call: LuaCall, _ value: LuaValue, _ isRight: Bool, _ expected: String
+  ) throws(LuaFailure) {
+    if !isRight { throw failure(player, call, value, expected) }
+  }
+
+  /// Records the failed expectation, and makes the error that ends the script.
+  private static func failure(
+    _ player: Player, _ call: LuaCall, _ value: LuaValue, _ expected: String, came: String? = nil
+  ) -> LuaFailure {
+    let message = "expected \(expected)\ncame: \(came ?? describe(value))" + player.recorder.tail()
+    player.fail("expectation", message, at: call.location)
+    return LuaFailure(message, stops: true)
+  }
+
+  static func describe(_ value: LuaValue) -> String {
+    switch value {
+    case .table(let table) where table.kind == .result: return PDULanguage.words(table)
+    case .table(let table) where table.kind == .closure: return table["words"].text ?? "the end of the connection"
+    case .table(let table) where table.kind == .pdu:
+      return "a \(table["opcode"].text ?? "PDU")"
+    case .none: return "nothing"
+    case .string(let bytes):
+      let isText = bytes.allSatisfy { (32...126).contains($0) }
+      return isText
+        ? "\"\(String(decoding: bytes.prefix(200), as: UTF8.self))\""
+        : "\(bytes.count) bytes (\(PDULanguage.hexBytes(bytes, most: 32)))"
+    default: return value.plain
+    }
+  }
+
+  private static func closureWords(_ connection: ScriptConnection) -> String {
+    if case .table(let table) = closure(connection) { return table["words"].text ?? "" }
+    return ""
+  }
+
+  static func isEqual(_ a: LuaValue, _ b: LuaValue) -> Bool {
+    switch (a, b) {
+    case (.none, .none): return true
+    case (.boolean(let x), .boolean(let y)): return x == y
+    case (.string(let x), .string(let y)): return x == y
+    case (.handle(let k, let x), .handle(let l, let y)): return k == l && x == y
+    case (.table(let x), .table(let y)):
+      return x.entries.count == y.entries.count
+        && zip(x.entries, y.entries).allSatisfy { isEqual($0.key, $1.key) && isEqual($0.value, $1.value) }
+    default: return order(a, b) == 0
+    }
+  }
+
+  /// Negative, zero or positive for two numbers; nil for anything else.
+  private static func order(_ a: LuaValue, _ b: LuaValue) -> Int? {
+    func number(_ value: LuaValue) -> Double? {
+      switch value {
+      case .integer(let value): Double(value)
+      case .number(let value): value
+      default: nil
+      }
+    }
+    if case .integer(let x) = a, case .integer(let y) = b { return x < y ? -1 : x > y ? 1 : 0 }
+    guard let x = number(a), let y = number(b) else { return nil }
+    return x < y ? -1 : x > y ? 1 : 0
+  }
+
+  /// The sense that `check_condition(key, additional)` asks for, by name or by number.
+  private static func wantedSense(
+    _ call: LuaCall
+  ) throws(LuaFailure) -> (SenseKey?, AdditionalSense?, words: String) {
+    var key: SenseKey?
+    var additional: AdditionalSense?
+    var words = ""
+    if !call[1].isNone {
+      key = call[1].text.flatMap { text in SenseKey.allCases.first { $0.name == text } }
+        ?? call[1].int.flatMap { UInt8(exactly: $0) }.flatMap(SenseKey.init(rawValue:))
+      guard let key else {
+        let names = SenseKey.allCases.map(\.name)
+        throw LuaFailure(
+          "check_condition: expected a sense key such as \"ILLEGAL REQUEST\", found \(call[1].found)"
+            + (call[1].text.map { Suggestion.clause(for: $0, among: names) } ?? ""))
+      }
+      words += ", \(key.name)"
+    }
+    if !call[2].isNone {
+      additional = call[2].text.flatMap { AdditionalSense(text: $0) }
+        ?? call[2].int.flatMap { UInt16(exactly: $0) }.map { AdditionalSense(rawValue: $0) }
+      guard let additional else {
+        throw LuaFailure(
+          "check_condition: expected an additional sense code by the standard's name, or as a number such as 0x2100; "
+            + "found \(call[2].found)")
+      }
+      words += ", \(additional.text ?? PDULanguage.hex(UInt64(additional.rawValue), 4))"
+    }
+    return (key, additional, words)
+  }
+
+  // MARK: Fields of a PDU
+
+  private static func pdu(_ player: Player, _ call: LuaCall, _ value: LuaValue) throws(LuaFailure) {
+    guard case .table(let wanted) = call[1], wanted.kind == nil else {
+      throw LuaFailure("pdu: expected a table of fields such as { opcode = \"reject\" }, found \(call[1].found)")
+    }
+    func words(_ name: String, _ value: LuaValue) -> String {
+      value.int.map { "\(name) \($0)\($0 > 9 ? " (\(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 1)))" : "")" }
+        ?? "\(name) \(describe(value))"
+    }
+    let all = wanted.fields.map { words($0.name, $0.value) }.joined(separator: ", ")
+    guard case .table(let came) = value, came.kind == .pdu else {
+      throw failure(player, call, value, "a PDU with \(all)")
+    }
+    if let opcode = wanted["opcode"].text, let known = PDULanguage.opcode(opcode)?.name, came["opcode"].text != known {
+      throw failure(player, call, value, "a PDU with \(all)")
+    }
+    for (name, want) in wanted.fields {
+      if name == "opcode" {
+        if let text = want.text, PDULanguage.opcode(text) == nil {
+          let names = Opcode.allCases.map(\.name)
+          throw LuaFailure("pdu.opcode: expected an opcode's name, found \"\(text)\"\(Suggestion.clause(for: text, among: names))")
+        }
+        if want.int != nil, came["opcode_number"].int != want.int { throw failure(player, call, value, "a PDU with \(all)") }
+        continue
+      }
+      let found = came[name]
+      if found.isNone {
+        let names = came.fields.map(\.name)
+        throw LuaFailure(
+          "pdu: a \(came["opcode"].plain) has no field '\(name)'\(Suggestion.clause(for: name, among: names)); "
+            + "it has \(names.joined(separator: ", "))")
+      }
+      guard matches(found, want) else {
+        throw failure(
+          player, call, value, words(name, want), came: "\(came["opcode"].plain) with \(words(name, found))")
+      }
+    }
+  }
+
+  /// A value, a list of which it is one, or for text and sense a table whose fields it has.
+  private static func matches(_ found: LuaValue, _ want: LuaValue) -> Bool {
+    if case .table(let want) = want, want.kind == nil {
+      if case .table(let found) = found { return want.fields.allSatisfy { isEqual(found[$0.name], $0.value) || sameText(found[$0.name], $0.value) } }
+      return want.items.contains { isEqual(found, $0) }
+    }
+    return isEqual(found, want)
+  }
+
+  /// A text key's value is a string; a scenario may write a number.
+  private static func sameText(_ found: LuaValue, _ want: LuaValue) -> Bool {
+    want.int.map { found.text == String($0) } ?? false
+  }
+}
+
+extension [UInt8] {
+  /// Whether `run` occurs in it.
+  fileprivate func contains(run: [UInt8]) -> Bool {
+    if run.isEmpty { return true }
+    guard run.count <= count else { return false }
+    return (0...(count - run.count)).contains { self[$0..<($0 + run.count)].elementsEqual(run) }
+  }
+}

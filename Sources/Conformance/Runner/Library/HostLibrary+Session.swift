@@ -1,0 +1,241 @@
+import ISCSI
+import Initiator
+import Ring
+
+/// Requests of a session other than SCSI commands.
+extension HostLibrary {
+  static let sessionMethods: [HostFunction] = [
+    HostFunction("relogin", of: .session) { (player, call) throws(LuaFailure) in
+      let session = try session(player, call[0], "session:relogin")
+      var fields = try Fields(call[1], path: "session:relogin")
+      let within = try fields.time("within") ?? Player.usualWait
+      let clears = try fields.flag("clear_unit_attention") ?? true
+      try fields.finish()
+      return try relogin(player, call, session, within: within, clears: clears)
+    },
+    HostFunction("logout", of: .session) { (player, call) throws(LuaFailure) in
+      let session = try session(player, call[0], "session:logout")
+      var fields = try Fields(call[1], path: "session:logout")
+      var request = LogoutRequest()
+      let reason = fields.any("reason")
+      switch reason {
+      case .none: break
+      case _ where reason.text == "close session": request.reason = LogoutReason.closeSession.rawValue
+      case _ where reason.text == "close connection": request.reason = LogoutReason.closeConnection.rawValue
+      default:
+        guard let number = reason.int, (0...127).contains(number) else {
+          throw fields.wrong("reason", reason, "\"close session\", \"close connection\", or a number from 0 to 127")
+        }
+        request.reason = UInt8(number)
+      }
+      request.connectionID = try fields.integer("cid", in: 0...65535)
+      request.isImmediate = try fields.flag("immediate") ?? true
+      request.overrides = try FieldOverride.list(
+        fields.any("set"), opcode: .logoutRequest, path: "session:logout.set")
+      let common = try RequestOptions(&fields)
+      request.wire = common.wire
+      try fields.finish()
+      let id = try obeyed { () throws(InitiatorError) in
+        try session.connection.driver.machine.logout(request, on: session.connection.id)
+      }
+      return try answer(player, call, player.track(id, on: session, what: "logout") { PDULanguage.record($0) }, common)
+    },
+    HostFunction("text", of: .session) { (player, call) throws(LuaFailure) in
+      let session = try session(player, call[0], "session:text")
+      var fields = try Fields(call[1], path: "session:text")
+      var request = TextRequest()
+      request.rawText = try text(fields.any("text"), path: "session:text.text") ?? []
+      request.isImmediate = try fields.flag("immediate") ?? false
+      request.segmentLength = try fields.integer("segment_length", in: 1...(1 << 20))
+      request.overrides = try FieldOverride.list(fields.any("set"), opcode: .textRequest, path: "session:text.set")
+      let common = try RequestOptions(&fields)
+      request.wire = common.wire
+      try fields.finish()
+      let id = try obeyed { () throws(InitiatorError) in
+        try session.connection.driver.machine.text(request, on: session.connection.id)
+      }
+      return try answer(player, call, player.track(id, on: session, what: "text") { PDULanguage.record($0) }, common)
+    },
+    HostFunction("ping", of: .session) { (player, call) throws(LuaFailure) in
+      let session = try session(player, call[0], "session:ping")
+      var fields = try Fields(call[1], path: "session:ping")
+      var request = PingRequest()
+      request.data = try fields.bytes("data") ?? []
+      request.lun = try lun(&fields) ?? 0
+      request.isImmediate = try fields.flag("immediate") ?? false
+      request.overrides = try FieldOverride.list(fields.any("set"), opcode: .nopOut, path: "session:ping.set")
+      let common = try RequestOptions(&fields)
+      request.wire = common.wire
+      try fields.finish()
+      let id = try obeyed { () throws(InitiatorError) in
+        try session.connection.driver.machine.ping(request, on: session.connection.id)
+      }
+      return try answer(player, call, player.track(id, on: session, what: "ping") { PDULanguage.record($0) }, common)
+    },
+    HostFunction("task_management", of: .session) { (player, call) throws(LuaFailure) in
+      try taskManagement(player, call)
+    },
+  ]
+
+  static let taskMethods: [HostFunction] = [
+    HostFunction("wait", of: .task) { (player, call) throws(LuaFailure) in
+      let task = try task(player, call[0], "task:wait")
+      var fields = try Fields(call[1], path: "task:wait")
+      let within = try fields.time("within")
+      try fields.finish()
+      return try wait(player, call, task, within: within)
+    },
+    HostFunction("answer_r2ts", of: .task) { (player, call) throws(LuaFailure) in
+      let task = try task(player, call[0], "task:answer_r2ts")
+      var fields = try Fields(call[1], path: "task:answer_r2ts")
+      let reversed = try fields.flag("reversed") ?? false
+      try fields.finish()
+      let connection = task.session.connection
+      try obeyed { () throws(InitiatorError) in
+        try connection.driver.machine.answerHeldR2Ts(of: task.id, on: connection.id, reversed: reversed)
+      }
+      return .nothing
+    },
+    HostFunction("abandon", of: .task) { (player, call) throws(LuaFailure) in
+      let task = try task(player, call[0], "task:abandon")
+      let connection = task.session.connection
+      try obeyed { () throws(InitiatorError) in try connection.driver.machine.abandon(task.id, on: connection.id) }
+      return .nothing
+    },
+    HostFunction("retry", of: .task) { (player, call) throws(LuaFailure) in
+      let task = try task(player, call[0], "task:retry")
+      let connection = task.session.connection
+      try obeyed { () throws(InitiatorError) in try connection.driver.machine.retry(task.id, on: connection.id) }
+      return .nothing
+    },
+  ]
+
+  /// The functions of RFC 7143 §11.5.1 by name.
+  private static let functions: [(name: String, function: TaskManagementFunction)] = [
+    ("abort task", .abortTask), ("abort task set", .abortTaskSet), ("clear aca", .clearACA),
+    ("clear task set", .clearTaskSet), ("logical unit reset", .logicalUnitReset),
+    ("target warm reset", .targetWarmReset), ("target cold reset", .targetColdReset),
+    ("task reassign", .taskReassign),
+  ]
+
+  private static func taskManagement(_ player: Player, _ call: LuaCall) throws(LuaFailure) -> LuaAnswer {
+    let path = "session:task_management"
+    let session = try session(player, call[0], path)
+    var fields = try Fields(call[1], path: path)
+    let value = fields.any("function")
+    let byName = value.text.flatMap { name in functions.first { $0.name == name }?.function.rawValue }
+    let byNumber = value.int.flatMap { UInt8(exactly: $0) }
+    guard let function = byName ?? byNumber, function < 128 else {
+      let names = functions.map(\.name)
+      let hint = value.text.map { Suggestion.clause(for: $0, among: names) } ?? ""
+      var mistake = fields.wrong("function", value, "a number, or one of \(names.joined(separator: ", "))")
+      mistake.message += hint
+      throw mistake
+    }
+    var request = TaskManagementRequest(function: function)
+    request.lun = try lun(&fields) ?? LogicalUnitNumber.encode(session.lun) ?? 0
+    let task = fields.any("task")
+    if !task.isNone { request.task = try self.task(player, task, "\(path).task").id }
+    request.isImmediate = try fields.flag("immediate") ?? true
+    request.overrides = try FieldOverride.list(fields.any("set"), opcode: .taskManagementRequest, path: "\(path).set")
+    let common = try RequestOptions(&fields)
+    request.wire = common.wire
+    try fields.finish()
+    let id = try obeyed { () throws(InitiatorError) in
+      try session.connection.driver.machine.manage(request, on: session.connection.id)
+    }
+    let made = player.track(id, on: session, what: "task_management") { PDULanguage.record($0) }
+    return try answer(player, call, made, common)
+  }
+
+  /// Opens connections until the session is logged in again.
+  private static func relogin(
+    _ player: Player, _ call: LuaCall, _ session: ScriptSession, within: Interval, clears: Bool
+  ) throws(LuaFailure) -> LuaAnswer {
+    let old = session.connection
+    if !old.isGone { try obeyed { () throws(InitiatorError) in try old.driver.machine.close(old.id, reset: true) } }
+    var noFields = try Fields(.none, path: "session:relogin")
+    var unused = LoginPlan()
+    var options = try LoginOptions(&noFields, &unused, player)
+    options.lun = session.lun
+    options.clearsUnitAttention = clears
+    var attempt: LoginProgress?
+    var connection: ScriptConnection?
+    var next = player.now
+    return try player.wait(call, for: "a new login of the session", within: within) { () throws(LuaFailure) in
+      if let connection, connection.isGone || connection.login?.isSuccessful == false {
+        // Refused, or lost on the way: once more in a while.
+        attempt = nil
+        next = player.now + .milliseconds(100)
+      }
+      if attempt == nil {
+        connection = nil
+        guard player.now >= next else {
+          player.wake(at: next)
+          return nil
+        }
+        let made = ScriptConnection(
+          index: player.connections.count, driver: old.driver, id: old.driver.machine.connect(to: old.portal),
+          target: old.target, portal: old.portal)
+        player.connections.append(made)
+        try obeyed { () throws(InitiatorError) in try old.driver.machine.login(session.plan, on: made.id) }
+        connection = made
+        attempt = LoginProgress(
+          player: player, connection: made, plan: session.plan, options: options, session: session)
+      }
+      do { return try attempt?.poll(mustSucceed: true, path: "session:relogin") } catch {
+        // Poll again, and find the connection gone.
+        attempt = nil
+        next = player.now + .milliseconds(100)
+        player.wake(at: next)
+        return nil
+      }
+    }
+  }
+
+  // MARK: Shared
+
+  static func session(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptSession {
+    guard case .handle(.session, let index) = value, player.sessions.indices.contains(Int(index)) else {
+      throw LuaFailure("\(path): expected a session before the colon, found \(value.found)")
+    }
+    return player.sessions[Int(index)]
+  }
+
+  static func task(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptTask {
+    guard case .handle(.task, let index) = value, player.tasks.indices.contains(Int(index)) else {
+      throw LuaFailure("\(path): expected a task, found \(value.found)")
+    }
+    return player.tasks[Int(index)]
+  }
+
+  /// The task at once when it is asynchronous, else its result when it has ended.
+  static func answer(
+    _ player: Player, _ call: LuaCall, _ task: ScriptTask, _ options: RequestOptions
+  ) throws(LuaFailure) -> LuaAnswer {
+    if options.isAsynchronous { return .result(.handle(.task, Int64(task.index))) }
+    return try wait(player, call, task, within: options.within)
+  }
+
+  private static func wait(
+    _ player: Player, _ call: LuaCall, _ task: ScriptTask, within: Interval?
+  ) throws(LuaFailure) -> LuaAnswer {
+    try player.wait(call, for: "the end of \(task.what)", within: within) { () throws(LuaFailure) in
+      task.result.map { [task.decode($0)] }
+    }
+  }
+}
+
+/// What every request's table may say.
+struct RequestOptions {
+  var within: Interval?
+  /// Returns a task at once instead of waiting for the result.
+  var isAsynchronous: Bool
+  var wire: WireOptions
+
+  init(_ fields: inout Fields) throws(LuaFailure) {
+    within = try fields.time("within")
+    isAsynchronous = try fields.flag("async") ?? false
+    wire = try WireOptions(&fields)
+  }
+}

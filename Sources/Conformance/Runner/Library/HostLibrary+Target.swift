@@ -1,0 +1,307 @@
+import ISCSI
+import Initiator
+import Ring
+
+/// What `t` can do: connect, log in, crash.
+extension HostLibrary {
+  static let targetMethods: [HostFunction] = [
+    HostFunction("connect", of: .target) { (player, call) throws(LuaFailure) in
+      try connect(player, call, path: "target:connect", mustSucceed: true)
+    },
+    HostFunction("try_connect", of: .target) { (player, call) throws(LuaFailure) in
+      try connect(player, call, path: "target:try_connect", mustSucceed: false)
+    },
+    HostFunction("login", of: .target) { (player, call) throws(LuaFailure) in
+      try login(player, call, on: nil, mustSucceed: true)
+    },
+    HostFunction("try_login", of: .target) { (player, call) throws(LuaFailure) in
+      try login(player, call, on: nil, mustSucceed: false)
+    },
+    HostFunction("crash", of: .target) { (player, call) throws(LuaFailure) in
+      let (simulation, program) = try program(player, call, "target:crash")
+      simulation.powerOff(program)
+      player.durability.powerCut(player.targets(of: program), at: player.now)
+      return .nothing
+    },
+    HostFunction("kill", of: .target) { (player, call) throws(LuaFailure) in
+      let (simulation, program) = try program(player, call, "target:kill")
+      simulation.kill(program)
+      player.durability.exit(player.targets(of: program), at: player.now)
+      return .nothing
+    },
+    HostFunction("restart", of: .target) { (player, call) throws(LuaFailure) in
+      let (simulation, program) = try program(player, call, "target:restart")
+      if program.machine != nil {
+        simulation.kill(program)
+        player.durability.exit(player.targets(of: program), at: player.now)
+      }
+      try simulation.restart(program)
+      player.durability.restart(player.targets(of: program), at: player.now)
+      return .nothing
+    },
+    HostFunction("pause", of: .target) { (player, call) throws(LuaFailure) in
+      let (simulation, program) = try program(player, call, "target:pause")
+      simulation.world.pause(program.process)
+      return .nothing
+    },
+    HostFunction("resume", of: .target) { (player, call) throws(LuaFailure) in
+      let (simulation, program) = try program(player, call, "target:resume")
+      simulation.world.resume(program.process)
+      return .nothing
+    },
+    HostFunction("statistics", of: .target) { (player, call) throws(LuaFailure) in
+      let (_, program) = try program(player, call, "target:statistics")
+      guard let statistics = program.machine?.statistics else { return .result(.none) }
+      let pairs: [(String, UInt64)] = [
+        ("connections", UInt64(statistics.connections)), ("sessions", UInt64(statistics.sessions)),
+        ("tasks", UInt64(statistics.tasks)), ("buffer_bytes", UInt64(statistics.bufferBytes)),
+        ("buffer_bytes_max", UInt64(statistics.bufferBytesMax)), ("commands", statistics.commands),
+        ("logins", statistics.logins), ("login_failures", statistics.loginFailures),
+        ("rejects", statistics.rejects), ("connections_lost", statistics.connectionsLost),
+        ("accepts", statistics.accepts), ("protocol_errors", statistics.protocolErrors),
+      ]
+      return .result(.table(LuaTable(fields: pairs.map { ($0.0, .integer(Int64(clamping: $0.1))) })))
+    },
+  ]
+
+  private static func program(
+    _ player: Player, _ call: LuaCall, _ path: String
+  ) throws(LuaFailure) -> (SimulatedPlayground, SimulatedPlayground.TargetProgram) {
+    let simulation = try player.simulation(for: path)
+    var fields = try Fields(call[1], path: path)
+    let host = try fields.string("host")
+    try fields.finish()
+    let names = simulation.programs.map(\.host)
+    guard let program = host.map({ name in simulation.programs.first { $0.host == name } }) ?? simulation.programs.first
+    else {
+      throw LuaFailure("\(path).host: expected one of \(names.joined(separator: ", ")), found \"\(host ?? "")\"")
+    }
+    return (simulation, program)
+  }
+
+  // MARK: Connecting
+
+  /// Where a script wants to connect: from which host, to which target and portal.
+  private static func route(
+    _ player: Player, _ fields: inout Fields
+  ) throws(LuaFailure) -> (driver: InitiatorDriver, target: Int, portal: SocketAddress) {
+    let host = try fields.string("host")
+    guard let driver = player.playground.driver(on: host) else {
+      let names = player.playground.drivers.map(\.host)
+      throw fields.wrong(
+        "host", host.map { .text($0) } ?? .none, "one of the initiators' hosts \(names.joined(separator: ", "))")
+    }
+    var target = 0
+    if let name = fields.any("target").text,
+      let index = player.playground.targets.firstIndex(where: { $0.iqn == name })
+    {
+      target = index
+    }
+    let portals = player.playground.targets[target].portals
+    let value = fields.any("portal")
+    var portal = portals.first ?? SocketAddress(0, 0, 0, 0, port: 3260)
+    switch value {
+    case .none: break
+    case _ where value.int.map { (1...Int64(portals.count)).contains($0) } == true:
+      portal = portals[Int(value.int ?? 1) - 1]
+    default:
+      guard let text = value.text, let address = SocketAddress(text) else {
+        throw fields.wrong("portal", value, "an address, or a number from 1 to \(portals.count)")
+      }
+      portal = address
+    }
+    return (driver, target, portal)
+  }
+
+  private static func open(
+    _ player: Player, _ route: (driver: InitiatorDriver, target: Int, portal: SocketAddress),
+    in session: SessionID? = nil
+  ) -> ScriptConnection {
+    let id = route.driver.machine.connect(to: route.portal, in: session)
+    let connection = ScriptConnection(
+      index: player.connections.count, driver: route.driver, id: id, target: route.target, portal: route.portal)
+    player.connections.append(connection)
+    return connection
+  }
+
+  private static func connect(
+    _ player: Player, _ call: LuaCall, path: String, mustSucceed: Bool
+  ) throws(LuaFailure) -> LuaAnswer {
+    var fields = try Fields(call[1], path: path)
+    let route = try route(player, &fields)
+    let within = try fields.time("within")
+    let session = fields.any("session")
+    try fields.finish()
+    var joined: SessionID?
+    if case .handle(.session, let index) = session, player.sessions.indices.contains(Int(index)) {
+      joined = player.sessions[Int(index)].id
+    } else if !session.isNone {
+      throw fields.wrong("session", session, "a session")
+    }
+    let connection = open(player, route, in: joined)
+    return try player.wait(call, for: "a connection to \(route.portal)", within: within) { () throws(LuaFailure) in
+      if connection.isConnected { return [.handle(.connection, Int64(connection.index))] }
+      guard connection.isGone else { return nil }
+      if mustSucceed { throw LuaFailure("\(path): cannot connect to \(route.portal): \(connection.failure.map { "\($0)" } ?? "closed")") }
+      return [closure(connection)]
+    }
+  }
+
+  // MARK: Logging in
+
+  /// Logs in on a new connection, or on a given one, and takes the unit attention of a new nexus away.
+  static func login(
+    _ player: Player, _ call: LuaCall, on given: ScriptConnection?, mustSucceed: Bool
+  ) throws(LuaFailure) -> LuaAnswer {
+    let path = given == nil ? "login" : "connection:login"
+    var fields = try Fields(call[1], path: path)
+    var plan = LoginPlan()
+    let options = try LoginOptions(&fields, &plan, player)
+    var way: (driver: InitiatorDriver, target: Int, portal: SocketAddress)?
+    if given == nil {
+      way = try route(player, &fields)
+    } else {
+      _ = fields.any("target")
+    }
+    try fields.finish()
+    let target = given?.target ?? way?.target ?? 0
+    if plan.targetName == nil, plan.sessionType == .normal { plan.targetName = player.playground.targets[target].iqn }
+    var connection = given
+    if connection == nil, let way { connection = open(player, way, in: options.session?.id) }
+    guard let connection else { throw LuaFailure("\(path): there is no connection") }
+    // It begins as soon as the connection stands.
+    try obeyed { () throws(InitiatorError) in try connection.driver.machine.login(plan, on: connection.id) }
+    let progress = LoginProgress(player: player, connection: connection, plan: plan, options: options)
+    return try player.wait(call, for: "the end of a login", within: options.within) { () throws(LuaFailure) in
+      try progress.poll(mustSucceed: mustSucceed, path: path)
+    }
+  }
+}
+
+/// What a login's table says beside the plan.
+struct LoginOptions {
+  var within: Interval?
+  var lun = 0
+  /// Whether TEST UNIT READY takes the unit attention of the new nexus away.
+  var clearsUnitAttention = true
+  /// The session that a connection is added to.
+  var session: ScriptSession?
+
+  init(_ fields: inout Fields, _ plan: inout LoginPlan, _ player: Player) throws(LuaFailure) {
+    if let name = try fields.string("name") { plan.initiatorName = name }
+    switch fields.any("target") {
+    case .none: break
+    case .boolean(false): plan.targetName = nil
+    case let value:
+      guard let name = value.text else { throw fields.wrong("target", value, "a target's name") }
+      plan.targetName = name
+    }
+    if try fields.word("type", among: ["normal", "discovery"]) == "discovery" {
+      plan.sessionType = .discovery
+      plan.operationalKeys = LoginPlan.discoveryKeys
+    }
+    let isid = fields.any("isid")
+    if !isid.isNone {
+      guard let number = isid.int, number >= 0, number < 1 << 48 else {
+        throw fields.wrong("isid", isid, "a number that tells sessions apart, or all 48 bits")
+      }
+      plan.isid =
+        number < 65536 ? ISID(random: 0x51_4E_41, qualifier: UInt16(number)) : ISID(rawValue: UInt64(number))
+    }
+    plan.tsih = try fields.integer("tsih", in: 0...65535)
+    plan.connectionID = try fields.integer("cid", in: 0...65535) ?? 0
+    plan.firstCmdSN = try fields.integer("first_cmdsn", in: 0...0xFFFF_FFFF) ?? plan.firstCmdSN
+    plan.transitsAtOnce = try fields.flag("transit_at_once") ?? true
+    plan.segmentLength = try fields.integer("segment_length", in: 1...(1 << 20))
+    plan.sendsLeadingOnlyKeys = try fields.flag("send_leading_only_keys") ?? false
+    if let names = try fields.strings("stages") {
+      plan.stages = []
+      for name in names {
+        switch name {
+        case "security": plan.stages.append(.securityNegotiation)
+        case "operational": plan.stages.append(.operationalNegotiation)
+        default: throw fields.wrong("stages", .text(name), "some of \"security\", \"operational\"")
+        }
+      }
+    }
+    try Self.keys(fields.any("keys"), path: "\(fields.path).keys") { key, value in
+      if let value { plan.offer(key, value) } else { plan.omit(key) }
+    }
+    var declared: [KeyValue] = []
+    try Self.keys(fields.any("declare"), path: "\(fields.path).declare") { key, value in
+      if let value { declared.append(KeyValue(key, value)) }
+    }
+    plan.declarations += declared
+    try Self.chap(fields.any("chap"), path: "\(fields.path).chap", &plan, player)
+    try Self.requests(&fields, &plan)
+    within = try fields.time("within")
+    lun = try fields.integer("lun", in: 0...LogicalUnitNumber.numberMax) ?? player.playground.targets.first?.units.first?.lun ?? 0
+    clearsUnitAttention = try fields.flag("clear_unit_attention") ?? (plan.sessionType == .normal)
+    if case .handle(.session, let index) = fields.any("session"), player.sessions.indices.contains(Int(index)) {
+      let session = player.sessions[Int(index)]
+      self.session = session
+      plan.initiatorName = session.plan.initiatorName
+      plan.targetName = session.plan.targetName
+      plan.isid = session.plan.isid
+      if plan.connectionID == 0 { plan.connectionID = UInt16(truncatingIfNeeded: player.connections.count) }
+      clearsUnitAttention = false
+    }
+  }
+
+  /// Key = value, a number, a boolean for Yes and No where false leaves the key out… of which the last wins.
+  private static func keys(
+    _ value: LuaValue, path: String, _ take: (String, String?) -> Void
+  ) throws(LuaFailure) {
+    guard case .table(let table) = value, table.kind == nil else {
+      if value.isNone { return }
+      throw LuaFailure("\(path): expected a table of keys such as { HeaderDigest = \"CRC32C\" }, found \(value.found)")
+    }
+    for (key, value) in table.fields {
+      switch value {
+      case .boolean(false): take(key, nil)
+      case .string, .integer: take(key, value.plain)
+      default: throw LuaFailure("\(path).\(key): expected a string, a number, or false to leave it out; found \(value.found)")
+      }
+    }
+  }
+
+  private static func chap(
+    _ value: LuaValue, path: String, _ plan: inout LoginPlan, _ player: Player
+  ) throws(LuaFailure) {
+    if value.isNone { return }
+    var fields = try Fields(value, path: path)
+    guard let name = try fields.string("name"), let secret = try fields.bytes("secret") else {
+      throw LuaFailure("\(path): expected name and secret")
+    }
+    var credentials = CHAPCredentials(name: name, secret: secret)
+    credentials.targetSecret = try fields.bytes("target_secret")
+    credentials.algorithms = try fields.string("algorithms") ?? credentials.algorithms
+    credentials.usesBase64 = try fields.flag("base64") ?? false
+    try fields.finish()
+    if credentials.targetSecret != nil {
+      credentials.challenge = (0..<16).map { _ in UInt8(player.draw("chap.challenge", in: 0...255)) }
+      credentials.identifier = UInt8(player.draw("chap.identifier", in: 0...255))
+    }
+    plan.credentials = credentials
+    plan.offer("AuthMethod", "CHAP")
+  }
+
+  /// `requests = { [1] = { set = { … }, split_at = … } }`: what differs in the nth Login Request, from 1.
+  private static func requests(_ fields: inout Fields, _ plan: inout LoginPlan) throws(LuaFailure) {
+    let value = fields.any("requests")
+    guard case .table(let table) = value, table.kind == nil else {
+      if value.isNone { return }
+      throw fields.wrong("requests", value, "a table such as { [1] = { set = { csg = 1 } } }")
+    }
+    for (key, value) in table.entries {
+      guard let number = key.int, number >= 1 else {
+        throw fields.wrong("requests", key, "the numbers of Login Requests, from 1")
+      }
+      var inner = try Fields(value, path: "\(fields.path).requests[\(number)]")
+      plan.overrides[Int(number) - 1] = try FieldOverride.list(
+        inner.any("set"), opcode: .loginRequest, path: "\(inner.path).set")
+      plan.wire[Int(number) - 1] = try WireOptions(&inner)
+      try inner.finish()
+    }
+  }
+}

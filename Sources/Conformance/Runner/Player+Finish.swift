@@ -1,0 +1,52 @@
+import Initiator
+import Ring
+
+/// What must hold when a scenario has been played.
+extension Player {
+  /// How long the world may take to come to rest once all connections are closed.
+  static let settleTime = Interval.seconds(120)
+
+  func finish() {
+    for fault in faults where !fault.isLifted { fault.lift() }
+    for connection in connections where !connection.isGone {
+      try? connection.driver.machine.close(connection.id)
+    }
+    guard let simulation = playground.simulation else {
+      // Let the close requests go out.
+      let end = now + .seconds(2)
+      while connections.contains(where: { !$0.isGone }), now < end {
+        playground.advance(until: end)
+        collectEvents()
+      }
+      return
+    }
+    let end = now + Self.settleTime
+    let running = simulation.programs.filter { $0.machine != nil }
+    while now < end, failures.isEmpty {
+      collectEvents()
+      if running.allSatisfy({ isAtRest($0) }), connections.allSatisfy(\.isGone) { break }
+      playground.advance(until: end)
+    }
+    guard failures.isEmpty else { return }
+    for program in running {
+      guard let statistics = program.machine?.statistics, !isAtRest(program) else { continue }
+      fail(
+        "resources",
+        "expected the target on \(program.host) to have given everything back \(Quantity.text(Self.settleTime)) after the "
+          + "last connection was closed\ncame: \(statistics.connections) connections, \(statistics.sessions) sessions, "
+          + "\(statistics.tasks) tasks, \(statistics.buffers) buffers (\(program.idleBuffers) when idle)")
+    }
+    for driver in playground.drivers where driver.machine.bytesInUse != 0 {
+      fail("resources", "the initiator on \(driver.host) still has \(driver.machine.bytesInUse) bytes of buffers in use")
+    }
+    for defect in simulation.world.defects.prefix(3) {
+      fail("program", "a machine broke a rule of its ring: \(defect)")
+    }
+  }
+
+  private func isAtRest(_ program: SimulatedPlayground.TargetProgram) -> Bool {
+    guard let statistics = program.machine?.statistics else { return true }
+    return statistics.connections == 0 && statistics.sessions == 0 && statistics.tasks == 0
+      && statistics.buffers <= program.idleBuffers
+  }
+}

@@ -1,0 +1,80 @@
+import Ring
+
+/// What cases are played on.
+public enum Stage {
+  case simulation
+  /// A real target: makes a fresh playground for each case.
+  case real(() throws -> any Playground)
+}
+
+extension Suite {
+  /// Plays one case in a Lua state and a world of its own.
+  ///
+  /// - Parameter seed: The run's; the case derives its own.
+  public func play(_ index: Int, seed: UInt64, on stage: Stage) -> CaseResult {
+    let each = cases[index]
+    let seed = each.seed(from: seed)
+    var result = CaseResult(
+      index: index, id: each.id, file: each.file, line: each.location.line, name: each.name, covers: each.covers,
+      seed: seed)
+    func broken(_ message: String, _ traceback: String = "") -> CaseResult {
+      result.outcome = .failed
+      result.failures = [CaseResult.Failure(oracle: "script", message: message, traceback: traceback)]
+      return result
+    }
+    do {
+      let script = try Script(file: each.file, text: texts[each.file] ?? "")
+      guard script.scenarios.indices.contains(each.scenario) else {
+        return broken("\(each.file): the file declares other scenarios than when it was loaded first")
+      }
+      let scenario = script.scenarios[each.scenario]
+      let playground: any Playground
+      switch stage {
+      case .simulation:
+        playground = try SimulatedPlayground(try Self.world(of: scenario, each, in: script), seed: seed)
+      case .real(let make):
+        if let need = scenario.needs.first(where: \.needsSimulation) {
+          result.outcome = .skipped
+          result.reason =
+            need == .configuration ? "it describes a world of its own" : "it needs the simulation (\(need.rawValue))"
+          return result
+        }
+        playground = try make()
+      }
+      let player = Player(each, script: script, playground: playground, seed: seed)
+      player.play()
+      return player.result(index: index)
+    } catch let mistake as Script.Mistake {
+      return broken(mistake.message, mistake.traceback)
+    } catch let failure as LuaFailure {
+      return broken("\(each.location.description): \(failure.message)")
+    } catch {
+      return broken("\(each.location.description): \(error)")
+    }
+  }
+
+  /// The world that a case wants.
+  private static func world(of scenario: Scenario, _ each: Case, in script: Script) throws -> WorldDescription {
+    switch scenario.world {
+    case .fixed(let world): return world
+    case .standard:
+      var unit = UnitDescription()
+      unit.isThin = scenario.needs.contains(.thin)
+      unit.isRemovable = scenario.needs.contains(.removable)
+      unit.isReadOnly = scenario.needs.contains(.readOnly)
+      var target = TargetDescription()
+      target.units = [unit]
+      var world = WorldDescription()
+      world.targets = [target]
+      return world
+    case .function(let function):
+      let actor = try script.state.start(function, [each.argument])
+      switch script.state.resume(actor) {
+      case .finished(let values): return try script.world(values.first ?? .none)
+      case .waiting: throw LuaFailure("scenario.world: the function waits, which it cannot")
+      case .failed(let failure, let traceback):
+        throw Script.Mistake(message: failure.message, traceback: traceback)
+      }
+    }
+  }
+}
