@@ -85,11 +85,13 @@ private func overview() -> String {
 private func page(of command: Command) -> String {
   var text = "simsan \(command.name)\(command.options.isEmpty ? "" : " [OPTION…]") \(command.operands)\n"
   text += "    \(command.summary)\n"
-  if !command.options.isEmpty {
-    let heads = command.options.map { $0.name + ($0.value.map { " \($0)" } ?? "") }
+  // Options without a help text are for the program's own use.
+  let options = command.options.filter { !$0.help.isEmpty }
+  if !options.isEmpty {
+    let heads = options.map { $0.name + ($0.value.map { " \($0)" } ?? "") }
     let width = heads.map(\.count).max() ?? 0
     text += "\n"
-    for (head, option) in zip(heads, command.options) {
+    for (head, option) in zip(heads, options) {
       let lines = option.help.split(separator: "\n")
       text += "  \(head.padding(toLength: width, withPad: " ", startingAt: 0))  \(lines.first ?? "")\n"
       for line in lines.dropFirst() { text += String(repeating: " ", count: width + 4) + line + "\n" }

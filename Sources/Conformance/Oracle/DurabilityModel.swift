@@ -157,7 +157,8 @@ struct DurabilityModel {
       let first = lba &* units[unit].sectorsPerBlock
       data.withUnsafeBytes { bytes in
         for index in 0..<(data.count / Self.sectorLength) {
-          let part = UnsafeRawBufferPointer(rebasing: bytes[(index * Self.sectorLength)..<((index + 1) * Self.sectorLength)])
+          let part = UnsafeRawBufferPointer(
+            rebasing: bytes[(index * Self.sectorLength)..<((index + 1) * Self.sectorLength)])
           addVersion(unit, first &+ UInt64(index), Version(hash: Self.hash(part), write: writes.count - 1))
         }
       }
@@ -183,7 +184,8 @@ struct DurabilityModel {
     return watched.count - 1
   }
 
-  private mutating func addWrite(_ unit: Int, _ lba: UInt64, _ blocks: UInt64, _ begin: Moment, _ time: Instant) -> Int {
+  private mutating func addWrite(_ unit: Int, _ lba: UInt64, _ blocks: UInt64, _ begin: Moment, _ time: Instant) -> Int
+  {
     writes.append(Write(number: writes.count + 1, begin: begin, lba: lba, blocks: blocks, time: time))
     units[unit].pending.append(writes.count - 1)
     return writes.count - 1
@@ -325,7 +327,8 @@ struct DurabilityModel {
       let legal = sector.versions.filter { isLegal($0, in: sector, readBegan: entry.begin) }
       sectorsChecked += 1
       guard legal.contains(where: { $0.hash == hash || $0.hash == nil }) else {
-        throw LuaFailure(message(entry, number, hash, Array(data[(index * Self.sectorLength)...].prefix(16)), sector, legal))
+        throw LuaFailure(
+          message(entry, number, hash, Array(data[(index * Self.sectorLength)...].prefix(16)), sector, legal))
       }
       // With no write under way when the read began, what it saw is what is there.
       if sector.versions.allSatisfy({ end($0) < entry.begin }) {
@@ -420,7 +423,9 @@ struct DurabilityModel {
     case .scsiCommand:
       let cdb = Array(command.array[32..<48])
       let lun = command.read { LogicalUnitNumber.decode($0.lun) } ?? 0
-      guard let unit = find(target, lun), let access = Access.of(cdb, dataOut: [], unit: units[unit].facts) else { return }
+      guard let unit = find(target, lun), let access = Access.of(cdb, dataOut: [], unit: units[unit].facts) else {
+        return
+      }
       switch access {
       case .unknown(let lba, let blocks), .same(let lba, let blocks, _):
         _ = begin(.unknown(lba: lba, blocks: blocks), target: target, lun: lun, by: ("", 0), at: time)

@@ -83,6 +83,19 @@ public enum Reports {
     return text
   }
 
+  /// A file name for a case's page: its file and name as far as they go, and a number that tells cases apart.
+  public static func fileName(_ result: CaseResult) -> String {
+    var hash = StableHash()
+    hash.add(result.id)
+    var text = ""
+    for scalar in result.id.unicodeScalars.prefix(120) {
+      let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
+      if isPlain { text.unicodeScalars.append(scalar) } else if text.last != "-" { text += "-" }
+    }
+    while text.last == "-" { text.removeLast() }
+    return "\(text)-\(RunResult.hex(hash.value).prefix(6))"
+  }
+
   /// A failure in full.
   public static func describe(_ failure: CaseResult.Failure) -> String {
     var text = ""

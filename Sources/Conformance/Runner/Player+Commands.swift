@@ -104,7 +104,8 @@ extension PDULanguage {
       if case .table(let sense) = table["sense"] {
         text += ", \(sense["key"].plain), \(sense["name"].plain)"
         if sense["field_byte"].int != nil {
-          text += " (byte \(sense["field_byte"].plain) of the \(sense["field_in_cdb"].isTrue ? "CDB" : "parameter list"))"
+          text +=
+            " (byte \(sense["field_byte"].plain) of the \(sense["field_in_cdb"].isTrue ? "CDB" : "parameter list"))"
         }
       }
       if case .string(let data) = table["data"], !data.isEmpty { text += ", \(data.count) bytes of data" }

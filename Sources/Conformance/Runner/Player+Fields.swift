@@ -17,7 +17,8 @@ extension Player {
       return try known(
         name, kind,
         [
-          ("iqn", .text(facts?.iqn ?? "")), ("portals", .table(LuaTable(items: (facts?.portals ?? []).map { .text("\($0)") }))),
+          ("iqn", .text(facts?.iqn ?? "")),
+          ("portals", .table(LuaTable(items: (facts?.portals ?? []).map { .text("\($0)") }))),
           ("luns", .table(LuaTable(items: (facts?.units ?? []).map { .integer(Int64($0.lun)) }))),
           ("simulated", .boolean(playground.simulation != nil)),
         ])
@@ -26,7 +27,9 @@ extension Player {
       let names = table.fields.map(\.name)
       // Fields that only some results have read as nil.
       if Self.optionalFields.contains(name) { return .result(.none) }
-      throw LuaFailure("a \(kind.name) has no field '\(name)'\(Suggestion.clause(for: name, among: names + methods(of: kind))); it has \(names.joined(separator: ", "))")
+      throw LuaFailure(
+        "a \(kind.name) has no field '\(name)'\(Suggestion.clause(for: name, among: names + methods(of: kind))); it has \(names.joined(separator: ", "))"
+      )
     case .handle(.task, let index) where tasks.indices.contains(Int(index)):
       let task = tasks[Int(index)]
       let driver = task.session.connection.driver
@@ -50,7 +53,8 @@ extension Player {
     if let field = fields.first(where: { $0.0 == name }) { return .result(field.1) }
     let names = fields.map(\.0) + methods(of: kind)
     throw LuaFailure(
-      "a \(kind.name) has no '\(name)'\(Suggestion.clause(for: name, among: names)); it has \(names.joined(separator: ", "))")
+      "a \(kind.name) has no '\(name)'\(Suggestion.clause(for: name, among: names)); it has \(names.joined(separator: ", "))"
+    )
   }
 
   private func methods(of kind: LuaKind) -> [String] {

@@ -37,7 +37,8 @@ extension Player {
           + "\(statistics.tasks) tasks, \(statistics.buffers) buffers (\(program.idleBuffers) when idle)")
     }
     for driver in playground.drivers where driver.machine.bytesInUse != 0 {
-      fail("resources", "the initiator on \(driver.host) still has \(driver.machine.bytesInUse) bytes of buffers in use")
+      fail(
+        "resources", "the initiator on \(driver.host) still has \(driver.machine.bytesInUse) bytes of buffers in use")
     }
     for defect in simulation.world.defects.prefix(3) {
       fail("program", "a machine broke a rule of its ring: \(defect)")

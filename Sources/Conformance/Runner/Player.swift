@@ -144,7 +144,9 @@ final class Player {
       now >= deadline
       ? "\(Quantity.text(scenario.within)) of virtual time" : "\(Self.eventsMax) events"
     let waiting = waits.map { "\($0.location.map { $0.description + ": " } ?? "")\($0.what)" }
-    fail("liveness", "expected the case to end within \(bound); it still waits for\n  " + waiting.joined(separator: "\n  "))
+    fail(
+      "liveness", "expected the case to end within \(bound); it still waits for\n  " + waiting.joined(separator: "\n  ")
+    )
   }
 
   /// Makes an actor of a function of the script, to be started soon. Its index.

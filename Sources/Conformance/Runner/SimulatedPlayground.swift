@@ -44,8 +44,9 @@ public final class SimulatedPlayground: Playground {
   /// Builds the world and starts its targets.
   ///
   /// - Throws: What is wrong with the description.
-  init(_ description: WorldDescription, seed: UInt64) throws(LuaFailure) {
+  init(_ description: WorldDescription, seed: UInt64, recording: Range<UInt64>? = nil) throws(LuaFailure) {
     world = World(seed: seed)
+    if let recording { world.trace.record(recording) }
     var description = description
     if description.targets.isEmpty { description.targets = [Self.usualTarget()] }
     let targetHosts = description.targets.map(\.host)
@@ -99,7 +100,9 @@ public final class SimulatedPlayground: Playground {
       if let mtu = link.mtu { options.mtu = mtu }
       if let queue = link.queue { options.queueLength = Int(truncatingIfNeeded: min(queue, 1 << 30)) }
       if let loss = link.loss { options.loss = Ratio(loss.numerator, in: loss.denominator) }
-      if let corruption = link.corruption { options.corruption = Ratio(corruption.numerator, in: corruption.denominator) }
+      if let corruption = link.corruption {
+        options.corruption = Ratio(corruption.numerator, in: corruption.denominator)
+      }
       if let short = link.shortReceive { options.shortReceive = Ratio(short.numerator, in: short.denominator) }
       switch link.segmentation {
       case .full: options.segmentation = .full

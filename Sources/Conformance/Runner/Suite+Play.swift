@@ -1,4 +1,5 @@
 import Ring
+import SimClock
 
 /// What cases are played on.
 public enum Stage {
@@ -12,15 +13,48 @@ extension Suite {
   ///
   /// - Parameter seed: The run's; the case derives its own.
   public func play(_ index: Int, seed: UInt64, on stage: Stage) -> CaseResult {
+    play(index, seed: seed, on: stage, recording: nil).result
+  }
+
+  /// Plays one case twice and compares all that happened. A difference fails it, and names the first step that differs.
+  public func verify(_ index: Int, seed: UInt64) -> CaseResult {
+    var (result, first) = play(index, seed: seed, on: .simulation, recording: nil)
+    let (again, second) = play(index, seed: seed, on: .simulation, recording: nil)
+    var difference = ""
+    if let first, let second, let range = Trace.firstDifference(first, second) {
+      let one = play(index, seed: seed, on: .simulation, recording: range).trace
+      let two = play(index, seed: seed, on: .simulation, recording: range).trace
+      difference = "the first step that differs is among \(range.lowerBound) to \(range.upperBound)"
+      if let one, let two, let number = Trace.firstDifferentRecord(one, two) {
+        func words(_ record: TraceRecord?) -> String { record.map { "\($0)" } ?? "the end of the run" }
+        difference = "step \(number) differs\n  once: \(words(one[number]))\n  then: \(words(two[number]))"
+      }
+    } else if result.outcome != again.outcome || result.failures.map(\.message) != again.failures.map(\.message)
+      || result.notes != again.notes
+    {
+      difference = "what happened was the same, but not what the script made of it"
+    }
+    if !difference.isEmpty {
+      result.outcome = .failed
+      result.failures.append(
+        CaseResult.Failure(
+          oracle: "determinism", message: "expected two runs of the same seed to be the same; \(difference)"))
+    }
+    return result
+  }
+
+  private func play(
+    _ index: Int, seed: UInt64, on stage: Stage, recording: Range<UInt64>?
+  ) -> (result: CaseResult, trace: Trace?) {
     let each = cases[index]
     let seed = each.seed(from: seed)
     var result = CaseResult(
       index: index, id: each.id, file: each.file, line: each.location.line, name: each.name, covers: each.covers,
       seed: seed)
-    func broken(_ message: String, _ traceback: String = "") -> CaseResult {
+    func broken(_ message: String, _ traceback: String = "") -> (CaseResult, Trace?) {
       result.outcome = .failed
       result.failures = [CaseResult.Failure(oracle: "script", message: message, traceback: traceback)]
-      return result
+      return (result, nil)
     }
     do {
       let script = try Script(file: each.file, text: texts[each.file] ?? "")
@@ -31,19 +65,20 @@ extension Suite {
       let playground: any Playground
       switch stage {
       case .simulation:
-        playground = try SimulatedPlayground(try Self.world(of: scenario, each, in: script), seed: seed)
+        playground = try SimulatedPlayground(
+          try Self.world(of: scenario, each, in: script), seed: seed, recording: recording)
       case .real(let make):
         if let need = scenario.needs.first(where: \.needsSimulation) {
           result.outcome = .skipped
           result.reason =
             need == .configuration ? "it describes a world of its own" : "it needs the simulation (\(need.rawValue))"
-          return result
+          return (result, nil)
         }
         playground = try make()
       }
       let player = Player(each, script: script, playground: playground, seed: seed)
       player.play()
-      return player.result(index: index)
+      return (player.result(index: index), playground.simulation?.world.trace)
     } catch let mistake as Script.Mistake {
       return broken(mistake.message, mistake.traceback)
     } catch let failure as LuaFailure {

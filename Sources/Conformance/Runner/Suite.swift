@@ -68,6 +68,20 @@ public struct Suite {
     cases = cases.enumerated().filter { $0.offset % count == index }.map(\.element)
   }
 
+  /// The result of a case that the program did not survive.
+  public func broken(_ index: Int, seed: UInt64, message: String) -> CaseResult {
+    let each = cases[index]
+    var result = CaseResult(
+      index: index, id: each.id, file: each.file, line: each.location.line, name: each.name, covers: each.covers,
+      seed: each.seed(from: seed))
+    result.outcome = .failed
+    result.failures = [CaseResult.Failure(oracle: "program", message: message)]
+    return result
+  }
+
+  /// The file of a case.
+  public func file(of index: Int) -> String { cases[index].file }
+
   public var caseCount: Int { cases.count }
 
   /// The names of the cases, as reports have them.

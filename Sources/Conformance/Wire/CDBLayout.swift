@@ -188,7 +188,8 @@ struct CDBLayout: Sendable {
       "report_target_port_groups", OperationCode.maintenanceIn, action: ServiceAction.reportTargetPortGroups, 12,
       [.bits("parameter_data_format", 1, 7, 3), .number("allocation_length", 6, 4)]),
     CDBLayout(
-      "report_supported_operation_codes", OperationCode.maintenanceIn, action: ServiceAction.reportSupportedOperationCodes, 12,
+      "report_supported_operation_codes", OperationCode.maintenanceIn,
+      action: ServiceAction.reportSupportedOperationCodes, 12,
       [
         .bits("rctd", 2, 7), .bits("reporting_options", 2, 2, 3), .number("requested_operation_code", 3, 1),
         .number("requested_service_action", 4, 2), .number("allocation_length", 6, 4),

@@ -69,7 +69,11 @@ enum PDULanguage {
       let sides = part.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
       guard sides.count == 2, !sides[0].isEmpty else { continue }
       let pair = KeyValue(String(decoding: sides[0], as: UTF8.self), String(decoding: sides[1], as: UTF8.self))
-      if let index = result.firstIndex(where: { $0.key == pair.key }) { result[index] = pair } else { result.append(pair) }
+      if let index = result.firstIndex(where: { $0.key == pair.key }) {
+        result[index] = pair
+      } else {
+        result.append(pair)
+      }
     }
     return result
   }

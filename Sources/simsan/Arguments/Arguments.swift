@@ -19,7 +19,7 @@ struct Arguments {
       }
       let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
       guard let option = command.options.first(where: { $0.name == parts[0] }) else {
-        let names = command.options.map(\.name)
+        let names = command.options.filter { !$0.help.isEmpty }.map(\.name)
         throw UsageError(
           "simsan \(command.name): unknown option \(parts[0])\(near(parts[0], names)); "
             + "expected \(names.isEmpty ? "none" : names.joined(separator: ", "))")

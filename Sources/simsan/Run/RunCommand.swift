@@ -1,23 +1,98 @@
 import Conformance
+import Foundation
 
 let runCommand = Command(
   name: "run", summary: "play scenarios in the simulation, or on a real target", operands: "[PATH…]",
   options: [
-    Option("--list", nil, "name the cases and play none"),
+    Option(
+      "--against", "URL",
+      "play them on a real target, ours or anybody's: iscsi://HOST[:PORT]/IQN/LUN\n"
+        + "What needs the simulation is skipped, and says so. It overwrites the logical unit!"),
+    Option("--ring", "NAME", "how to reach a real target: \(ringNames.joined(separator: " or "))"),
+    Option("--seed", "N", "what all chance derives from; 1 if not given"),
+    Option("--verify", nil, "play each case twice and compare all that happened"),
+    Option("--jobs", "N", "so many processes; as many as there are processors if not given"),
     Option("--filter", "WORDS", "only the cases whose file and name contain all of these words"),
     Option("--shard", "I/N", "only part I (from 1) of N parts of the cases"),
+    Option("--list", nil, "name the cases and play none"),
+    Option("--junit", "FILE", "write a JUnit report"),
+    Option("--json", "FILE", "write everything as JSON; the same bytes for the same cases and seed"),
+    Option("--html", "FILE", "write a page to read"),
+    Option("--tap", nil, "print TAP instead of progress"),
+    Option("--reports", "FOLDER", "where the pages of failures go; reports if not given"),
+    Option("--worker", "K/N", ""), Option("--after", "I", ""),
   ],
   discussion: "PATH is a scenario file or a folder of them; without one it is scenarios/."
 ) { arguments in
-  var suite = Suite(paths: arguments.operands.isEmpty ? ["scenarios"] : arguments.operands)
-  if !suite.mistakes.isEmpty { throw UsageError(suite.mistakes.joined(separator: "\n")) }
-  for words in arguments.all("--filter") { suite.filter(words: words.split(separator: " ").map(String.init)) }
-  var run = RunResult(cases: [], seed: 1, world: "simulation", isVerified: false)
-  for index in 0..<suite.caseCount {
-    let result = suite.play(index, seed: 1, on: .simulation)
-    run.cases.append(result)
-    say(Reports.page(result, run: run))
+  let options = try RunOptions(arguments)
+  let suite = try options.suite()
+  if options.listsOnly {
+    for name in suite.caseNames { say(name) }
+    return 0
   }
+  let stage = try makeStage(options)
+  if let worker = options.worker {
+    playAsWorker(suite, options, worker, stage)
+    return 0
+  }
+  let progress = Progress(suite, isQuiet: options.writesTAP)
+  var results: [CaseResult] = []
+  if options.jobs > 1, suite.caseCount > 1 {
+    results = try WorkerPool(suite, options).run(progress)
+  } else {
+    for index in 0..<suite.caseCount {
+      progress.began(index)
+      let result = play(suite, index, options, stage)
+      progress.ended(result)
+      results.append(result)
+    }
+  }
+  progress.finish()
+  let run = RunResult(
+    cases: results, seed: options.seed, world: options.against?.text ?? "simulation", isVerified: options.isVerified)
+  try write(run, options)
+  return run.count(.failed) == 0 ? 0 : 1
+}
+
+/// Plays one case as the options say.
+func play(_ suite: Suite, _ index: Int, _ options: RunOptions, _ stage: Stage) -> CaseResult {
+  options.isVerified ? suite.verify(index, seed: options.seed) : suite.play(index, seed: options.seed, on: stage)
+}
+
+/// Prints the summary and writes the reports that were asked for.
+private func write(_ run: RunResult, _ options: RunOptions) throws {
+  func save(_ data: Data, _ path: String) throws {
+    let url = URL(fileURLWithPath: path)
+    do {
+      try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try data.write(to: url)
+    } catch {
+      throw UsageError("\(path): cannot be written: \(error.localizedDescription)")
+    }
+  }
+  if let path = options.json { try save(try Reports.json(run), path) }
+  if let path = options.junit { try save(Data(Reports.junit(run).utf8), path) }
+  if let path = options.html { try save(Data(Reports.html(run).utf8), path) }
+  var pages: [(result: CaseResult, path: String)] = []
+  for result in run.cases where result.outcome == .failed {
+    let path = "\(options.reports)/\(Reports.fileName(result)).txt"
+    try save(Data(Reports.page(result, run: run).utf8), path)
+    pages.append((result, path))
+  }
+  if options.writesTAP {
+    print(Reports.tap(run), terminator: "")
+    return
+  }
+  for (result, path) in pages {
+    say("\nFAILED \(result.id)")
+    for failure in result.failures.prefix(3) {
+      let lines = Reports.describe(failure).split(separator: "\n", omittingEmptySubsequences: false)
+      for line in lines.prefix(12) { say("  \(line.count <= 300 ? String(line) : line.prefix(300) + "…")") }
+      if lines.count > 12 { say("  …") }
+    }
+    say("  more: \(path)")
+  }
+  if pages.count > 1, options.html == nil { say("\nall failures on one page: add --html \(options.reports)/run.html") }
+  if !run.cases.allSatisfy({ $0.traceHash.isEmpty }) { say("\nseed \(run.seed), hash \(run.overallHash)") }
   say(run.summary)
-  return 0
 }

@@ -4,99 +4,112 @@ import Ring
 
 /// Connections: PDUs and bytes by hand.
 extension HostLibrary {
-  static let connectionMethods: [HostFunction] = both("send") { (player, call, connection) throws(LuaFailure) in
-    var template = try template(call[1], path: "send")
-    var fields = try Fields(call[2], path: "send")
-    template.wire = try WireOptions(&fields)
-    try fields.finish()
-    let sent = try obeyed { () throws(InitiatorError) in try connection.driver.machine.send(template, on: connection.id) }
-    if connection.parameters != nil {
-      player.durability.noteRaw(sent.pdu.header, target: connection.target, at: player.now)
+  static let connectionMethods: [HostFunction] =
+    both("send") { (player, call, connection) throws(LuaFailure) in
+      var template = try template(call[1], path: "send")
+      var fields = try Fields(call[2], path: "send")
+      template.wire = try WireOptions(&fields)
+      try fields.finish()
+      let sent = try obeyed { () throws(InitiatorError) in
+        try connection.driver.machine.send(template, on: connection.id)
+      }
+      if connection.parameters != nil {
+        player.durability.noteRaw(sent.pdu.header, target: connection.target, at: player.now)
+      }
+      return .result(PDULanguage.record(sent.pdu))
     }
-    return .result(PDULanguage.record(sent.pdu))
-  } + both("send_bytes") { (player, call, connection) throws(LuaFailure) in
-    guard case .string(let bytes) = call[1] else {
-      throw LuaFailure("send_bytes: expected a string of bytes, found \(call[1].found)")
-    }
-    var fields = try Fields(call[2], path: "send_bytes")
-    let wire = try WireOptions(&fields)
-    try fields.finish()
-    try obeyed { () throws(InitiatorError) in
-      try connection.driver.machine.sendBytes(bytes, on: connection.id, wire: wire)
-    }
-    if connection.parameters != nil { player.durability.forgetAll(target: connection.target) }
-    return .nothing
-  } + both("receive") { (player, call, connection) throws(LuaFailure) in
-    var fields = try Fields(call[1], path: "receive")
-    let within = try fields.time("within")
-    let wanted = try fields.string("opcode")
-    let opcode = wanted.flatMap(PDULanguage.opcode)
-    if let wanted, opcode == nil {
-      let names = Opcode.allCases.map(\.name)
-      throw LuaFailure(
-        "receive.opcode: expected an opcode's name, found \"\(wanted)\"\(Suggestion.clause(for: wanted, among: names))")
-    }
-    try fields.finish()
-    return try player.wait(call, for: wanted.map { "a \($0)" } ?? "a PDU", within: within, timeout: nothing) {
-      () throws(LuaFailure) in
-      let index = connection.inbox.firstIndex { opcode == nil || $0.opcode == opcode }
-      if let index { return [PDULanguage.record(connection.inbox.remove(at: index))] }
-      return connection.isGone ? [closure(connection)] : nil
-    }
-  } + both("close") { (player, call, connection) throws(LuaFailure) in
-    var fields = try Fields(call[1], path: "close")
-    let reset = try fields.flag("reset") ?? false
-    try fields.finish()
-    if !connection.isGone {
+    + both("send_bytes") { (player, call, connection) throws(LuaFailure) in
+      guard case .string(let bytes) = call[1] else {
+        throw LuaFailure("send_bytes: expected a string of bytes, found \(call[1].found)")
+      }
+      var fields = try Fields(call[2], path: "send_bytes")
+      let wire = try WireOptions(&fields)
+      try fields.finish()
       try obeyed { () throws(InitiatorError) in
-        try connection.driver.machine.close(connection.id, reset: reset)
+        try connection.driver.machine.sendBytes(bytes, on: connection.id, wire: wire)
+      }
+      if connection.parameters != nil { player.durability.forgetAll(target: connection.target) }
+      return .nothing
+    }
+    + both("receive") { (player, call, connection) throws(LuaFailure) in
+      var fields = try Fields(call[1], path: "receive")
+      let within = try fields.time("within")
+      let wanted = try fields.string("opcode")
+      let opcode = wanted.flatMap(PDULanguage.opcode)
+      if let wanted, opcode == nil {
+        let names = Opcode.allCases.map(\.name)
+        throw LuaFailure(
+          "receive.opcode: expected an opcode's name, found \"\(wanted)\"\(Suggestion.clause(for: wanted, among: names))"
+        )
+      }
+      try fields.finish()
+      return try player.wait(call, for: wanted.map { "a \($0)" } ?? "a PDU", within: within, timeout: nothing) {
+        () throws(LuaFailure) in
+        let index = connection.inbox.firstIndex { opcode == nil || $0.opcode == opcode }
+        if let index { return [PDULanguage.record(connection.inbox.remove(at: index))] }
+        return connection.isGone ? [closure(connection)] : nil
       }
     }
-    return .nothing
-  } + both("shutdown") { (player, call, connection) throws(LuaFailure) in
-    try obeyed { () throws(InitiatorError) in try connection.driver.machine.shutdown(connection.id) }
-    return .nothing
-  } + both("stop_receiving") { (player, call, connection) throws(LuaFailure) in
-    try obeyed { () throws(InitiatorError) in try connection.driver.machine.setReceiving(false, on: connection.id) }
-    return .nothing
-  } + both("resume_receiving") { (player, call, connection) throws(LuaFailure) in
-    try obeyed { () throws(InitiatorError) in try connection.driver.machine.setReceiving(true, on: connection.id) }
-    return .nothing
-  } + both("set_cmdsn") { (player, call, connection) throws(LuaFailure) in
-    guard let number = call[1].int, let status = connection.driver.machine.status(of: connection.id) else {
-      throw LuaFailure("set_cmdsn: expected a number, found \(call[1].found)")
+    + both("close") { (player, call, connection) throws(LuaFailure) in
+      var fields = try Fields(call[1], path: "close")
+      let reset = try fields.flag("reset") ?? false
+      try fields.finish()
+      if !connection.isGone {
+        try obeyed { () throws(InitiatorError) in
+          try connection.driver.machine.close(connection.id, reset: reset)
+        }
+      }
+      return .nothing
     }
-    connection.driver.machine.setCmdSN(UInt32(truncatingIfNeeded: number), of: status.session)
-    return .nothing
-  } + both("set_expstatsn") { (player, call, connection) throws(LuaFailure) in
-    guard let number = call[1].int else {
-      throw LuaFailure("set_expstatsn: expected a number, found \(call[1].found)")
+    + both("shutdown") { (player, call, connection) throws(LuaFailure) in
+      try obeyed { () throws(InitiatorError) in try connection.driver.machine.shutdown(connection.id) }
+      return .nothing
     }
-    try obeyed { () throws(InitiatorError) in
-      try connection.driver.machine.setExpStatSN(UInt32(truncatingIfNeeded: number), on: connection.id)
+    + both("stop_receiving") { (player, call, connection) throws(LuaFailure) in
+      try obeyed { () throws(InitiatorError) in try connection.driver.machine.setReceiving(false, on: connection.id) }
+      return .nothing
     }
-    return .nothing
-  } + both("automatic") { (player, call, connection) throws(LuaFailure) in
-    var fields = try Fields(call[1], path: "automatic")
-    var behaviour = AutomaticBehaviour()
-    behaviour.answersPings = try fields.flag("answer_pings") ?? true
-    behaviour.answersR2Ts = try fields.flag("answer_r2ts") ?? true
-    behaviour.closesAfterLogout = try fields.flag("close_after_logout") ?? true
-    behaviour.closesOnEndOfStream = try fields.flag("close_on_end_of_stream") ?? true
-    behaviour.obeysAsyncMessages = try fields.flag("obey_async_messages") ?? true
-    try fields.finish()
-    try obeyed { () throws(InitiatorError) in
-      try connection.driver.machine.setAutomatic(behaviour, on: connection.id)
+    + both("resume_receiving") { (player, call, connection) throws(LuaFailure) in
+      try obeyed { () throws(InitiatorError) in try connection.driver.machine.setReceiving(true, on: connection.id) }
+      return .nothing
     }
-    return .nothing
-  } + [
-    HostFunction("login", of: .connection) { (player, call) throws(LuaFailure) in
-      try login(player, call, on: try connection(player, call[0], "connection:login"), mustSucceed: true)
-    },
-    HostFunction("try_login", of: .connection) { (player, call) throws(LuaFailure) in
-      try login(player, call, on: try connection(player, call[0], "connection:try_login"), mustSucceed: false)
-    },
-  ]
+    + both("set_cmdsn") { (player, call, connection) throws(LuaFailure) in
+      guard let number = call[1].int, let status = connection.driver.machine.status(of: connection.id) else {
+        throw LuaFailure("set_cmdsn: expected a number, found \(call[1].found)")
+      }
+      connection.driver.machine.setCmdSN(UInt32(truncatingIfNeeded: number), of: status.session)
+      return .nothing
+    }
+    + both("set_expstatsn") { (player, call, connection) throws(LuaFailure) in
+      guard let number = call[1].int else {
+        throw LuaFailure("set_expstatsn: expected a number, found \(call[1].found)")
+      }
+      try obeyed { () throws(InitiatorError) in
+        try connection.driver.machine.setExpStatSN(UInt32(truncatingIfNeeded: number), on: connection.id)
+      }
+      return .nothing
+    }
+    + both("automatic") { (player, call, connection) throws(LuaFailure) in
+      var fields = try Fields(call[1], path: "automatic")
+      var behaviour = AutomaticBehaviour()
+      behaviour.answersPings = try fields.flag("answer_pings") ?? true
+      behaviour.answersR2Ts = try fields.flag("answer_r2ts") ?? true
+      behaviour.closesAfterLogout = try fields.flag("close_after_logout") ?? true
+      behaviour.closesOnEndOfStream = try fields.flag("close_on_end_of_stream") ?? true
+      behaviour.obeysAsyncMessages = try fields.flag("obey_async_messages") ?? true
+      try fields.finish()
+      try obeyed { () throws(InitiatorError) in
+        try connection.driver.machine.setAutomatic(behaviour, on: connection.id)
+      }
+      return .nothing
+    } + [
+      HostFunction("login", of: .connection) { (player, call) throws(LuaFailure) in
+        try login(player, call, on: try connection(player, call[0], "connection:login"), mustSucceed: true)
+      },
+      HostFunction("try_login", of: .connection) { (player, call) throws(LuaFailure) in
+        try login(player, call, on: try connection(player, call[0], "connection:try_login"), mustSucceed: false)
+      },
+    ]
 
   /// A method that connections and sessions have; a session's works on its connection.
   private static func both(

@@ -20,8 +20,12 @@ extension HostLibrary {
     },
     expectation("status") { (player, call, value) throws(LuaFailure) in
       let table = try result(value, "status")
-      let names = [Status.good, .checkCondition, .conditionMet, .busy, .reservationConflict, .taskSetFull, .acaActive, .taskAborted]
-      let wanted = call[1].text.flatMap { text in names.first { $0.name == text }?.rawValue }
+      let names = [
+        Status.good, .checkCondition, .conditionMet, .busy, .reservationConflict, .taskSetFull, .acaActive,
+        .taskAborted,
+      ]
+      let wanted =
+        call[1].text.flatMap { text in names.first { $0.name == text }?.rawValue }
         ?? call[1].int.flatMap { UInt8(exactly: $0) }
       guard let wanted else {
         throw LuaFailure("status: expected one of \(names.map(\.name).joined(separator: ", ")), found \(call[1].found)")
@@ -57,7 +61,9 @@ extension HostLibrary {
       let table = try result(value, "rejected")
       let reason = call[1].int
       let isRight = table["outcome"].text == "rejected" && (reason == nil || table["reason"].int == reason)
-      try check(player, call, value, isRight, "a Reject" + (reason.map { ", reason \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 2))" } ?? ""))
+      try check(
+        player, call, value, isRight,
+        "a Reject" + (reason.map { ", reason \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 2))" } ?? ""))
     },
     expectation("aborted") { (player, call, value) throws(LuaFailure) in
       try check(player, call, value, try result(value, "aborted")["outcome"].text == "aborted", "an aborted task")
@@ -68,11 +74,14 @@ extension HostLibrary {
     },
     expectation("response") { (player, call, value) throws(LuaFailure) in
       let table = try result(value, "response")
-      try check(player, call, value, table["response"].int != nil && table["response"].int == call[1].int, "response \(call[1].plain)")
+      try check(
+        player, call, value, table["response"].int != nil && table["response"].int == call[1].int,
+        "response \(call[1].plain)")
     },
     expectation("login_refused") { (player, call, value) throws(LuaFailure) in
       let table = try result(value, "login_refused")
-      let isRight = table["outcome"].text == "login" && !table["successful"].isTrue
+      let isRight =
+        table["outcome"].text == "login" && !table["successful"].isTrue
         && (call[1].isNone || table["status"].int == call[1].int)
       let status = call[1].int.map { " with status \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 4))" } ?? ""
       try check(player, call, value, isRight, "a login that fails\(status)")
@@ -102,7 +111,8 @@ extension HostLibrary {
       let within = try fields.time("within") ?? Player.usualWait
       try fields.finish()
       let timeout: () throws(LuaFailure) -> [LuaValue] = { () throws(LuaFailure) in
-        throw failure(player, call, value, "the connection to close within \(Quantity.text(within))", came: "an open connection")
+        throw failure(
+          player, call, value, "the connection to close within \(Quantity.text(within))", came: "an open connection")
       }
       return try player.wait(call, for: "the end of a connection", within: within, timeout: timeout) {
         () throws(LuaFailure) in connection.isGone ? [value] : nil
@@ -118,7 +128,9 @@ extension HostLibrary {
       return try player.wait(call, for: "time to pass", within: time, timeout: { () throws(LuaFailure) in [value] }) {
         () throws(LuaFailure) in
         if connection.isGone {
-          throw failure(player, call, value, "the connection to stay open for \(Quantity.text(time))", came: closureWords(connection))
+          throw failure(
+            player, call, value, "the connection to stay open for \(Quantity.text(time))",
+            came: closureWords(connection))
         }
         return player.now >= end ? [value] : nil
       }
@@ -140,7 +152,9 @@ extension HostLibrary {
     },
     expectation("one_of") { (player, call, value) throws(LuaFailure) in
       let choices = call.arguments.dropFirst()
-      try check(player, call, value, choices.contains { isEqual(value, $0) }, "one of " + choices.map(describe).joined(separator: ", "))
+      try check(
+        player, call, value, choices.contains { isEqual(value, $0) },
+        "one of " + choices.map(describe).joined(separator: ", "))
     },
     expectation("contains") { (player, call, value) throws(LuaFailure) in
       guard case .string(let part) = call[1], case .string(let whole) = value else {
@@ -254,7 +268,8 @@ extension HostLibrary {
     var additional: AdditionalSense?
     var words = ""
     if !call[1].isNone {
-      key = call[1].text.flatMap { text in SenseKey.allCases.first { $0.name == text } }
+      key =
+        call[1].text.flatMap { text in SenseKey.allCases.first { $0.name == text } }
         ?? call[1].int.flatMap { UInt8(exactly: $0) }.flatMap(SenseKey.init(rawValue:))
       guard let key else {
         let names = SenseKey.allCases.map(\.name)
@@ -265,7 +280,8 @@ extension HostLibrary {
       words += ", \(key.name)"
     }
     if !call[2].isNone {
-      additional = call[2].text.flatMap { AdditionalSense(text: $0) }
+      additional =
+        call[2].text.flatMap { AdditionalSense(text: $0) }
         ?? call[2].int.flatMap { UInt16(exactly: $0) }.map { AdditionalSense(rawValue: $0) }
       guard let additional else {
         throw LuaFailure(
@@ -298,9 +314,12 @@ extension HostLibrary {
       if name == "opcode" {
         if let text = want.text, PDULanguage.opcode(text) == nil {
           let names = Opcode.allCases.map(\.name)
-          throw LuaFailure("pdu.opcode: expected an opcode's name, found \"\(text)\"\(Suggestion.clause(for: text, among: names))")
+          throw LuaFailure(
+            "pdu.opcode: expected an opcode's name, found \"\(text)\"\(Suggestion.clause(for: text, among: names))")
         }
-        if want.int != nil, came["opcode_number"].int != want.int { throw failure(player, call, value, "a PDU with \(all)") }
+        if want.int != nil, came["opcode_number"].int != want.int {
+          throw failure(player, call, value, "a PDU with \(all)")
+        }
         continue
       }
       let found = came[name]
@@ -320,7 +339,9 @@ extension HostLibrary {
   /// A value, a list of which it is one, or for text and sense a table whose fields it has.
   private static func matches(_ found: LuaValue, _ want: LuaValue) -> Bool {
     if case .table(let want) = want, want.kind == nil {
-      if case .table(let found) = found { return want.fields.allSatisfy { isEqual(found[$0.name], $0.value) || sameText(found[$0.name], $0.value) } }
+      if case .table(let found) = found {
+        return want.fields.allSatisfy { isEqual(found[$0.name], $0.value) || sameText(found[$0.name], $0.value) }
+      }
       return want.items.contains { isEqual(found, $0) }
     }
     return isEqual(found, want)

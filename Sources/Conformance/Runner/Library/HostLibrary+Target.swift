@@ -142,7 +142,10 @@ extension HostLibrary {
     return try player.wait(call, for: "a connection to \(route.portal)", within: within) { () throws(LuaFailure) in
       if connection.isConnected { return [.handle(.connection, Int64(connection.index))] }
       guard connection.isGone else { return nil }
-      if mustSucceed { throw LuaFailure("\(path): cannot connect to \(route.portal): \(connection.failure.map { "\($0)" } ?? "closed")") }
+      if mustSucceed {
+        throw LuaFailure(
+          "\(path): cannot connect to \(route.portal): \(connection.failure.map { "\($0)" } ?? "closed")")
+      }
       return [closure(connection)]
     }
   }
@@ -235,7 +238,9 @@ struct LoginOptions {
     try Self.chap(fields.any("chap"), path: "\(fields.path).chap", &plan, player)
     try Self.requests(&fields, &plan)
     within = try fields.time("within")
-    lun = try fields.integer("lun", in: 0...LogicalUnitNumber.numberMax) ?? player.playground.targets.first?.units.first?.lun ?? 0
+    lun =
+      try fields.integer("lun", in: 0...LogicalUnitNumber.numberMax) ?? player.playground.targets.first?.units.first?
+      .lun ?? 0
     clearsUnitAttention = try fields.flag("clear_unit_attention") ?? (plan.sessionType == .normal)
     if case .handle(.session, let index) = fields.any("session"), player.sessions.indices.contains(Int(index)) {
       let session = player.sessions[Int(index)]
@@ -260,7 +265,8 @@ struct LoginOptions {
       switch value {
       case .boolean(false): take(key, nil)
       case .string, .integer: take(key, value.plain)
-      default: throw LuaFailure("\(path).\(key): expected a string, a number, or false to leave it out; found \(value.found)")
+      default:
+        throw LuaFailure("\(path).\(key): expected a string, a number, or false to leave it out; found \(value.found)")
       }
     }
   }

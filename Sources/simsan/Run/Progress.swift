@@ -1,0 +1,78 @@
+import Conformance
+import Foundation
+
+/// What a run shows while it goes on: a live line on a terminal, else a line for each file when all its cases have ended.
+final class Progress {
+  private let total: Int
+  private let isQuiet: Bool
+  private let isTerminal: Bool
+  private var done = 0
+  private var failed = 0
+  private var skipped = 0
+  /// The files in their order, with the cases that are still missing, and the counts.
+  private var files: [(name: String, missing: Int, passed: Int, failed: Int, skipped: Int)] = []
+  private var fileOfCase: [Int] = []
+  private var nextFile = 0
+
+  init(_ suite: Suite, isQuiet: Bool) {
+    total = suite.caseCount
+    self.isQuiet = isQuiet
+    isTerminal = isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+    for index in 0..<total {
+      let file = suite.file(of: index)
+      if files.last?.name != file { files.append((file, 0, 0, 0, 0)) }
+      files[files.count - 1].missing += 1
+      fileOfCase.append(files.count - 1)
+    }
+  }
+
+  func began(_ index: Int) {
+    if isTerminal, !isQuiet { line(files[fileOfCase[index]].name) }
+  }
+
+  func ended(_ result: CaseResult) {
+    done += 1
+    let file = fileOfCase[result.index]
+    files[file].missing -= 1
+    switch result.outcome {
+    case .passed: files[file].passed += 1
+    case .failed:
+      failed += 1
+      files[file].failed += 1
+    case .skipped:
+      skipped += 1
+      files[file].skipped += 1
+    }
+    if isQuiet { return }
+    if isTerminal {
+      if result.outcome == .failed {
+        clear()
+        say("FAILED \(result.id)")
+      }
+      line(files[file].name)
+      return
+    }
+    while nextFile < files.count, files[nextFile].missing == 0 {
+      let file = files[nextFile]
+      let word = file.failed > 0 ? "FAIL" : file.passed > 0 ? "ok  " : "skip"
+      var counts = "\(file.passed) passed"
+      if file.failed > 0 { counts += ", \(file.failed) failed" }
+      if file.skipped > 0 { counts += ", \(file.skipped) skipped" }
+      say("\(word) \(file.name)  \(counts)")
+      nextFile += 1
+    }
+  }
+
+  func finish() { if isTerminal, !isQuiet { clear() } }
+
+  private func clear() { write("\r\u{1B}[K") }
+
+  private func line(_ file: String) {
+    var text = "[\(done)/\(total)]"
+    if failed > 0 { text += " \(failed) failed" }
+    if skipped > 0 { text += " \(skipped) skipped" }
+    write("\r\u{1B}[K\(text)  \(file.suffix(60))")
+  }
+
+  private func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+}

@@ -1,0 +1,106 @@
+import Conformance
+import Foundation
+
+/// What `simsan run` was told.
+struct RunOptions {
+  var paths: [String]
+  var seed: UInt64 = 1
+  var isVerified = false
+  var jobs: Int
+  var filters: [String]
+  var shard: (index: Int, count: Int)?
+  var listsOnly = false
+  var against: TargetURL?
+  var ring: String?
+  var junit: String?
+  var json: String?
+  var html: String?
+  var writesTAP = false
+  var reports = "reports"
+  /// The part of the cases that this process plays for another: `K/N` from 0.
+  var worker: (index: Int, count: Int)?
+  /// As a worker: only the cases behind this one.
+  var workerAfter = -1
+
+  init(_ arguments: Arguments) throws(UsageError) {
+    paths = arguments.operands.isEmpty ? ["scenarios"] : arguments.operands
+    seed = try arguments.number("--seed", in: 0...UInt64.max) ?? 1
+    isVerified = arguments.has("--verify")
+    jobs = try arguments.number("--jobs", in: 1...1024) ?? max(1, ProcessInfo.processInfo.activeProcessorCount)
+    filters = arguments.all("--filter")
+    shard = try Self.part(arguments, "--shard", from: 1)
+    worker = try Self.part(arguments, "--worker", from: 0)
+    workerAfter = try arguments.number("--after", in: -1...Int.max) ?? -1
+    listsOnly = arguments.has("--list")
+    if let text = arguments["--against"] { against = try TargetURL(text) }
+    ring = try arguments.word("--ring", among: ringNames)
+    junit = arguments["--junit"]
+    json = arguments["--json"]
+    html = arguments["--html"]
+    writesTAP = arguments.has("--tap")
+    reports = arguments["--reports"] ?? reports
+    if against != nil {
+      if isVerified { throw UsageError("--verify: expected the simulation; a real target does not repeat itself") }
+      jobs = 1
+    }
+  }
+
+  /// `I/N`, counted from `first`; the result is counted from 0.
+  private static func part(
+    _ arguments: Arguments, _ name: String, from first: Int
+  ) throws(UsageError) -> (index: Int, count: Int)? {
+    guard let text = arguments[name] else { return nil }
+    let parts = text.split(separator: "/").map { Int($0) }
+    guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, index >= first,
+      index < count + first
+    else {
+      throw UsageError("\(name): expected I/N with I from \(first) to \(first == 1 ? "N" : "N-1"), found \"\(text)\"")
+    }
+    return (index - first, count)
+  }
+
+  /// The suite that the options select.
+  func suite() throws(UsageError) -> Suite {
+    var suite = Suite(paths: paths)
+    if !suite.mistakes.isEmpty { throw UsageError(suite.mistakes.joined(separator: "\n")) }
+    for words in filters { suite.filter(words: words.split(separator: " ").map(String.init)) }
+    if let shard { suite.shard(shard.index, of: shard.count) }
+    if suite.caseCount == 0 {
+      let how = filters.isEmpty ? "" : " that contain \"\(filters.joined(separator: "\" and \""))\""
+      if shard == nil || !filters.isEmpty { throw UsageError("simsan run: expected cases\(how), found none") }
+    }
+    return suite
+  }
+}
+
+/// `iscsi://HOST[:PORT]/IQN[/LUN]`.
+struct TargetURL {
+  var text: String
+  var host: String
+  var port: UInt16
+  var iqn: String
+  var lun: Int
+
+  init(_ text: String) throws(UsageError) {
+    func wrong() -> UsageError {
+      UsageError("--against: expected iscsi://HOST[:PORT]/IQN/LUN, found \"\(text)\"")
+    }
+    self.text = text
+    guard text.hasPrefix("iscsi://") else { throw wrong() }
+    let parts = text.dropFirst("iscsi://".count).split(separator: "/", omittingEmptySubsequences: false)
+    guard (2...3).contains(parts.count), !parts[0].isEmpty, !parts[1].isEmpty else { throw wrong() }
+    var place = parts[0]
+    port = 3260
+    if let colon = place.lastIndex(of: ":"), !place.hasSuffix("]"),
+      place.first == "[" || place.count(where: { $0 == ":" }) == 1
+    {
+      guard let number = UInt16(place[place.index(after: colon)...]) else { throw wrong() }
+      port = number
+      place = place[..<colon]
+    }
+    host = place.first == "[" ? String(place.dropFirst().dropLast()) : String(place)
+    iqn = String(parts[1])
+    guard let lun = parts.count == 3 ? Int(parts[2]) : 0, (0...16383).contains(lun) else { throw wrong() }
+    self.lun = lun
+  }
+}

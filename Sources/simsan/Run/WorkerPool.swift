@@ -1,0 +1,129 @@
+import Conformance
+import Foundation
+
+/// Plays the cases of a run in processes of their own, so that one case that brings the program down fails alone.
+///
+/// Worker K of N plays the cases whose number leaves K when divided by N. On its standard output it says, a line each,
+/// what it begins (`begin 17`) and how it ended (a result as JSON). What becomes of a case does not depend on N.
+struct WorkerPool {
+  private let suite: Suite
+  private let options: RunOptions
+  private let count: Int
+
+  init(_ suite: Suite, _ options: RunOptions) {
+    self.suite = suite
+    self.options = options
+    count = min(options.jobs, suite.caseCount)
+  }
+
+  /// How long a worker may be silent, in seconds of real time, before it is taken for hung.
+  private static let silenceMax = 600.0
+
+  private final class Worker {
+    let process = Process()
+    let pipe = Pipe()
+    var buffer: [UInt8] = []
+    /// The case that it plays now, and those that it has still to play.
+    var current: Int?
+    var left: [Int]
+    var lastWord = Date()
+    var isOpen = true
+
+    init(left: [Int]) { self.left = left }
+  }
+
+  func run(_ progress: Progress) throws -> [CaseResult] {
+    var results = [CaseResult?](repeating: nil, count: suite.caseCount)
+    var workers = try (0..<count).map { try start($0, after: -1) }
+    while workers.contains(where: \.isOpen) {
+      let open = workers.indices.filter { workers[$0].isOpen }
+      var polled = open.map {
+        pollfd(fd: workers[$0].pipe.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
+      }
+      poll(&polled, nfds_t(polled.count), 1000)
+      for (place, index) in open.enumerated() {
+        let worker = workers[index]
+        if polled[place].revents != 0 {
+          let data = worker.pipe.fileHandleForReading.availableData
+          worker.lastWord = Date()
+          if data.isEmpty {
+            worker.isOpen = false
+            worker.process.waitUntilExit()
+          } else {
+            worker.buffer += data
+            for result in lines(of: worker, progress) {
+              results[result.index] = result
+              progress.ended(result)
+            }
+          }
+        } else if Date().timeIntervalSince(worker.lastWord) > Self.silenceMax {
+          worker.process.terminate()
+        }
+        if !worker.isOpen, let lost = worker.current ?? worker.left.first {
+          // It did not survive that case; another worker goes on behind it.
+          let status = worker.process.terminationReason == .uncaughtSignal ? "by signal" : "with status"
+          let result = suite.broken(
+            lost, seed: options.seed,
+            message: "the program ended \(status) \(worker.process.terminationStatus) while it played this case")
+          results[lost] = result
+          progress.ended(result)
+          let rest = worker.left.filter { $0 > lost }
+          if !rest.isEmpty { workers[index] = try start(lost % count, after: lost) }
+        }
+      }
+    }
+    return results.enumerated().map { index, result in
+      result ?? suite.broken(index, seed: options.seed, message: "no worker has played this case")
+    }
+  }
+
+  /// Starts the worker for a share of the cases, behind case `after`.
+  private func start(_ share: Int, after: Int) throws -> Worker {
+    let left = (0..<suite.caseCount).filter { $0 % count == share && $0 > after }
+    let worker = Worker(left: left)
+    worker.process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    var words = ["run", "--worker", "\(share)/\(count)", "--after", "\(after)", "--seed", "\(options.seed)"]
+    if options.isVerified { words.append("--verify") }
+    for filter in options.filters { words += ["--filter", filter] }
+    if let shard = options.shard { words += ["--shard", "\(shard.index + 1)/\(shard.count)"] }
+    worker.process.arguments = words + ["--"] + options.paths
+    worker.process.standardOutput = worker.pipe
+    do { try worker.process.run() } catch {
+      throw UsageError("simsan run: cannot start a process of itself: \(error.localizedDescription)")
+    }
+    // The writing end is the child's alone, so that its end is seen.
+    try? worker.pipe.fileHandleForWriting.close()
+    return worker
+  }
+
+  /// Takes the complete lines that a worker has said; the results among them.
+  private func lines(of worker: Worker, _ progress: Progress) -> [CaseResult] {
+    var found: [CaseResult] = []
+    while let end = worker.buffer.firstIndex(of: UInt8(ascii: "\n")) {
+      let line = Array(worker.buffer[..<end])
+      worker.buffer.removeFirst(end + 1)
+      if let number = Int(String(decoding: line, as: UTF8.self).dropFirst("begin ".count)),
+        line.starts(with: "begin ".utf8)
+      {
+        worker.current = number
+        progress.began(number)
+      } else if let result = try? JSONDecoder().decode(CaseResult.self, from: Data(line)) {
+        worker.current = nil
+        worker.left.removeAll { $0 == result.index }
+        found.append(result)
+      }
+    }
+    return found
+  }
+}
+
+/// Plays a share of the cases for another process.
+func playAsWorker(_ suite: Suite, _ options: RunOptions, _ share: (index: Int, count: Int), _ stage: Stage) {
+  let encoder = JSONEncoder()
+  func tell(_ data: Data) { FileHandle.standardOutput.write(data + Data("\n".utf8)) }
+  for index in 0..<suite.caseCount where index % share.count == share.index && index > options.workerAfter {
+    tell(Data("begin \(index)".utf8))
+    let result = play(suite, index, options, stage)
+    if let data = try? encoder.encode(result) { tell(data) }
+  }
+}
