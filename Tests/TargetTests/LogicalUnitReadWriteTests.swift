@@ -199,4 +199,14 @@ import Testing
     #expect(bench.finish(task).status == .good)
     #expect(bench.leakedBuffers == 0)
   }
+
+  @Test func whatNoMemoryWillEverHoldIsBusyAndDoesNotWaitForEver() {
+    let bench = LogicalUnitBench(blocks: 1 << 15) { $0.transferLengthMax = 16 << 20 }
+    var held: [Extent] = []
+    while let extent = bench.context.buffers.allocate(4096) { held.append(extent) }
+    #expect(bench.run(blockCDB(0x28, 0, 8193)).status == .busy)
+    let task = bench.submit(blockCDB(0x28, 0, 8192))
+    #expect(task.disposition == .starved)
+    _ = bench.leave(task)
+  }
 }

@@ -44,6 +44,14 @@ extension LogicalUnit {
     return fail(&command, sense)
   }
 
+  /// There is no memory of `length` bytes: the command waits for it, or ends with BUSY when there never will be.
+  func starved(_ command: inout Command, _ length: Int, _ context: borrowing Context) -> Disposition {
+    // A command that waits in vain would hold up all that wait behind it.
+    if length <= context.buffers.lengthMax / 4 { return .starved }
+    command.status = Status.busy.rawValue
+    return .finished
+  }
+
   /// RESERVATION CONFLICT.
   func conflict(_ command: inout Command) -> Disposition {
     command.status = Status.reservationConflict.rawValue

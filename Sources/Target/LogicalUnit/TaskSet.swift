@@ -143,7 +143,7 @@ struct TaskSet {
       entries[index].hasRange = false
       entries[index].waitsForRange = false
       if entry.isExclusive { exclusiveCount -= 1 }
-      if !rangeWaiters.isEmpty { wakeRangeWaiters(except: task) }
+      if !rangeWaiters.isEmpty { wakeRangeWaiters(entry) }
     }
     if entry.state == .dormant {
       dormantCount -= 1
@@ -159,9 +159,15 @@ struct TaskSet {
     }
   }
 
-  private mutating func wakeRangeWaiters(except task: TaskIndex) {
-    for waiter in rangeWaiters where waiter != task && entries[Int(waiter)].waitsForRange { ready.append(waiter) }
-    rangeWaiters.removeAll(keepingCapacity: true)
+  /// Lets those try again that may have waited for `gone`.
+  private mutating func wakeRangeWaiters(_ gone: Entry) {
+    rangeWaiters.removeAll { waiter in
+      let entry = entries[Int(waiter)]
+      guard entry.waitsForRange else { return true }
+      guard gone.lba < entry.end && entry.lba < gone.end else { return false }
+      ready.append(waiter)
+      return true
+    }
   }
 
   private mutating func releaseDormant() {

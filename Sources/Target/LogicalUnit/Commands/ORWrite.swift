@@ -33,7 +33,9 @@ extension LogicalUnit {
       guard tasks.lock(command.task, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
         return .blocked
       }
-      guard takeAuxiliary(&command, length(of: command), &context) else { return .starved }
+      guard takeAuxiliary(&command, length(of: command), &context) else {
+        return starved(&command, length(of: command), context)
+      }
       command.phase = Phase.reading
     case .medium(let error, let result):
       if command.phase == Phase.reading {

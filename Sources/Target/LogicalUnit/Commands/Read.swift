@@ -47,7 +47,7 @@ extension LogicalUnit {
       command.dataIn = context.zeroes.prefix(length)
       return good(&command)
     }
-    guard let buffer = context.buffers.allocate(length) else { return .starved }
+    guard let buffer = context.buffers.allocate(length) else { return starved(&command, length, context) }
     command.buffer = buffer
     if !hasMedium {
       copyOut(cdb.lba << blockShift, context.arena.bytes(buffer))
