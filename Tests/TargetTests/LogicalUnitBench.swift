@@ -180,16 +180,17 @@ final class LogicalUnitBench {
   private func move(_ extents: ArraySlice<Extent>, _ start: Int, writing: Bool) -> Int {
     var done = 0
     for extent in extents {
-      for index in 0..<extent.length where done < longestTransfer {
-        let memory = context.arena.bytes(extent)
-        if writing {
-          bytes[start + done] = memory[index]
-          holes[start + done] = false
-        } else {
-          memory[index] = bytes[start + done]
-        }
-        done += 1
+      let count = min(extent.length, longestTransfer - done)
+      guard count > 0 else { break }
+      let memory = UnsafeMutableRawBufferPointer(rebasing: context.arena.bytes(extent)[..<count])
+      let range = (start + done)..<(start + done + count)
+      if writing {
+        bytes.replaceSubrange(range, with: memory)
+        holes.replaceSubrange(range, with: repeatElement(false, count: count))
+      } else {
+        memory.copyBytes(from: bytes[range])
       }
+      done += count
     }
     return done
   }

@@ -55,6 +55,7 @@ private struct Draw: RandomNumberGenerator {
       $0.transferLengthMax = 64 << 10
     }
     var statuses: [UInt8: Int] = [:]
+    let noise = pattern(70_000)
     for _ in 0..<2000 {
       bench.context.operations.removeAll()
       bench.log = []
@@ -63,7 +64,7 @@ private struct Draw: RandomNumberGenerator {
       bench.failures =
         draw.below(4) == 0 ? [(kinds[draw.below(5)], Self.errors[draw.below(Self.errors.count)])] : []
       let task = bench.submit(
-        randomCDB(&draw), pattern(draw.below(3) == 0 ? draw.below(70_000) : 512 * draw.below(4), seed: draw.below(99)),
+        randomCDB(&draw), Array(noise.prefix(draw.below(3) == 0 ? draw.below(70_000) : 512 * draw.below(4))),
         nexus: NexusIndex(draw.below(2)), attribute: [.simple, .untagged, .ordered, .headOfQueue, .aca][draw.below(5)])
       var steps = 0
       while bench.step(task) {
