@@ -102,9 +102,9 @@ public final class InitiatorMachine: Machine {
     sessions[id.rawValue].cmdSN = number
   }
 
-  /// Sets the StatSN that the connection expects next, and so the ExpStatSN that it sends.
-  public func setExpStatSN(_ number: UInt32, on id: ConnectionID) throws(InitiatorError) {
-    try open(id).expStatSN = number
+  /// Sends this ExpStatSN in every PDU from now on, whatever arrives; with nil, again the right one.
+  public func setExpStatSN(_ number: UInt32?, on id: ConnectionID) throws(InitiatorError) {
+    try open(id).scriptedExpStatSN = number
   }
 
   /// Bytes of the arena in use; 0 when all connections are closed.

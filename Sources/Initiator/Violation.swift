@@ -102,6 +102,8 @@ public enum ViolationRule: String, Sendable, CaseIterable {
   case textMalformed = "text malformed"
   case illegalAnswer = "illegal answer"
   case textDoesNotEnd = "text does not end"
+  /// §13.9: a leading login of a normal session is told the portal group tag.
+  case portalGroupTagMissing = "portal group tag missing"
   case unansweredKey = "unanswered key"
   case unsolicitedAnswer = "unsolicited answer"
   case repeatedKey = "repeated key"

@@ -21,7 +21,7 @@ final class HandFedRing {
   /// Refuses connects with this.
   var connectError = RingError.none
 
-  /// The events so far that no call of ``expectEvent(_:)`` has gone past.
+  /// The events that no `take…` has taken out.
   var events: [InitiatorEvent] = []
 
   struct Socket {
@@ -146,27 +146,31 @@ final class HandFedRing {
 
   // MARK: Events
 
-  /// The rules that were broken so far, forgetting them.
+  /// Takes out what `pick` finds, and leaves the other events.
+  private func take<Value>(_ pick: (InitiatorEvent.Kind) -> Value?) -> [Value] {
+    let found = events.compactMap { pick($0.kind) }
+    events.removeAll { pick($0.kind) != nil }
+    return found
+  }
+
+  /// The rules that were broken since the last call.
   func takeViolations() -> [ViolationRule] {
-    defer { events = [] }
-    return events.compactMap { event in
-      if case .violation(let violation) = event.kind { violation.rule } else { nil }
+    take { kind in
+      if case .violation(let violation) = kind { violation.rule } else { nil }
     }
   }
 
-  /// The tasks that ended so far, forgetting them.
+  /// The tasks that ended since the last call.
   func takeResults() -> [TaskResult] {
-    defer { events = [] }
-    return events.compactMap { event in
-      if case .taskEnded(let result) = event.kind { result } else { nil }
+    take { kind in
+      if case .taskEnded(let result) = kind { result } else { nil }
     }
   }
 
-  /// The login that ended; nil when none did, or several.
+  /// The login that ended since the last call; nil when none did, or several.
   func takeLogin() -> LoginResult? {
-    defer { events = [] }
-    let results = events.compactMap { event in
-      if case .loginEnded(let result) = event.kind { result } else { nil as LoginResult? }
+    let results = take { kind in
+      if case .loginEnded(let result) = kind { result } else { nil as LoginResult? }
     }
     return results.count == 1 ? results[0] : nil
   }

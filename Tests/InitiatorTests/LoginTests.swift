@@ -284,6 +284,7 @@ import Testing
     ("MaxConnections", "2", .illegalAnswer), ("InitiatorName", "iqn.2026-11.example:b", .illegalAnswer),
     ("iSCSIProtocolLevel", "Reject", .unsolicitedAnswer), ("X-key", "NotUnderstood", .unsolicitedAnswer),
     ("MaxRecvDataSegmentLength", "16777216", .illegalAnswer), ("HeaderDigest", "None", .unansweredKey),
+    ("HeaderDigest", "None", .portalGroupTagMissing),
   ])
   func wrongAnswers(key: String, value: String, rule: ViolationRule) throws {
     var plan = LoginPlan()

@@ -275,4 +275,83 @@ import Testing
       try target.machine.execute(PlayedTarget.read(4), on: target.connection)
     }
   }
+
+  @Test func theScriptChoosesWhatItAcknowledges() throws {
+    let target = try PlayedTarget()
+    try target.machine.setExpStatSN(5, on: target.connection)
+    for _ in 0..<2 {
+      _ = try target.machine.ping(PingRequest(), on: target.connection)
+      let pdu = try #require(try target.takePDUs().first)
+      #expect(pdu.header.read { $0.expStatSN } == 5)
+      target.deliver(target.reply(.nopIn, to: pdu) { $0.targetTransferTag = reservedTag })
+    }
+    try target.machine.setExpStatSN(nil, on: target.connection)
+    _ = try target.machine.ping(PingRequest(), on: target.connection)
+    #expect(try target.takePDUs().first?.header.read { $0.expStatSN } == target.statSN)
+    #expect(target.ring.takeViolations() == [])
+  }
+
+  @Test func textsOfOneConnectionWaitForEachOther() throws {
+    let target = try PlayedTarget()
+    for _ in 0..<2 { _ = try target.machine.text(TextRequest(), on: target.connection) }
+    let first = try target.takePDUs()
+    #expect(first.count == 1)
+    target.deliver(target.reply(.textResponse, to: first[0]) { $0.targetTransferTag = reservedTag })
+    #expect(try target.takePDUs().map(\.opcode) == [.textRequest])
+    var pushy = TextRequest()
+    pushy.ignoresOthers = true
+    _ = try target.machine.text(pushy, on: target.connection)
+    #expect(try target.takePDUs().map(\.opcode) == [.textRequest])
+  }
+
+  /// At error recovery level 2 a read outlives its connection, and goes on where another one takes it over.
+  @Test func aReassignedReadGoesOn() throws {
+    let target = try PlayedTarget([KeyValue("ErrorRecoveryLevel", "2"), KeyValue("MaxConnections", "2")])
+    let (task, command) = try target.start(PlayedTarget.read(8))
+    target.deliver(target.dataIn(command, Array(pattern(8)[..<4]), isFinal: false))
+    target.ring.end(.connectionReset)
+    #expect(target.ring.takeResults().isEmpty)
+    let session = try #require(target.machine.status(of: target.connection)).session
+    #expect(target.machine.status(of: session)?.tasks == 1)
+
+    let second = target.machine.connect(to: PlayedTarget.address, in: session)
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.operationalKeys = []
+    plan.connectionID = 1
+    try target.machine.login(plan, on: second)
+    target.ring.run()
+    let login = try #require(try target.ring.takePDUs(on: 1).first)
+    target.ring.deliver(PlayedTarget.loginResponse(to: login, statSN: 500, expCmdSN: 2, maxCmdSN: 33), on: 1)
+    var management = TaskManagementRequest(.taskReassign)
+    management.task = task
+    _ = try target.machine.manage(management, on: second)
+    target.ring.run()
+    let reassign = try #require(try target.ring.takePDUs(on: 1).first)
+    #expect(reassign.header.read { $0.expDataSN } == 1)
+    #expect(reassign.header.read { $0.referencedTaskTag } == command.header.read { $0.initiatorTaskTag })
+    target.statSN = 501
+    target.ring.deliver(target.reply(.taskManagementResponse, to: reassign), on: 1)
+    target.ring.deliver(target.dataIn(command, Array(pattern(8)[4...]), at: 4, number: 1, status: 0), on: 1)
+    let results = target.ring.takeResults()
+    #expect(results.last?.task == task)
+    guard case .command(let outcome) = results.last?.outcome else { return #expect(Bool(false)) }
+    #expect(outcome.dataIn == pattern(8))
+    #expect(target.ring.takeViolations() == [])
+  }
+
+  @Test func whatAScriptAsksForAgainMayRepeat() throws {
+    let target = try PlayedTarget([KeyValue("ErrorRecoveryLevel", "1")])
+    let (_, command) = try target.start(PlayedTarget.read(8))
+    let first = target.dataIn(command, Array(pattern(8)[..<4]), isFinal: false)
+    target.deliver(first)
+    var snack = PDUTemplate(.snackRequest)
+    snack.overrides = [
+      FieldOverride("itt", UInt64(command.header.read { $0.initiatorTaskTag })), FieldOverride("runlength", 1),
+    ]
+    try target.machine.send(snack, on: target.connection)
+    target.deliver(first, target.dataIn(command, Array(pattern(8)[4...]), at: 4, number: 1, status: 0))
+    #expect(target.ring.takeResults().count == 1)
+    #expect(target.ring.takeViolations() == [])
+  }
 }

@@ -14,9 +14,11 @@ public struct HeaderLayout: Sendable {
   public let hasConstantBit: Bool
 
   /// The layout of `opcode`.
-  public static func of(_ opcode: Opcode) -> HeaderLayout {
-    // The table is in the order of the opcodes' cases, and has one of each.
-    table.first { $0.opcode == opcode } ?? table[0]
+  public static func of(_ opcode: Opcode) -> HeaderLayout { byOpcode[Int(opcode.rawValue)] }
+
+  /// By the opcode's value, which is below 64. What is no opcode has the layout of a NOP-Out.
+  private static let byOpcode: [HeaderLayout] = (0..<64).map { value in
+    table.first { $0.opcode.rawValue == value } ?? table[0]
   }
 
   /// The field called `name`; nil when this PDU has none.

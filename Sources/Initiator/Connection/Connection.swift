@@ -58,6 +58,10 @@ final class Connection {
   /// The StatSN that is expected next.
   var expStatSN: UInt32 = 0
   var knowsStatSN = false
+  /// What a script sends in its place.
+  var scriptedExpStatSN: UInt32?
+  /// Numbers may repeat or be missing: a PDU was damaged, or a script asked for one again.
+  var numbersAreLoose = false
   /// The last window that this connection brought.
   var lastExpCmdSN: UInt32?
   var lastMaxCmdSN: UInt32?
@@ -97,6 +101,9 @@ final class Connection {
     case .closing, .closed: false
     }
   }
+
+  /// The ExpStatSN to send.
+  var acknowledgedStatSN: UInt32 { scriptedExpStatSN ?? expStatSN }
 
   var hasQueued: Bool { queueHead < queue.count }
 }

@@ -36,7 +36,8 @@ extension InitiatorMachine {
     if framed.dataDigestIsWrong {
       violation(.dataDigestError, on: connection, "the digest does not match", pdu)
       // Without recovery within the connection, what was lost cannot be asked for again.
-      if connection.parameters.errorRecoveryLevel == 0 { fail(connection, .framingLost) }
+      if connection.parameters.errorRecoveryLevel == 0 { return fail(connection, .framingLost) }
+      noteLoss(pdu.header, on: connection)
       return
     }
     checkForm(framed, opcode, on: connection)
@@ -116,7 +117,7 @@ extension InitiatorMachine {
       advances = true
     default: advances = true
     }
-    if connection.knowsStatSN, statSN != connection.expStatSN {
+    if connection.knowsStatSN, !connection.numbersAreLoose, statSN != connection.expStatSN {
       violation(.statSNOutOfOrder, on: connection, "StatSN \(statSN), expected \(connection.expStatSN)", pdu)
     }
     if advances {
@@ -152,6 +153,13 @@ extension InitiatorMachine {
     }
     connection.lastExpCmdSN = connection.lastExpCmdSN.map { SerialNumber.later($0, expCmdSN) } ?? expCmdSN
     connection.lastMaxCmdSN = connection.lastMaxCmdSN.map { SerialNumber.later($0, maxCmdSN) } ?? maxCmdSN
+  }
+
+  /// A PDU of this header is missing, or was asked for again: its task's numbers, and the connection's, prove nothing.
+  func noteLoss(_ header: BasicHeader, on connection: Connection) {
+    connection.numbersAreLoose = true
+    let tag = header.read { $0.initiatorTaskTag }
+    if let slot = connection.session.slot(tag: tag) { connection.session.slots[slot]?.wasRecovered = true }
   }
 
   /// The slot of the task that a response belongs to; tells it when there is none.

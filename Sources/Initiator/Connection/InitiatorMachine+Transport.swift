@@ -301,6 +301,8 @@ extension InitiatorMachine {
     connection.phase = .closed
     connection.queue = []
     connection.queueHead = 0
+    connection.framer = PDUFramer()
+    connection.negotiation = Negotiation()
     live.removeAll { $0 == connection.id }
   }
 

@@ -94,7 +94,7 @@ extension InitiatorMachine {
       header.connectionID = connection.number
       header.initiatorTaskTag = connection.negotiation.tag
       header.cmdSN = session.cmdSN
-      header.expStatSN = connection.expStatSN
+      header.expStatSN = connection.acknowledgedStatSN
     }
     // The names were checked when the plan was taken.
     try? pdu.apply(driver.plan.overrides[driver.requestCount] ?? [])

@@ -103,6 +103,11 @@ extension InitiatorMachine {
     for key in connection.negotiation.unanswered {
       violation(.unansweredKey, on: connection, "\(key) was offered and not answered", pdu)
     }
+    if !session.isEstablished, !connection.negotiation.isDiscovery,
+      !connection.negotiation.received.contains(where: { $0.key == "TargetPortalGroupTag" })
+    {
+      violation(.portalGroupTagMissing, on: connection, "no TargetPortalGroupTag in the login", pdu)
+    }
     var start = NegotiatedParameters()
     if session.isEstablished { start = session.parameters }
     connection.parameters = connection.negotiation.outcome(from: start)

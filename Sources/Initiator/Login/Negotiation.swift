@@ -53,6 +53,9 @@ struct Negotiation {
     return (records[place].pair.value, place)
   }
 
+  /// True when the initiator has asked for a discovery session.
+  var isDiscovery: Bool { last(Key.sessionType.name, ours: true)?.value == "Discovery" }
+
   /// True when the initiator has offered or declared the key.
   func hasOffered(_ key: String) -> Bool { last(key, ours: true) != nil }
 
@@ -86,7 +89,7 @@ struct Negotiation {
   /// - Parameter start: The defaults, or, of an added connection, what holds for its session.
   func outcome(from start: NegotiatedParameters) -> NegotiatedParameters {
     var result = start
-    result.sessionType = last(Key.sessionType.name, ours: true)?.value == "Discovery" ? .discovery : start.sessionType
+    result.sessionType = isDiscovery ? .discovery : start.sessionType
     result.maxConnections = agreedNumber(.maxConnections, start.maxConnections)
     result.initialR2T = agreedBoolean(.initialR2T, start.initialR2T)
     result.immediateData = agreedBoolean(.immediateData, start.immediateData)

@@ -23,7 +23,7 @@ extension InitiatorMachine {
     let session = connection.session
     let hasCmdSN = opcode?.hasCmdSN ?? false
     if hasCmdSN { pdu.header.write { $0.cmdSN = session.cmdSN } }
-    if opcode?.isFromInitiator ?? true { pdu.header.write { $0.expStatSN = connection.expStatSN } }
+    if opcode?.isFromInitiator ?? true { pdu.header.write { $0.expStatSN = connection.acknowledgedStatSN } }
     try pdu.apply(template.overrides)
     let (tag, number, isImmediate) = pdu.header.read { ($0.initiatorTaskTag, $0.cmdSN, $0.isImmediate) }
     if hasCmdSN, !isImmediate {
@@ -34,6 +34,7 @@ extension InitiatorMachine {
       }
     }
     session.noteScriptedTag(tag)
+    if opcode == .snackRequest { noteLoss(pdu.header, on: connection) }
     transmit(pdu, template.wire, on: connection)
     return SentPDU(pdu: pdu, initiatorTaskTag: tag, cmdSN: hasCmdSN ? number : 0)
   }

@@ -85,7 +85,7 @@ extension InitiatorMachine {
       header.lun = lun
       header.initiatorTaskTag = reservedTag
       header.targetTransferTag = tag
-      header.expStatSN = connection.expStatSN
+      header.expStatSN = connection.acknowledgedStatSN
       header.begRun = state.nextDataSN
     }
     transmit(snack, WireOptions(), on: connection)

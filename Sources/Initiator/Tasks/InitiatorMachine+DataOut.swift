@@ -34,7 +34,7 @@ extension InitiatorMachine {
         header.lun = burst.lun
         header.initiatorTaskTag = tag
         header.targetTransferTag = burst.tag
-        header.expStatSN = connection.expStatSN
+        header.expStatSN = connection.acknowledgedStatSN
         header.dataSN = UInt32(truncatingIfNeeded: index)
         header.bufferOffset = UInt32(truncatingIfNeeded: offset)
       }

@@ -46,7 +46,7 @@ extension InitiatorMachine {
       header.initiatorTaskTag = reservedTag
       header.targetTransferTag = transferTag
       header.cmdSN = connection.session.cmdSN
-      header.expStatSN = connection.expStatSN
+      header.expStatSN = connection.acknowledgedStatSN
     }
     transmit(answer, WireOptions(), on: connection)
   }

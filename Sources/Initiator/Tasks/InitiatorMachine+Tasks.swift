@@ -50,7 +50,7 @@ extension InitiatorMachine {
     guard let slot = connection.session.slot(of: task), var pdu = connection.session.slots[slot]?.firstPDU else {
       throw .noSuchTask
     }
-    pdu.header.write { $0.expStatSN = connection.expStatSN }
+    pdu.header.write { $0.expStatSN = connection.acknowledgedStatSN }
     transmit(pdu, WireOptions(), on: connection)
   }
 
@@ -145,7 +145,7 @@ extension InitiatorMachine {
       header.initiatorTaskTag = task.tag
       header.isImmediate = task.isImmediate
       header.cmdSN = session.cmdSN
-      header.expStatSN = connection.expStatSN
+      header.expStatSN = connection.acknowledgedStatSN
     }
     // The names of the fields were checked when the task was taken.
     try? pdu.apply(overrides)
