@@ -24,7 +24,9 @@ extension Player {
     let running = simulation.programs.filter { $0.machine != nil }
     while now < end, failures.isEmpty {
       collectEvents()
-      if running.allSatisfy({ isAtRest($0) }), connections.allSatisfy(\.isGone) { break }
+      // The last events of a connection come before the last completions of its operations.
+      let areDriversAtRest = playground.drivers.allSatisfy { $0.machine.bytesInUse == 0 }
+      if running.allSatisfy({ isAtRest($0) }), connections.allSatisfy(\.isGone), areDriversAtRest { break }
       playground.advance(until: end)
     }
     guard failures.isEmpty else { return }

@@ -1,0 +1,27 @@
+scenario {
+  title = "A LUN that is not there is answered by the device server, for every form of a LUN",
+  covers = { "ISCSI-PDU-016", "IOP-43" },
+  matrix = { lun = { 1, 255, 256, 16383 } },
+  play = function(t, case)
+    local s = t:login {}
+    expect(s:test_unit_ready { lun = case.lun }):check_condition("ILLEGAL REQUEST", "LOGICAL UNIT NOT SUPPORTED")
+    expect(s:read { lun = case.lun, lba = 0, blocks = 1 }):check_condition("ILLEGAL REQUEST", "LOGICAL UNIT NOT SUPPORTED")
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "LUN 0 is the same unit in peripheral and in flat space addressing",
+  covers = { "ISCSI-PDU-016" },
+  play = function(t)
+    local s = t:login {}
+    local data = random.bytes("block", 512)
+    expect(s:write { lba = 3, blocks = 1, data = data }):good()
+    for _, raw in ipairs { 0x0000000000000000, 0x4000000000000000 } do
+      s:send(pdu.scsi_command {
+        lun_raw = raw, read = true, expected_data_transfer_length = 512, cdb = cdb.read10 { lba = 3, blocks = 1 },
+      })
+      expect(s:receive { opcode = "data-in" }.data):equals(data)
+    end
+  end,
+}
