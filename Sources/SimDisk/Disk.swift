@@ -28,7 +28,7 @@ public struct DiskOptions: Hashable, Sendable {
   public var isCached = true
 
   /// How many bytes the volatile cache holds; older ones are written back by themselves.
-  public var cacheLength: UInt64 = 32 << 20
+  public var cacheLength: UInt64 = 8 << 20
 
   /// The time of a read or a write, without its transfer.
   public var latency: Interval = .microseconds(60)

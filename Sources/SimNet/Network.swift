@@ -323,6 +323,19 @@ public final class Network {
         second: second))
   }
 
+  /// An event of the network in words.
+  public func describe(kind: UInt8, slot: UInt32, _ first: UInt64, _ second: UInt64) -> String {
+    guard let kind = EventKind(rawValue: kind) else { return "event \(kind)" }
+    let length = second & ~(1 << 63)
+    switch kind {
+    case .segment: return "segment of \(length) bytes from position \(first) arrives, stream \(slot)"
+    case .acknowledgement: return "acknowledgement of position \(first), window up to \(length), stream \(slot)"
+    case .retransmit, .pump: return "\(kind) timer of stream \(slot)"
+    case .connectionRequest, .connectionAnswer, .connectionRefused, .connectionUnreachable, .connectionTimer, .reset:
+      return "\(kind), socket \(slot)"
+    }
+  }
+
   /// Handles an event that the network scheduled.
   public func handle(_ event: Event) {
     guard let kind = EventKind(rawValue: event.kind) else { return }

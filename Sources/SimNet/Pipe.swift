@@ -15,6 +15,10 @@ struct Pipe {
   /// The circle; its length is a power of two, and it stays with the slot.
   var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
+  /// The position whose byte lies at the start of the circle. A stream that is drained begins there again, so that few
+  /// pages of it are ever touched.
+  private var origin: UInt64 = 0
+
   var sender = SocketID.none
   var receiver = SocketID.none
 
@@ -94,9 +98,15 @@ struct Pipe {
     isLive = true
   }
 
+  /// Where the byte at `position` lies.
+  private func place(_ position: UInt64) -> Int {
+    Int(truncatingIfNeeded: position &- origin) & (storage.count - 1)
+  }
+
   /// Copies bytes in at `written`. The caller has checked the room.
   mutating func append(_ bytes: UnsafeRawBufferPointer) {
-    let start = Int(truncatingIfNeeded: written) & (storage.count - 1)
+    if read == written { origin = written }
+    let start = place(written)
     let first = min(bytes.count, storage.count - start)
     UnsafeMutableRawBufferPointer(rebasing: storage[start..<start + first])
       .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<first]))
@@ -108,7 +118,7 @@ struct Pipe {
 
   /// Copies bytes out at `read`. The caller has checked that they are there.
   mutating func remove(into bytes: UnsafeMutableRawBufferPointer) {
-    let start = Int(truncatingIfNeeded: read) & (storage.count - 1)
+    let start = place(read)
     let first = min(bytes.count, storage.count - start)
     bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: storage[start..<start + first]))
     if first < bytes.count {
@@ -120,7 +130,6 @@ struct Pipe {
 
   /// Inverts one bit of the byte at `position`.
   func flip(_ position: UInt64, bit: UInt8) {
-    let index = Int(truncatingIfNeeded: position) & (storage.count - 1)
-    storage[index] ^= 1 << (bit & 7)
+    storage[place(position)] ^= 1 << (bit & 7)
   }
 }

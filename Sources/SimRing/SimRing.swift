@@ -114,17 +114,19 @@ public final class SimRing: Ring {
   }
 
   public func submit(_ batch: inout Operations) {
-    let items = batch.items
-    let addresses = batch.addresses
-    batch.extents.withUnsafeBufferPointer { extents in
-      for operation in items {
-        let first = Int(operation.firstExtent)
-        let own = UnsafeBufferPointer(rebasing: extents[first..<first + Int(operation.extentCount)])
-        begin(operation, own, addresses)
-      }
-    }
+    // The batch keeps its storage only while nobody else holds on to it.
+    for index in batch.items.indices { begin(batch.items[index], in: batch) }
     batch.removeAll()
     world.deliverSignals()
+  }
+
+  private func begin(_ operation: Operation, in batch: borrowing Operations) {
+    let addresses = batch.addresses
+    let first = Int(operation.firstExtent)
+    let end = first + Int(operation.extentCount)
+    batch.extents.withUnsafeBufferPointer {
+      begin(operation, UnsafeBufferPointer(rebasing: $0[first..<end]), addresses)
+    }
   }
 
   public func reap(into completions: inout [Completion], until deadline: Instant) {

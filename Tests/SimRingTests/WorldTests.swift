@@ -177,6 +177,10 @@ import Testing
     let number = try #require(Trace.firstDifferentRecord(left, right))
     #expect(left[number]?.time == right[number]?.time)
     #expect(left[number]?.payload != right[number]?.payload)
+    let world = World(seed: 0)
+    let text = try [world.describe(#require(left[number])), world.describe(#require(right[number]))]
+    #expect(text[0] != text[1])
+    #expect(text[0].contains("receive of token"), "\(text[0])")
   }
 }
 
