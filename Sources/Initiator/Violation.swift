@@ -68,6 +68,8 @@ public enum ViolationRule: String, Sendable, CaseIterable {
   case dataBeyondLength = "data beyond length"
   /// A sequence of Data-In is longer than MaxBurstLength.
   case burstTooLong = "burst too long"
+  /// The status came in a SCSI Response before a Data-In with F.
+  case sequenceNotEnded = "sequence not ended"
   /// S without F.
   case statusWithoutFinal = "status without final"
   /// A status that needs a SCSI Response came in a Data-In.

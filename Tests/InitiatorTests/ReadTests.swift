@@ -133,6 +133,11 @@ import Testing
       (.r2tUnexpected, { [$0.readyToTransfer($1, offset: 0, length: 512)] }),
       (.senseMalformed, { [$0.reply(.scsiResponse, to: $1, data: [0, 9, 1]) { $0.status = 2 }] }),
       (.senseMalformed, { [$0.reply(.scsiResponse, to: $1, data: [0]) { $0.status = 2 }] }),
+      (.senseMalformed, { [$0.reply(.scsiResponse, to: $1) { $0.status = 2 }] }),
+      (
+        .sequenceNotEnded,
+        { [$0.dataIn($1, pattern(1024), isFinal: false), $0.reply(.scsiResponse, to: $1) { $0.expDataSN = 1 }] }
+      ),
       (.undefinedCode, { [$0.reply(.scsiResponse, to: $1) { $0.response = 2 }] }),
       (.constantBitMissing, { [$0.reply(.scsiResponse, to: $1) { $0.isFinal = false }] }),
       (.unexpectedOpcode, { target, _ in [target.reply(.nopOut)] }),

@@ -152,6 +152,7 @@ import Testing
         .r2tOutOfOrder,
         { [$0.readyToTransfer($1, offset: 1024, length: 8), $0.readyToTransfer($1, offset: 0, length: 8, number: 1)] }
       ),
+      (.residualWrong, { [$0.reply(.scsiResponse, to: $1)] }),
       (.statSNOutOfOrder, { [$0.readyToTransfer($1, offset: 0, length: 10) { $0.statSN &-= 1 }] }),
       (
         .dataSegmentMalformed,
@@ -180,5 +181,13 @@ import Testing
     ]
     target.ring.deliver(both.flatMap { $0.encoded() })
     #expect(target.ring.takeViolations() == [.r2tTooMany])
+  }
+
+  @Test func dataThatWereSentUnaskedAreNotAskedForAgain() throws {
+    let target = try PlayedTarget()
+    let (_, command) = try target.start(PlayedTarget.write(pattern(10_000)))
+    #expect(command.data.count == 8192)
+    target.deliver(target.readyToTransfer(command, offset: 4096, length: 100))
+    #expect(target.ring.takeViolations() == [.r2tOutOfOrder])
   }
 }

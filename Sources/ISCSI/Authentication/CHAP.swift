@@ -3,13 +3,14 @@ public enum CHAPAlgorithm: Int, Sendable, CaseIterable {
   case md5 = 5
   case sha1 = 6
   case sha256 = 7
+  case sha3 = 8
 
   /// The length of a response in bytes.
   public var responseLength: Int {
     switch self {
     case .md5: 16
     case .sha1: 20
-    case .sha256: 32
+    case .sha256, .sha3: 32
     }
   }
 
@@ -20,6 +21,7 @@ public enum CHAPAlgorithm: Int, Sendable, CaseIterable {
     case .md5: MessageDigest.md5(message)
     case .sha1: MessageDigest.sha1(message)
     case .sha256: MessageDigest.sha256(message)
+    case .sha3: MessageDigest.sha3(message)
     }
   }
 

@@ -70,7 +70,7 @@ final class Session {
     guard let task = slots[slot] else { return nil }
     slots[slot] = nil
     freeSlots.append(slot)
-    if !task.isSent { waiting.removeAll { $0 == slot } }
+    if !waiting.isEmpty { waiting.removeAll { $0 == slot } }
     return task
   }
 

@@ -39,6 +39,7 @@ extension InitiatorMachine {
       state.expectedDataOut = header.isWrite ? Int(header.expectedDataTransferLength) : 0
     }
     state.sentLength = immediate
+    state.nextR2TOffset = request.isCorrect ? unsolicited : 0
     session.slots[slot]?.kind = .command(state)
     if unsolicited > immediate {
       sendBurst(
@@ -82,6 +83,13 @@ extension InitiatorMachine {
       violation(.undefinedCode, on: connection, "response \(outcome.response)", pdu)
     }
     takeSense(pdu, into: &outcome, on: connection)
+    // RFC 7143 §11.4.7: sense data always come with the status.
+    if outcome.status == 0x02, outcome.sense.isEmpty, outcome.response == 0 {
+      violation(.senseMalformed, on: connection, "CHECK CONDITION without sense data", pdu)
+    }
+    if state.burstLength > 0, !task.wasRecovered {
+      violation(.sequenceNotEnded, on: connection, "the last Data-In had no F", pdu)
+    }
     let expDataSN = pdu.header.read { $0.expDataSN }
     // §11.4.8 counts R2Ts as well, and wants zero where there was no Data-In: of a write, both are right.
     let counted = state.isRead ? state.nextDataSN &+ state.nextR2TSN : state.nextR2TSN
@@ -132,6 +140,12 @@ extension InitiatorMachine {
     }
     if state.isWrite, outcome.isUnderflow, count > state.expectedDataOut {
       violation(.residualWrong, on: connection, "residual count \(count) of \(state.expectedDataOut)", pdu)
+    }
+    if state.isWrite, !state.isRead, outcome.status == 0, !outcome.isUnderflow, state.request.isCorrect,
+      state.sentLength < state.expectedDataOut
+    {
+      let missing = state.expectedDataOut - state.sentLength
+      violation(.residualWrong, on: connection, "\(missing) bytes were not asked for, and U is not set", pdu)
     }
     guard state.isRead, !state.isWrite else { return }
     let missing = state.expectedLength - state.received
