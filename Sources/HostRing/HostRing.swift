@@ -1,1 +1,54 @@
-// Placeholder of the first commit; the room is filled next.
+import CHost
+import Glibc
+import Ring
+
+/// A ring on the real world: sockets, files and block devices, and the monotonic clock.
+public protocol HostRing: Ring {
+  /// What messages to this ring's machine are posted to.
+  var machine: MachineID { get }
+
+  /// What it has done so far.
+  var counters: HostRingCounters { get }
+
+  /// Opens a regular file or a block device as a medium of a fixed size: what it has now.
+  ///
+  /// - Parameters:
+  ///   - readOnly: Refuse every kind of write.
+  ///   - direct: Bypass the page cache (O_DIRECT). Offsets, lengths and memory must then meet the alignment.
+  func openMedium(
+    path: String, readOnly: Bool, direct: Bool
+  ) throws(MediumError) -> (handle: Handle, info: MediumInfo)
+
+  /// Has ``Ring/reap(into:until:)`` return at once, now or the next time. May be called on any thread.
+  func interrupt()
+
+  /// What ``interrupt()`` writes to: an eventfd, for signal handlers, which can do no more.
+  var interruptDescriptor: Int32 { get }
+}
+
+/// The two ways into the kernel.
+public enum HostRingKind: String, Sendable, CaseIterable {
+  case ioUring = "io_uring"
+  case epoll = "epoll"
+}
+
+/// Makes host rings.
+public enum HostRings {
+  /// A ring of `kind`; without one, io_uring where the kernel allows it, else epoll with libaio.
+  ///
+  /// An io_uring belongs to the thread that makes it.
+  public static func make(_ kind: HostRingKind? = nil, arena: Arena) throws(HostRingError) -> any HostRing {
+    switch kind {
+    case .ioUring: return try IOUringRing(arena: arena)
+    case .epoll: return try EpollRing(arena: arena)
+    case nil:
+      if let ring = try? IOUringRing(arena: arena) { return ring }
+      return try EpollRing(arena: arena)
+    }
+  }
+
+  /// Whether the kernel allows rings of that kind to this process.
+  public static func allows(_ kind: HostRingKind) -> Bool {
+    (try? make(kind, arena: Arena(capacity: Arena.pageLength))) != nil
+  }
+}

@@ -82,6 +82,9 @@ public struct Operation: Sendable {
   /// `discard`, `writeZeroes`: the number of bytes.
   public var length: UInt64 = 0
 
+  /// A cancel of nothing: what a slot for operations holds before its first use.
+  public static let none = Operation(kind: .cancel, token: Token(0), handle: .none)
+
   @inlinable
   init(kind: Kind, token: Token, handle: Handle) {
     self.kind = kind

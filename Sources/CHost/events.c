@@ -1,0 +1,84 @@
+#define _GNU_SOURCE
+#include "simsan_host.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+int simsan_epoll_create(void) {
+  int fd = epoll_create1(EPOLL_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
+int simsan_epoll_add(int epoll, int fd, uint32_t events, int edge, uint64_t data) {
+  struct epoll_event event = {.events = events | (edge ? EPOLLET : 0), .data.u64 = data};
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+int simsan_epoll_remove(int epoll, int fd) { return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) ? -errno : 0; }
+
+int simsan_epoll_wait(int epoll, struct simsan_event *events, int count, int64_t nanoseconds) {
+  struct epoll_event found[64];
+  if (count > 64) count = 64;
+  int n;
+  if (nanoseconds <= 0) {
+    n = epoll_wait(epoll, found, count, nanoseconds < 0 ? -1 : 0);
+  } else {
+    struct timespec wait = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+    n = epoll_pwait2(epoll, found, count, &wait, NULL);
+    // A kernel before 5.11: whole milliseconds.
+    if (n < 0 && errno == ENOSYS) n = epoll_wait(epoll, found, count, (int)((nanoseconds + 999999) / 1000000));
+  }
+  if (n < 0) return -errno;
+  for (int i = 0; i < n; i++) {
+    events[i].data = found[i].data.u64;
+    events[i].events = found[i].events;
+  }
+  return n;
+}
+
+int simsan_eventfd(void) {
+  int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
+int simsan_eventfd_signal(int fd) {
+  uint64_t one = 1;
+  return write(fd, &one, sizeof one) < 0 ? -errno : 0;
+}
+
+int simsan_eventfd_drain(int fd) {
+  uint64_t count;
+  return read(fd, &count, sizeof count) < 0 ? -errno : 0;
+}
+
+uint64_t simsan_monotonic_nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static volatile sig_atomic_t stop_eventfd = -1;
+static volatile sig_atomic_t stop_asked = 0;
+
+static void on_signal(int number) {
+  (void)number;
+  int error = errno;
+  int fd = (int)stop_eventfd;
+  stop_asked = 1;
+  if (fd >= 0) simsan_eventfd_signal(fd);
+  errno = error;
+}
+
+int simsan_stop_on_signals(int eventfd) {
+  struct sigaction action = {.sa_handler = eventfd < 0 ? SIG_DFL : on_signal, .sa_flags = SA_RESTART};
+  stop_eventfd = eventfd;
+  stop_asked = 0;
+  if (sigaction(SIGINT, &action, NULL) || sigaction(SIGTERM, &action, NULL)) return -errno;
+  return 0;
+}
+
+int simsan_stop_was_asked(void) { return (int)stop_asked; }

@@ -1,0 +1,71 @@
+#define _GNU_SOURCE
+#include "simsan_host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int simsan_open_medium(const char *path, int read_only, int direct, struct simsan_medium *medium) {
+  int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | (direct ? O_DIRECT : 0));
+  if (fd < 0) return -errno;
+  struct stat status;
+  int error = 0;
+  if (fstat(fd, &status)) {
+    error = -errno;
+  } else if (S_ISREG(status.st_mode)) {
+    medium->size = (uint64_t)status.st_size;
+    medium->alignment = direct ? 4096 : 1;
+    medium->is_block_device = 0;
+  } else if (S_ISBLK(status.st_mode)) {
+    int block = 512;
+    medium->is_block_device = 1;
+    if (ioctl(fd, BLKGETSIZE64, &medium->size) || ioctl(fd, BLKSSZGET, &block)) error = -errno;
+    medium->alignment = direct ? (uint32_t)block : 1;
+  } else {
+    error = S_ISDIR(status.st_mode) ? -EISDIR : -ENODEV;
+  }
+#ifdef STATX_DIOALIGN
+  struct statx extended;
+  if (!error && direct && !medium->is_block_device &&
+      !statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &extended) && (extended.stx_mask & STATX_DIOALIGN) &&
+      extended.stx_dio_offset_align)
+    medium->alignment = extended.stx_dio_offset_align;
+#else
+  // Headers before Linux 6.1 do not name it: 512 is what file systems on usual disks take.
+  if (!error && direct && !medium->is_block_device) medium->alignment = 512;
+#endif
+  if (error) {
+    close(fd);
+    return error;
+  }
+  return fd;
+}
+
+int simsan_flush_data(int fd) { return fdatasync(fd) ? -errno : 0; }
+
+int simsan_discard(int fd, uint32_t is_block_device, uint64_t offset, uint64_t length) {
+  uint64_t range[2] = {offset, length};
+  // A discarded block device need not read as zeroes; BLKZEROOUT gives storage back where the device can.
+  if (is_block_device) return ioctl(fd, BLKZEROOUT, range) ? -errno : 0;
+  return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length) ? -errno : 0;
+}
+
+int simsan_write_zeroes(int fd, uint32_t is_block_device, uint64_t offset, uint64_t length) {
+  uint64_t range[2] = {offset, length};
+  if (is_block_device) return ioctl(fd, BLKZEROOUT, range) ? -errno : 0;
+  return fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length) ? -errno : 0;
+}
+
+int64_t simsan_seek(int fd, uint64_t offset, int hole) {
+  off_t found = lseek(fd, (off_t)offset, hole ? SEEK_HOLE : SEEK_DATA);
+  return found < 0 ? -errno : found;
+}
+
+long simsan_pwrite(int fd, const void *bytes, size_t length, uint64_t offset) {
+  ssize_t n = pwrite(fd, bytes, length, (off_t)offset);
+  return n < 0 ? -errno : n;
+}

@@ -1,1 +1,0 @@
-#include "simsan_host.h"

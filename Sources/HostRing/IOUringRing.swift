@@ -1,0 +1,372 @@
+import CHost
+import Glibc
+import Ring
+
+/// The real world by io_uring: one system call a turn submits everything, waits, and brings what has completed.
+public final class IOUringRing: HostRing {
+  private let core: HostCore
+  private let uring: OpaquePointer
+  private var requests = RequestTable()
+  private var completed: [simsan_uring_completion]
+
+  private static let entries: UInt32 = 1024
+  /// User data of requests whose completion nobody waits for.
+  private static let unattended = UInt64.max
+  private static let inboxMark = UInt64.max - 1
+
+  /// - Parameter arena: The memory of the machine that it serves.
+  public init(arena: Arena) throws(HostRingError) {
+    var error: Int32 = 0
+    guard let uring = simsan_uring_create(Self.entries, &error) else { throw HostRingError("io_uring", error) }
+    self.uring = uring
+    core = HostCore(arena: arena, blocks: true)
+    completed = Array(repeating: simsan_uring_completion(), count: 512)
+    watchInbox()
+  }
+
+  deinit { simsan_uring_destroy(uring) }
+
+  public var now: Instant { core.now }
+  public var machine: MachineID { core.machine }
+  public var counters: HostRingCounters { core.counters }
+  public func interrupt() { simsan_eventfd_signal(core.inbox.eventfd) }
+  public var interruptDescriptor: Int32 { core.inbox.eventfd }
+
+  public func listen(
+    at address: SocketAddress, backlog: Int
+  ) throws(RingError) -> (listener: Handle, address: SocketAddress) {
+    let (_, handle, bound) = try core.listen(address, backlog)
+    return (handle, bound)
+  }
+
+  public func openMedium(
+    path: String, readOnly: Bool, direct: Bool
+  ) throws(MediumError) -> (handle: Handle, info: MediumInfo) {
+    try core.openMedium(path: path, readOnly: readOnly, direct: direct)
+  }
+
+  private func adopt(_ descriptor: Int32) -> Handle {
+    simsan_set_blocking(descriptor, 1)
+    return core.slots.take(descriptor, .socket).handle
+  }
+
+  private func watchInbox() {
+    prepare(SIMSAN_URING_POLL, core.inbox.eventfd, Self.inboxMark)
+  }
+
+  /// Readies a request for the kernel. The queue holds it until the next turn, or goes out when it is full.
+  private func prepare(
+    _ code: Int, _ descriptor: Int32, _ userData: UInt64, _ first: UnsafeMutableRawPointer? = nil,
+    _ second: UInt64 = 0, offset: UInt64 = 0, flags: Int32 = 0
+  ) {
+    var result = simsan_uring_prepare(uring, Int32(code), descriptor, userData, first, second, offset, flags)
+    while result == -EAGAIN || result == -EBUSY || result == -EINTR {
+      // The completion queue is full: it is emptied first.
+      take(simsan_uring_turn(uring, 0, &completed, UInt32(completed.count)))
+      result = simsan_uring_prepare(uring, Int32(code), descriptor, userData, first, second, offset, flags)
+    }
+    if result < 0, userData < Self.inboxMark { done(UInt32(truncatingIfNeeded: userData), Int64(result)) }
+  }
+
+  // MARK: Submitting
+
+  public func submit(_ batch: inout Operations) {
+    core.counters.operations += UInt64(batch.items.count)
+    for index in batch.items.indices {
+      let operation = batch.items[index]
+      let first = Int(operation.firstExtent)
+      carryOut(operation, batch.extents[first..<(first + Int(operation.extentCount))], batch.addresses)
+    }
+    batch.removeAll()
+  }
+
+  private func carryOut(_ operation: Operation, _ extents: ArraySlice<Extent>, _ addresses: [SocketAddress]) {
+    switch operation.kind {
+    case .receive: receive(operation, extents)
+    case .send: send(operation, extents)
+    case .accept: accept(operation)
+    case .connect: connect(operation, addresses[Int(operation.offset)])
+    case .shutdown: shutdown(operation)
+    case .close: close(operation)
+    case .describe: core.describe(operation, extents)
+    case .read, .write, .flush: medium(operation, extents)
+    case .discard, .writeZeroes: range(operation)
+    case .seek: core.performAtOnce(operation)
+    case .timer: core.timers.add(operation.offset, operation.token)
+    case .cancel: cancel(operation)
+    case .post: core.post(operation, extents) { _ in }
+    case .mailbox: core.mailbox(operation, extents)
+    }
+  }
+
+  private func receive(_ operation: Operation, _ extents: ArraySlice<Extent>) {
+    guard let slot = core.slots.find(operation.handle, .socket) else {
+      return core.complete(operation.token, .staleHandle)
+    }
+    let (number, request) = requests.take(operation)
+    request.pointee.fill(extents, core.arena)
+    slot.pointee.receive.isThere = true
+    slot.pointee.receive.request = number
+    slot.pointee.inFlight += 1
+    prepare(
+      SIMSAN_URING_RECEIVE, slot.pointee.descriptor, UInt64(number), request.pointee.message,
+      flags: slot.pointee.isReadable ? 0 : 1)
+  }
+
+  private func send(_ operation: Operation, _ extents: ArraySlice<Extent>) {
+    guard let slot = core.slots.find(operation.handle, .socket) else {
+      return core.complete(operation.token, .staleHandle)
+    }
+    let (number, request) = requests.take(operation)
+    request.pointee.fill(extents, core.arena)
+    slot.pointee.send.isThere = true
+    slot.pointee.send.request = number
+    slot.pointee.inFlight += 1
+    prepare(
+      SIMSAN_URING_SEND, slot.pointee.descriptor, UInt64(number), request.pointee.message,
+      flags: operation.moreToCome ? 1 : 0)
+  }
+
+  private func accept(_ operation: Operation) {
+    guard let slot = core.slots.find(operation.handle, .listener) else {
+      return core.complete(operation.token, .staleHandle)
+    }
+    let (number, _) = requests.take(operation)
+    slot.pointee.accepts.append(HostSlot.Pending(isThere: true, token: operation.token, request: number))
+    slot.pointee.inFlight += 1
+    prepare(SIMSAN_URING_ACCEPT, slot.pointee.descriptor, UInt64(number))
+  }
+
+  private func connect(_ operation: Operation, _ address: SocketAddress) {
+    var system = simsan_address(address)
+    let descriptor = simsan_socket(&system)
+    guard descriptor >= 0 else { return core.complete(operation.token, RingError(socketError: -descriptor)) }
+    simsan_set_blocking(descriptor, 1)
+    let (handle, index) = core.slots.take(descriptor, .socket)
+    var operation = operation
+    operation.handle = handle
+    let (number, request) = requests.take(operation)
+    let slot = core.slots[index]
+    slot.pointee.connect = HostSlot.Pending(isThere: true, token: operation.token, request: number)
+    slot.pointee.inFlight += 1
+    // The address goes where a message would: the request keeps it until the kernel has read it.
+    let length = request.pointee.message.withMemoryRebound(to: UInt64.self, capacity: RequestTable.messageWords) {
+      simsan_fill_sockaddr(&system, $0)
+    }
+    prepare(SIMSAN_URING_CONNECT, descriptor, UInt64(number), request.pointee.message, UInt64(length))
+  }
+
+  private func shutdown(_ operation: Operation) {
+    guard let slot = core.slots.find(operation.handle, .socket) else {
+      return core.complete(operation.token, .staleHandle)
+    }
+    // What was submitted before is sent before.
+    if slot.pointee.send.isThere { slot.pointee.shutdown = operation.token } else { shutDown(slot, operation.token) }
+  }
+
+  private func shutDown(_ slot: UnsafeMutablePointer<HostSlot>, _ token: Token) {
+    core.counters.systemCalls += 1
+    core.complete(token, RingError(socketError: -simsan_shutdown_write(slot.pointee.descriptor)))
+  }
+
+  // MARK: Media
+
+  private func medium(_ operation: Operation, _ extents: ArraySlice<Extent>) {
+    guard let slot = core.slots.find(operation.handle, .medium) else {
+      return core.complete(operation.token, .staleHandle)
+    }
+    var length: UInt64 = 0
+    for extent in extents { length += UInt64(extent.length) }
+    if operation.kind != .flush {
+      if let refusal = core.refusal(slot, operation, extents, length) { return core.complete(operation.token, refusal) }
+      if length == 0 { return core.complete(operation.token) }
+    }
+    let (number, request) = requests.take(operation)
+    request.pointee.fill(extents, core.arena)
+    slot.pointee.inFlight += 1
+    let code =
+      switch operation.kind {
+      case .read: SIMSAN_URING_READ
+      case .write: SIMSAN_URING_WRITE
+      default: SIMSAN_URING_FLUSH
+      }
+    prepare(
+      Int(code), slot.pointee.descriptor, UInt64(number), request.pointee.vector.entries,
+      UInt64(request.pointee.vector.count), offset: operation.offset, flags: operation.forceUnitAccess ? 1 : 0)
+  }
+
+  private func range(_ operation: Operation) {
+    guard let slot = core.slots.find(operation.handle, .medium) else {
+      return core.complete(operation.token, .staleHandle)
+    }
+    if let refusal = core.refusal(slot, operation, [], operation.length) {
+      return core.complete(operation.token, refusal)
+    }
+    // Block devices are zeroed by an ioctl, which io_uring does not have.
+    guard operation.length > 0, slot.pointee.medium.is_block_device == 0 else { return core.performAtOnce(operation) }
+    let (number, _) = requests.take(operation)
+    slot.pointee.inFlight += 1
+    prepare(
+      operation.kind == .discard ? SIMSAN_URING_PUNCH : SIMSAN_URING_ZERO, slot.pointee.descriptor, UInt64(number), nil,
+      operation.length, offset: operation.offset)
+  }
+
+  // MARK: Closing and cancelling
+
+  private func close(_ operation: Operation) {
+    let index = Int(operation.handle.rawValue & 0xFFFF_FFFF)
+    guard
+      let slot = core.slots.find(operation.handle, .socket) ?? core.slots.find(operation.handle, .listener)
+        ?? core.slots.find(operation.handle, .medium)
+    else { return core.complete(operation.token, .staleHandle) }
+    if slot.pointee.kind == .socket {
+      if slot.pointee.receive.isThere { withdraw(slot.pointee.receive.request) }
+      if slot.pointee.send.isThere { withdraw(slot.pointee.send.request) }
+      if let connecting = slot.pointee.connect { withdraw(connecting.request) }
+      if let token = slot.pointee.shutdown {
+        slot.pointee.shutdown = nil
+        core.complete(token, .cancelled)
+      }
+      if operation.length != 0 { simsan_linger_zero(slot.pointee.descriptor) }
+    } else if slot.pointee.kind == .listener {
+      for waiting in slot.pointee.accepts { withdraw(waiting.request) }
+    }
+    slot.pointee.kind = .closing
+    slot.pointee.closeToken = operation.token
+    closeIfDone(index, slot)
+  }
+
+  /// Asks the kernel to give up a request; its completion tells whether it did.
+  private func withdraw(_ number: UInt32) {
+    prepare(SIMSAN_URING_CANCEL, -1, Self.unattended, nil, UInt64(number))
+  }
+
+  private func closeIfDone(_ index: Int, _ slot: UnsafeMutablePointer<HostSlot>) {
+    guard slot.pointee.kind == .closing, slot.pointee.inFlight == 0, let token = slot.pointee.closeToken else { return }
+    core.counters.systemCalls += 1
+    simsan_close(slot.pointee.descriptor)
+    core.slots.give(index)
+    core.complete(token)
+  }
+
+  private func cancel(_ operation: Operation) {
+    let target = Token(operation.offset)
+    if core.cancelLocally(target) { return core.complete(operation.token) }
+    guard let number = requests.find(target) else { return core.complete(operation.token, .notFound) }
+    // The answer goes out behind the request's own completion.
+    requests[number].pointee.canceller = operation.token
+    withdraw(number)
+  }
+
+  // MARK: Reaping
+
+  public func reap(into completions: inout [Completion], until deadline: Instant) {
+    core.counters.turns += 1
+    while true {
+      turn(core.ready.isEmpty ? deadline : .zero)
+      if core.timers.earliest != nil {
+        let now = core.now
+        while let token = core.timers.takeDue(now) { core.complete(token) }
+      }
+      core.deliverMessages { adopt($0) }
+      if !core.ready.isEmpty {
+        core.counters.completions += UInt64(core.ready.count)
+        completions.append(contentsOf: core.ready)
+        core.ready.removeAll(keepingCapacity: true)
+        return
+      }
+      if core.takeInterrupt() || (deadline != .distantFuture && core.now >= deadline) { return }
+    }
+  }
+
+  /// Submits what is ready, waits until `deadline` or the next timer, and takes what has completed.
+  private func turn(_ deadline: Instant) {
+    let until = min(deadline, core.timers.earliest ?? .distantFuture)
+    var wait: Int64 = -1
+    if until == .zero {
+      wait = 0
+    } else if until != .distantFuture {
+      wait = Int64(clamping: (until - core.now).nanoseconds)
+    }
+    core.counters.systemCalls += 1
+    take(simsan_uring_turn(uring, wait, &completed, UInt32(completed.count)))
+  }
+
+  private func take(_ count: Int32) {
+    guard count > 0 else { return }
+    for index in 0..<Int(count) {
+      let completion = completed[index]
+      switch completion.user_data {
+      case Self.unattended:
+        break
+      case Self.inboxMark:
+        core.hasMail = true
+        watchInbox()
+      default:
+        done(UInt32(truncatingIfNeeded: completion.user_data), completion.result)
+      }
+    }
+  }
+
+  /// The kernel is done with a request.
+  private func done(_ number: UInt32, _ result: Int64) {
+    let request = requests[number]
+    let kind = request.pointee.kind
+    let token = request.pointee.token
+    let index = Int(request.pointee.handle.rawValue & 0xFFFF_FFFF)
+    let slot = core.slots[index]
+    let canceller = request.pointee.canceller
+    let failure = Int32(truncatingIfNeeded: result < 0 ? -result : 0)
+    slot.pointee.inFlight -= 1
+    var error = RingError.none
+    switch kind {
+    case .receive:
+      slot.pointee.receive.isThere = false
+      // Short: nothing is left, and the next one waits for more before it tries.
+      slot.pointee.isReadable = result == Int64(request.pointee.vector.length)
+      error = RingError(socketError: failure)
+      core.complete(token, error, UInt64(max(0, result)))
+    case .send:
+      slot.pointee.send.isThere = false
+      error = RingError(socketError: failure)
+      core.complete(token, error, UInt64(max(0, result)))
+      if let shutdown = slot.pointee.shutdown {
+        slot.pointee.shutdown = nil
+        shutDown(slot, shutdown)
+      }
+    case .accept:
+      slot.pointee.accepts.removeAll { $0.request == number }
+      error = RingError(socketError: failure)
+      if result >= 0 {
+        let descriptor = Int32(truncatingIfNeeded: result)
+        simsan_no_delay(descriptor)
+        core.counters.systemCalls += 1
+        core.complete(token, .none, core.slots.take(descriptor, .socket).handle.rawValue)
+      } else {
+        core.complete(token, error)
+      }
+    case .connect:
+      slot.pointee.connect = nil
+      error = RingError(socketError: failure)
+      if result < 0, slot.pointee.kind == .socket {
+        simsan_close(slot.pointee.descriptor)
+        core.slots.give(index)
+      }
+      core.complete(token, error, result < 0 ? 0 : request.pointee.handle.rawValue)
+    case .discard, .writeZeroes:
+      if failure == EOPNOTSUPP || failure == ENOSYS || failure == EINVAL {
+        // Not by io_uring, or not on this file system: done here and now.
+        core.performAtOnce(request.pointee.operation)
+      } else {
+        error = RingError(mediumError: failure)
+        core.complete(token, error)
+      }
+    default:
+      error = RingError(mediumError: failure)
+      core.complete(token, error, UInt64(max(0, result)))
+    }
+    requests.give(number)
+    if let canceller { core.complete(canceller, error == .cancelled ? .none : .notFound) }
+    closeIfDone(index, slot)
+  }
+}

@@ -1,0 +1,59 @@
+import CHost
+import Ring
+import Synchronization
+
+/// Where the machines of this process leave each other messages: the one place where rings on different threads meet.
+final class Inbox: Sendable {
+  struct Message: Sendable {
+    var bytes: [UInt8]
+    /// The descriptor of a socket that comes along; -1 for none.
+    var socket: Int32
+  }
+
+  /// Signalled when a message has been put in.
+  let eventfd: Int32
+  private let messages = Mutex<[Message]>([])
+
+  init() { eventfd = simsan_eventfd() }
+
+  deinit {
+    for message in messages.withLock({ $0 }) where message.socket >= 0 { simsan_close(message.socket) }
+    if eventfd >= 0 { simsan_close(eventfd) }
+  }
+
+  func put(_ message: Message) {
+    messages.withLock { $0.append(message) }
+    simsan_eventfd_signal(eventfd)
+  }
+
+  /// Takes all messages, in order.
+  func takeAll() -> [Message] {
+    simsan_eventfd_drain(eventfd)
+    return messages.withLock { messages in
+      defer { messages = [] }
+      return messages
+    }
+  }
+}
+
+/// Knows the inbox of every machine of this process.
+enum PostOffice {
+  private struct Book {
+    var next: UInt32 = 1
+    var inboxes: [UInt32: Inbox] = [:]
+  }
+
+  private static let book = Mutex(Book())
+
+  static func register(_ inbox: Inbox) -> MachineID {
+    book.withLock { book in
+      defer { book.next += 1 }
+      book.inboxes[book.next] = inbox
+      return MachineID(book.next)
+    }
+  }
+
+  static func remove(_ machine: MachineID) { _ = book.withLock { $0.inboxes.removeValue(forKey: machine.rawValue) } }
+
+  static func inbox(of machine: MachineID) -> Inbox? { book.withLock { $0.inboxes[machine.rawValue] } }
+}
