@@ -1,6 +1,7 @@
 import ISCSI
 import Initiator
 import Ring
+import SCSI
 
 /// Watches every block that the scripts write and read: per sector of 512 bytes, the exact set of contents that may be
 /// read now.
@@ -264,8 +265,11 @@ struct DurabilityModel {
     watched[index].isOver = true
     var isGood = false
     var data: [UInt8] = []
+    var isMediumError = false
     switch result.outcome {
     case .command(let outcome):
+      let key = Sense(decoding: outcome.sense)?.key
+      isMediumError = key == .mediumError || key == .hardwareError
       isGood = outcome.status == 0 && outcome.response == 0
       data = outcome.dataIn
     case .connectionLost:
@@ -285,7 +289,13 @@ struct DurabilityModel {
     case .same: ended(entry, now, isGood: isGood, isDurable: false)
     // The old content may be there as well: it replaces nothing.
     case .unmap, .unknown: ended(entry, now, isGood: false, isDurable: false)
-    case .flush(let lba, let blocks): if isGood { flushed(entry, lba, blocks, now) }
+    case .flush(let lba, let blocks):
+      if isGood {
+        flushed(entry, lba, blocks, now)
+      } else if isMediumError {
+        // What was cached may be gone: nothing that is not durable replaces anything any more.
+        for index in units[entry.unit].pending { writes[index].isGood = false }
+      }
     case .modeSelect: break
     }
   }

@@ -36,7 +36,8 @@ public struct CaseResult: Codable, Sendable {
 
   /// One thing that is wrong.
   public struct Failure: Codable, Sendable {
-    /// Who found it: `expectation`, `script`, `protocol`, `durability`, `liveness`, `resources`, `determinism`, `program`.
+    /// Who found it: `expectation`, `script`, `protocol`, `durability`, `liveness`, `resources`, `fault`,
+    /// `determinism`, `program`.
     public var oracle: String
     /// With what was expected and what came.
     public var message: String

@@ -23,5 +23,5 @@ struct HostFunction: Sendable {
 enum HostLibrary {
   static let all: [HostFunction] =
     actors + builders + targetMethods + connectionMethods + sessionMethods + commandMethods + taskMethods
-    + expectations + faults
+    + expectations + faults + workloads
 }

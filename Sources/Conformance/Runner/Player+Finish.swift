@@ -7,7 +7,11 @@ extension Player {
   static let settleTime = Interval.seconds(120)
 
   func finish() {
-    for fault in faults where !fault.isLifted { fault.lift() }
+    for fault in faults where !fault.mayMiss && fault.fired() == 0 {
+      fail(
+        "fault", "expected \(fault.name) to strike; it never did (if it need not, say may_miss = true)", at: fault.location)
+    }
+    for fault in faults { fault.lift() }
     for connection in connections where !connection.isGone {
       try? connection.driver.machine.close(connection.id)
     }

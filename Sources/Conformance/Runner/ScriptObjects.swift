@@ -1,3 +1,4 @@
+import FaultInject
 import ISCSI
 import Initiator
 import Ring
@@ -88,15 +89,21 @@ final class ScriptTask {
 /// A fault that a script has armed.
 final class ScriptFault {
   let name: String
-  let lift: () -> Void
-  let fired: () -> UInt64
-  var isLifted = false
+  let location: SourceLocation?
+  /// It need not strike.
+  let mayMiss: Bool
+  private let handle: FaultHandle
 
-  init(name: String, lift: @escaping () -> Void, fired: @escaping () -> UInt64) {
+  init(name: String, handle: FaultHandle, location: SourceLocation?, mayMiss: Bool) {
     self.name = name
-    self.lift = lift
-    self.fired = fired
+    self.handle = handle
+    self.location = location
+    self.mayMiss = mayMiss
   }
+
+  func lift() { handle.lift() }
+
+  func fired() -> UInt64 { handle.fired }
 }
 
 /// Names a task of one of several machines.

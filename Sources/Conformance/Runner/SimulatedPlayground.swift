@@ -1,3 +1,4 @@
+import FaultInject
 import Initiator
 import Ring
 import SimClock
@@ -9,6 +10,7 @@ import Target
 /// A world as a scenario describes it, inside the simulation.
 public final class SimulatedPlayground: Playground {
   let world: World
+  let faults: FaultPlan
   public private(set) var drivers: [InitiatorDriver] = []
   public private(set) var targets: [TargetFacts] = []
 
@@ -47,6 +49,7 @@ public final class SimulatedPlayground: Playground {
   init(_ description: WorldDescription, seed: UInt64, recording: Range<UInt64>? = nil) throws(LuaFailure) {
     world = World(seed: seed)
     if let recording { world.trace.record(recording) }
+    faults = FaultPlan(world)
     var description = description
     if description.targets.isEmpty { description.targets = [Self.usualTarget()] }
     let targetHosts = description.targets.map(\.host)

@@ -1,21 +1,221 @@
+import FaultInject
 import Ring
+import SimClock
 import SimNet
+import SimRing
 
 /// `fault.*`: what goes wrong in the world, and the handle that takes it back.
+///
+/// Every fault takes `for_` (how long; until it is lifted if not given), `after` (when it begins) and `may_miss` (a fault
+/// that never strikes fails the case, unless this is set).
 extension HostLibrary {
-  static let faults: [HostFunction] = [
+  static let faults: [HostFunction] = networkFaults + diskFaults + processFaults + [
     HostFunction("lift", of: .fault) { (player, call) throws(LuaFailure) in
-      let fault = try fault(player, call[0], "fault:lift")
-      if !fault.isLifted {
-        fault.isLifted = true
-        fault.lift()
-      }
+      try fault(player, call[0], "fault:lift").lift()
       return .nothing
     },
     HostFunction("fired", of: .fault) { (player, call) throws(LuaFailure) in
       .result(.integer(Int64(clamping: try fault(player, call[0], "fault:fired").fired())))
     },
   ]
+
+  // MARK: Network
+
+  private static let networkFaults: [HostFunction] = [
+    network("partition") { (_, path, _) throws(LuaFailure) in NetworkPartition(path) },
+    network("unreachable") { (_, path, _) throws(LuaFailure) in NetworkUnreachable(path) },
+    network("flap") { (fields, path, _) throws(LuaFailure) in
+      NetworkFlap(
+        path, down: try fields.time("down") ?? Interval.milliseconds(100),
+        up: try fields.time("up") ?? Interval.milliseconds(100))
+    },
+    network("reset") { (_, path, _) throws(LuaFailure) in NetworkReset(of: path.from, with: path.to) },
+    network("loss") { (fields, path, _) throws(LuaFailure) in
+      NetworkLoss(path, chance: try chance(&fields, Ratio(1, in: 100)))
+    },
+    network("bit_flip") { (fields, path, _) throws(LuaFailure) in
+      if let count: Int = try fields.integer("next", in: 1...1_000_000) { return NetworkBitFlip(path, .next(count)) }
+      return NetworkBitFlip(path, .chance(try chance(&fields, Ratio(1, in: 100))))
+    },
+    network("slow") { (fields, path, _) throws(LuaFailure) in
+      NetworkSlow(
+        path, latency: try fields.time("latency") ?? .zero, jitter: try fields.time("jitter") ?? .zero,
+        bandwidth: try fields.rate("bandwidth") ?? 0)
+    },
+    network("split") { (fields, path, _) throws(LuaFailure) in
+      if let every: UInt64 = try fields.integer("every", in: 1...(1 << 30)) { return NetworkSplit(path, .every(every)) }
+      var points: [UInt64] = []
+      for value in try fields.list("at") ?? [] {
+        guard let point = value.int, point > 0 else { throw fields.wrong("at", value, "offsets in the stream") }
+        points.append(UInt64(point))
+      }
+      return NetworkSplit(path, points.isEmpty ? .drawn : .points(points.sorted()))
+    },
+    network("short") { (fields, path, _) throws(LuaFailure) in
+      NetworkShort(path, chance: try chance(&fields, Ratio(1, in: 2)))
+    },
+  ]
+
+  private static func network(
+    _ name: String,
+    _ make: @escaping @Sendable (inout Fields, NetworkPath, SimulatedPlayground) throws(LuaFailure) -> any FaultUnit
+  ) -> HostFunction {
+    function("network.\(name)") { (player, fields, simulation) throws(LuaFailure) in
+      var names = try fields.strings("between") ?? []
+      if names.isEmpty {
+        names = [simulation.drivers.first?.host ?? "", simulation.programs.first?.host ?? ""]
+      }
+      guard names.count == 2 else {
+        throw fields.wrong("between", fields.any("between"), "two host names such as { \"a\", \"target\" }")
+      }
+      let isOneWay = try fields.flag("one_way") ?? false
+      let path = NetworkPath(
+        between: try simulation.host(names[0]), and: try simulation.host(names[1]), oneWay: isOneWay)
+      return try make(&fields, path, simulation)
+    }
+  }
+
+  private static func chance(_ fields: inout Fields, _ usual: Ratio) throws(LuaFailure) -> Ratio {
+    try WorldReader.ratio(&fields, "chance").map { Ratio($0.numerator, in: $0.denominator) } ?? usual
+  }
+
+  // MARK: Disks
+
+  private static let diskFaults: [HostFunction] = [
+    disk("io_error") { (fields, place) throws(LuaFailure) in DiskIOError(try access(&fields, place)) },
+    disk("slow") { (fields, place) throws(LuaFailure) in
+      DiskSlow(try access(&fields, place), delay: try fields.time("delay") ?? Interval.milliseconds(100))
+    },
+    disk("stuck") { (fields, place) throws(LuaFailure) in DiskStuck(try access(&fields, place)) },
+    disk("short") { (fields, place) throws(LuaFailure) in DiskShort(try access(&fields, place)) },
+    disk("flush_error") { (fields, place) throws(LuaFailure) in
+      DiskFlushError(place.disk, chance: try chance(&fields, .always))
+    },
+    disk("full") { (_, place) throws(LuaFailure) in DiskFull(place.disk) },
+    disk("read_only") { (_, place) throws(LuaFailure) in DiskReadOnly(place.disk) },
+    disk("removed") { (_, place) throws(LuaFailure) in DiskRemoved(place.disk) },
+    disk("lost_write", corrupts: true) { (fields, place) throws(LuaFailure) in
+      DiskLostWrite(try access(&fields, place))
+    },
+    disk("misdirected_write", corrupts: true) { (fields, place) throws(LuaFailure) in
+      DiskMisdirectedWrite(
+        try access(&fields, place), displacement: try fields.integer("displacement", in: 1...(1 << 40)) ?? 4096)
+    },
+    disk("latent_error") { (fields, place) throws(LuaFailure) in DiskLatentError(place.disk, try range(&fields, place)) },
+    disk("bit_rot", corrupts: true) { (fields, place) throws(LuaFailure) in
+      DiskBitRot(place.disk, try range(&fields, place), count: try fields.integer("count", in: 1...1_000_000) ?? 1)
+    },
+    disk("torn") { (fields, place) throws(LuaFailure) in
+      let unit: UInt64 = try fields.integer("atomic_unit", in: 512...(1 << 20)) ?? 512
+      return DiskTorn(place.disk, atomicUnit: unit)
+    },
+  ]
+
+  /// A disk with the size of the blocks on it.
+  private struct DiskPlace {
+    var disk: DiskID
+    var blockSize: UInt64
+    var size: UInt64
+  }
+
+  private static func disk(
+    _ name: String, corrupts: Bool = false,
+    _ make: @escaping @Sendable (inout Fields, DiskPlace) throws(LuaFailure) -> any FaultUnit
+  ) -> HostFunction {
+    function("disk.\(name)") { (player, fields, simulation) throws(LuaFailure) in
+      let name = try fields.string("target")
+      let lun: Int = try fields.integer("lun", in: 0...16383) ?? player.playground.targets.first?.units.first?.lun ?? 0
+      for program in simulation.programs {
+        for (description, disks) in zip(program.descriptions, program.disks)
+        where name == nil || description.iqn == name {
+          for (unit, disk) in zip(description.units, disks) where Int(unit.lun) == lun {
+            guard let disk else { throw fields.wrong("lun", .integer(Int64(lun)), "a logical unit that is on a disk") }
+            // What such a fault does to the contents is not the target's doing.
+            if corrupts { player.durability.forgetAll(target: 0) }
+            let size = unit.size ?? UnitDescription.defaultSize
+            return try make(&fields, DiskPlace(disk: disk, blockSize: UInt64(unit.blockSize), size: size))
+          }
+        }
+      }
+      throw fields.wrong("lun", .integer(Int64(lun)), "a logical unit of the world")
+    }
+  }
+
+  /// `lba` and `blocks`; all if not given.
+  private static func range(_ fields: inout Fields, _ place: DiskPlace) throws(LuaFailure) -> Range<UInt64> {
+    let last = place.size / place.blockSize
+    let lba: UInt64 = try fields.integer("lba", in: 0...last) ?? 0
+    let blocks: UInt64 = try fields.integer("blocks", in: 1...(last - min(lba, last - 1))) ?? (last - lba)
+    return (lba * place.blockSize)..<((lba + blocks) * place.blockSize)
+  }
+
+  private static func access(_ fields: inout Fields, _ place: DiskPlace) throws(LuaFailure) -> DiskAccess {
+    let kinds = try fields.strings("of") ?? ["read", "write"]
+    for kind in kinds where !["read", "write", "flush"].contains(kind) {
+      throw fields.wrong("of", .text(kind), "some of \"read\", \"write\", \"flush\"")
+    }
+    var access = DiskAccess(to: place.disk)
+    access.reads = kinds.contains("read")
+    access.writes = kinds.contains("write")
+    access.flushes = kinds.contains("flush")
+    access.range = try range(&fields, place)
+    access.chance = try chance(&fields, .always)
+    access.limit = try fields.integer("times", in: 1...UInt64(Int64.max)) ?? .max
+    return access
+  }
+
+  // MARK: Processes and clocks
+
+  private static let processFaults: [HostFunction] = [
+    function("process.pause") { (_, fields, simulation) throws(LuaFailure) in
+      ProcessPause(try process(&fields, simulation))
+    },
+    function("clock.jump") { (_, fields, simulation) throws(LuaFailure) in
+      guard let distance = try fields.time("by") else { throw fields.wrong("by", .none, "a time such as \"30s\"") }
+      return ClockJump(try process(&fields, simulation), by: distance)
+    },
+    function("clock.drift") { (_, fields, simulation) throws(LuaFailure) in
+      guard let ppm: Int = try fields.integer("ppm", in: -900_000...900_000) else {
+        throw fields.wrong("ppm", .none, "parts in a million")
+      }
+      return ClockDrift(try process(&fields, simulation), partsPerMillion: ppm)
+    },
+  ]
+
+  private static func process(_ fields: inout Fields, _ simulation: SimulatedPlayground) throws(LuaFailure) -> ProcessID {
+    let host = try fields.string("host")
+    let names = simulation.programs.map(\.host)
+    guard let program = simulation.programs.first(where: { host == nil || $0.host == host }) else {
+      throw fields.wrong("host", .text(host ?? ""), "one of \(names.joined(separator: ", "))")
+    }
+    return program.process
+  }
+
+  // MARK: Shared
+
+  private static func function(
+    _ name: String,
+    _ make: @escaping @Sendable (Player, inout Fields, SimulatedPlayground) throws(LuaFailure) -> any FaultUnit
+  ) -> HostFunction {
+    HostFunction("fault.\(name)") { (player, call) throws(LuaFailure) in
+      let simulation = try player.simulation(for: "fault.\(name)")
+      var fields = try Fields(call[0], path: "fault.\(name)")
+      let duration = try fields.time("for_")
+      let delay = try fields.time("after") ?? .zero
+      let mayMiss = try fields.flag("may_miss") ?? false
+      let unit = try make(player, &fields, simulation)
+      try fields.finish()
+      let fault = ScriptFault(
+        name: "fault.\(name)", handle: arm(unit, in: simulation.faults, after: delay, for: duration),
+        location: call.location, mayMiss: mayMiss)
+      player.faults.append(fault)
+      return .result(.handle(.fault, Int64(player.faults.count - 1)))
+    }
+  }
+
+  private static func arm(
+    _ unit: some FaultUnit, in plan: FaultPlan, after delay: Interval, for duration: Interval?
+  ) -> FaultHandle { plan.arm(unit, after: delay, for: duration) }
 
   private static func fault(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptFault {
     guard case .handle(.fault, let index) = value, player.faults.indices.contains(Int(index)) else {
