@@ -55,6 +55,9 @@ struct DurabilityModel {
     var hash: UInt64?
     /// Which write it is of; -1 for what was there from the start.
     var write: Int
+    /// How many crashes of the unit there had been. What has come through a crash is on the medium, one of several
+    /// that may be there, and replaces none of the others.
+    var era = 0
   }
 
   struct Sector {
@@ -209,6 +212,8 @@ struct DurabilityModel {
   private mutating func addVersion(_ unit: Int, _ number: UInt64, _ version: Version) {
     var sector = sector(unit, number)
     if sector.versions.count > 6 { prune(&sector, unit) }
+    var version = version
+    version.era = sector.crashes
     sector.versions.append(version)
     units[unit].sectors[number] = sector
   }
@@ -221,7 +226,7 @@ struct DurabilityModel {
       ?? Sector(versions: [Version(hash: facts.startsZeroed ? Self.zeroHash : nil, write: -1)], crashes: 0)
     while sector.crashes < units[unit].crashes.count {
       switch units[unit].crashes[sector.crashes] {
-      case .wiped: sector.versions = [Version(hash: Self.zeroHash, write: -1)]
+      case .wiped: sector.versions = [Version(hash: Self.zeroHash, write: -1, era: sector.crashes)]
       case .power(let at): sector.versions = survivors(sector, at)
       }
       sector.seen = nil
@@ -232,12 +237,27 @@ struct DurabilityModel {
 
   /// What a power cut may leave: all that no durable write has replaced.
   private func survivors(_ sector: Sector, _ at: Moment) -> [Version] {
-    sector.versions.filter { version in
-      !sector.versions.contains { other in
-        guard other.write >= 0 else { return false }
-        let write = writes[other.write]
-        return write.durable < at && write.begin > end(version)
+    let isOldSeen = sector.seen.map { seen in
+      sector.versions.contains { $0.hash == seen.hash && $0.era < sector.crashes }
+        && !sector.versions.contains { $0.hash == seen.hash && $0.era == sector.crashes }
+    }
+    return sector.versions.filter { version in
+      // What came through an earlier crash has been on the medium since, and a read has seen which it was.
+      if isOldSeen == true, version.era < sector.crashes, version.hash != nil, version.hash != sector.seen?.hash {
+        return false
       }
+      return !replaces(version, in: sector) { $0.durable < at }
+    }
+  }
+
+  /// Whether a later write that meets `condition` has taken the version's place.
+  private func replaces(_ version: Version, in sector: Sector, _ condition: (Write) -> Bool) -> Bool {
+    let end = end(version)
+    return sector.versions.contains { other in
+      // Of two that came through a crash, neither replaces the other.
+      guard other.write >= 0, other.era == sector.crashes || version.era == sector.crashes else { return false }
+      let write = writes[other.write]
+      return write.begin > end && condition(write)
     }
   }
 
@@ -246,13 +266,7 @@ struct DurabilityModel {
   /// Forgets what neither a read nor a power cut can bring back.
   private func prune(_ sector: inout Sector, _ unit: Int) {
     let oldest = units[unit].open.map { watched[$0].begin }.min() ?? moment
-    sector.versions = sector.versions.filter { version in
-      !sector.versions.contains { other in
-        guard other.write >= 0 else { return false }
-        let write = writes[other.write]
-        return write.durable < oldest && write.begin > end(version)
-      }
-    }
+    sector.versions = sector.versions.filter { !replaces($0, in: sector) { $0.durable < oldest } }
   }
 
   /// A command has ended.
@@ -353,11 +367,7 @@ struct DurabilityModel {
     if let seen = sector.seen, seen.at < readBegan, end < seen.at, version.hash != seen.hash, version.hash != nil {
       return false
     }
-    return !sector.versions.contains { other in
-      guard other.write >= 0 else { return false }
-      let write = writes[other.write]
-      return write.isGood && write.begin > end && write.end < readBegan
-    }
+    return !replaces(version, in: sector) { $0.isGood && $0.end < readBegan }
   }
 
   private func message(
@@ -409,6 +419,8 @@ struct DurabilityModel {
   mutating func powerCut(_ targets: [Int], at time: Instant) {
     for unit in units.indices where targets.contains(units[unit].target) {
       finish(unit) { _ in true }
+      // What the crash leaves is on the medium; a later flush says nothing about it.
+      units[unit].pending = []
       let now = tick()
       units[unit].crashes.append(units[unit].facts.isLostOnExit ? .wiped(now) : .power(now))
     }

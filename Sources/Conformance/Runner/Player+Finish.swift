@@ -9,7 +9,8 @@ extension Player {
   func finish() {
     for fault in faults where !fault.mayMiss && fault.fired() == 0 {
       fail(
-        "fault", "expected \(fault.name) to strike; it never did (if it need not, say may_miss = true)", at: fault.location)
+        "fault", "expected \(fault.name) to strike; it never did (if it need not, say may_miss = true)",
+        at: fault.location)
     }
     for fault in faults { fault.lift() }
     for connection in connections where !connection.isGone {

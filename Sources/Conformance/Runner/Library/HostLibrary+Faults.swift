@@ -9,15 +9,16 @@ import SimRing
 /// Every fault takes `for_` (how long; until it is lifted if not given), `after` (when it begins) and `may_miss` (a fault
 /// that never strikes fails the case, unless this is set).
 extension HostLibrary {
-  static let faults: [HostFunction] = networkFaults + diskFaults + processFaults + [
-    HostFunction("lift", of: .fault) { (player, call) throws(LuaFailure) in
-      try fault(player, call[0], "fault:lift").lift()
-      return .nothing
-    },
-    HostFunction("fired", of: .fault) { (player, call) throws(LuaFailure) in
-      .result(.integer(Int64(clamping: try fault(player, call[0], "fault:fired").fired())))
-    },
-  ]
+  static let faults: [HostFunction] =
+    networkFaults + diskFaults + processFaults + [
+      HostFunction("lift", of: .fault) { (player, call) throws(LuaFailure) in
+        try fault(player, call[0], "fault:lift").lift()
+        return .nothing
+      },
+      HostFunction("fired", of: .fault) { (player, call) throws(LuaFailure) in
+        .result(.integer(Int64(clamping: try fault(player, call[0], "fault:fired").fired())))
+      },
+    ]
 
   // MARK: Network
 
@@ -101,7 +102,8 @@ extension HostLibrary {
       DiskMisdirectedWrite(
         try access(&fields, place), displacement: try fields.integer("displacement", in: 1...(1 << 40)) ?? 4096)
     },
-    disk("latent_error") { (fields, place) throws(LuaFailure) in DiskLatentError(place.disk, try range(&fields, place)) },
+    disk("latent_error") { (fields, place) throws(LuaFailure) in DiskLatentError(place.disk, try range(&fields, place))
+    },
     disk("bit_rot", corrupts: true) { (fields, place) throws(LuaFailure) in
       DiskBitRot(place.disk, try range(&fields, place), count: try fields.integer("count", in: 1...1_000_000) ?? 1)
     },
@@ -182,7 +184,8 @@ extension HostLibrary {
     },
   ]
 
-  private static func process(_ fields: inout Fields, _ simulation: SimulatedPlayground) throws(LuaFailure) -> ProcessID {
+  private static func process(_ fields: inout Fields, _ simulation: SimulatedPlayground) throws(LuaFailure) -> ProcessID
+  {
     let host = try fields.string("host")
     let names = simulation.programs.map(\.host)
     guard let program = simulation.programs.first(where: { host == nil || $0.host == host }) else {

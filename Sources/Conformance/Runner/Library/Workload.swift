@@ -62,7 +62,8 @@ final class Workload {
   /// A number, or `{ least, greatest }`.
   private static func range(_ fields: inout Fields, _ name: String) throws(LuaFailure) -> ClosedRange<Int>? {
     guard let values = try fields.list(name) else { return nil }
-    guard (1...2).contains(values.count), let low = values[0].int, let high = (values.count > 1 ? values[1] : values[0]).int,
+    guard (1...2).contains(values.count), let low = values[0].int,
+      let high = (values.count > 1 ? values[1] : values[0]).int,
       low >= 0, high >= low, high < 1 << 40, name != "blocks" || (low > 0 && high <= 8192)
     else { throw fields.wrong(name, fields.any(name), "a number, or { least, greatest }") }
     return Int(low)...Int(high)
@@ -77,7 +78,8 @@ final class Workload {
       let since = lostSince ?? player.now
       lostSince = since
       if player.now >= since + patience {
-        throw LuaFailure("workload: its sessions have been lost for \(Quantity.text(patience)), and nobody logs in again")
+        throw LuaFailure(
+          "workload: its sessions have been lost for \(Quantity.text(patience)), and nobody logs in again")
       }
       player.wake(at: since + patience)
       return nil
@@ -149,7 +151,9 @@ final class Workload {
     request.lun = LogicalUnitNumber.encode(lun) ?? 0
     let access = Access.of(request.cdb, dataOut: request.dataOut, unit: unit)
     running.append(
-      try player.execute(request, on: session, what: "\(what) of \(count) blocks at \(lba)", access: access) { _ in .none })
+      try player.execute(request, on: session, what: "\(what) of \(count) blocks at \(lba)", access: access) { _ in
+        .none
+      })
     started += 1
   }
 
