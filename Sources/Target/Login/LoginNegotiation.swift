@@ -39,7 +39,9 @@ struct LoginNegotiation {
 
   private var hasBegun = false
   private var hasIdentity = false
-  private var stage: UInt8 = 0
+  /// CSG of the requests (RFC 7143 §11.12.3).
+  private(set) var stage: UInt8 = 0
+
   private var gathered: [UInt8] = []
   private var seen = KeySet()
   private var offered = KeySet()

@@ -71,9 +71,18 @@ extension TargetCore {
   ) {
     statistics.loginFailures &+= 1
     guard let header = beginPDU(connection, .loginResponse, isFinal: false) else { return }
-    header.currentStage = request.opcodeBits == Opcode.loginRequest.rawValue ? request.currentStage : 0
+    header.currentStage = request.currentStage
     fillLoginResponse(connection, header, request)
-    if request.opcodeBits != Opcode.loginRequest.rawValue { header.tsih = 0 }
+    if request.opcodeBits != Opcode.loginRequest.rawValue {
+      // The fields of another PDU mean other things: the answer is to the login that it broke into.
+      let identity = connection.pointee.login?.identity ?? LoginNegotiation.Identity()
+      header.isid = identity.isid
+      header.tsih = identity.tsih
+      header.initiatorTaskTag = identity.initiatorTaskTag
+      header.currentStage = connection.pointee.login?.stage ?? 0
+      header.expCmdSN = identity.cmdSN
+      header.maxCmdSN = identity.cmdSN
+    }
     header.loginStatus = status.rawValue
     finishPDU(connection, header)
     drain(connection)

@@ -1,0 +1,59 @@
+-- What may not change within a login (RFC 7143 §6.3, §11.12.5 to §11.12.8).
+
+scenario {
+  title = "A login whose identity changes is refused",
+  covers = { "ISCSI-LOGIN-021", "ISCSI-LOGIN-022", "ISCSI-LOGIN-023", "ISCSI-LOGIN-024" },
+  matrix = { field = { "itt", "tsih", "cid", "isid" } },
+  play = function(t, case)
+    local r = t:try_login { requests = { [2] = { set = { [case.field] = 0x77 } } }, clear_unit_attention = false }
+    expect(r):login_refused(0x0200)
+    expect(r.connection):closes {}
+    expect(t:login {}:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "Versions: what does not contain 0 is refused with 0205h",
+  covers = { "ISCSI-LOGIN-025", "ISCSI-LOGIN-026", "ISCSI-LOGIN-027" },
+  matrix = { versions = { { 0, 0, 0 }, { 0, 5, 0 }, { 0, 255, 0 }, { 1, 1, 0x0205 }, { 1, 255, 0x0205 }, { 2, 0, 0x0205 } } },
+  play = function(t, case)
+    local set = { version_min = case.versions[1], version_max = case.versions[2] }
+    local r = t:try_login { requests = { [1] = { set = set }, [2] = { set = set } } }
+    if case.versions[3] == 0 then
+      expect(r):login_accepted()
+    else
+      expect(r):login_refused(case.versions[3])
+    end
+  end,
+}
+
+scenario {
+  title = "The first command has the CmdSN of the login",
+  covers = { "ISCSI-LOGIN-028", "ISCSI-LOGIN-029" },
+  matrix = { first = { 0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF } },
+  play = function(t, case)
+    local s = t:login { first_cmdsn = case.first, clear_unit_attention = false }
+    expect(s.expcmdsn):equals(case.first)
+    for number = 0, 3 do
+      expect(s:ping { data = "x" }.cmdsn):equals((case.first + number) % 0x100000000)
+    end
+  end,
+}
+
+scenario {
+  title = "StatSN counts every response from the first one on",
+  covers = { "ISCSI-LOGIN-030" },
+  play = function(t)
+    local c = t:connect()
+    c:send(pdu.login {
+      csg = 0, nsg = 1, transit = true, text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
+    })
+    local first = c:receive {}
+    c:send(pdu.login { csg = 1, nsg = 3 })
+    expect(c:receive {}):pdu { statsn = (first.statsn + 1) % 0x100000000 }
+    c:send(pdu.login { csg = 1, nsg = 3, transit = true })
+    expect(c:receive {}):pdu { statsn = (first.statsn + 2) % 0x100000000, transit = true }
+    c:send(pdu.nop_out { itt = 9, immediate = true })
+    expect(c:receive {}):pdu { opcode = "nop-in", statsn = (first.statsn + 3) % 0x100000000 }
+  end,
+}

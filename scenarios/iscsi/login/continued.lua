@@ -1,0 +1,81 @@
+-- Text that goes on in the next PDU: the C bit (RFC 7143 §6.2).
+
+scenario {
+  title = "C together with T is refused",
+  covers = { "ISCSI-LOGIN-014" },
+  play = function(t)
+    local c = t:connect()
+    c:send(pdu.login {
+      csg = 1, nsg = 3, transit = true, continue = true,
+      text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
+    })
+    expect(c:receive {}):pdu { opcode = "login response", status = 0x0200 }
+    expect(c):closes {}
+  end,
+}
+
+scenario {
+  title = "A request that goes on gets an empty answer, its last part the whole one",
+  covers = { "ISCSI-LOGIN-015", "ISCSI-LOGIN-016", "ISCSI-LOGIN-032" },
+  matrix = { cut = { 1, 7, 13, 14, 20, 30, 51, 52, 53, 60, 67, 68 } },
+  play = function(t, case)
+    local text = "InitiatorName=iqn.2026-11.example:initiator\0MaxBurstLength=131072\0TargetName=" .. t.iqn .. "\0"
+    local c = t:connect()
+    c:send(pdu.login { csg = 1, nsg = 3, continue = true, data = string.sub(text, 1, case.cut) })
+    expect(c:receive {}):pdu { opcode = "login response", transit = false, status = 0, data = "" }
+    c:send(pdu.login { csg = 1, nsg = 3, transit = true, data = string.sub(text, case.cut + 1) })
+    local r = c:receive {}
+    expect(r):pdu { opcode = "login response", transit = true, status = 0 }
+    expect(r.text.MaxBurstLength):equals("131072")
+    expect(r.text.TargetPortalGroupTag):differs(nil)
+  end,
+}
+
+scenario {
+  title = "A login in very many pieces is taken",
+  covers = { "ISCSI-LOGIN-017", "ISCSI-NEG-028" },
+  matrix = { segment_length = { 8, 64, 200 } },
+  play = function(t, case)
+    local keys = {}
+    for number = 1, 20 do keys["X-com.example.k" .. number] = string.rep("v", 200) end
+    if case.segment_length < 200 then keys = {} end
+    local s = t:login { segment_length = case.segment_length, keys = keys }
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "Text without an end is refused",
+  covers = { "ISCSI-LOGIN-018" },
+  play = function(t)
+    local c = t:connect()
+    for _ = 1, 64 do
+      c:send(pdu.login { csg = 1, nsg = 3, continue = true, data = string.rep("X", 8192) })
+      local r = c:receive {}
+      if c.closed then return end
+      expect(r.opcode):equals("login response")
+      if r.status ~= 0 then
+        expect(r.status):one_of(0x0200, 0x0302)
+        expect(c):closes {}
+        return
+      end
+    end
+    expect(false):holds("the end of a login of 512 KiB of text")
+  end,
+}
+
+scenario {
+  title = "C without any text is harmless",
+  covers = { "ISCSI-LOGIN-019", "VUL-11" },
+  play = function(t)
+    local c = t:connect()
+    for _ = 1, 3 do
+      c:send(pdu.login { csg = 1, nsg = 3, continue = true })
+      expect(c:receive {}):pdu { opcode = "login response", transit = false, status = 0, data = "" }
+    end
+    c:send(pdu.login {
+      csg = 1, nsg = 3, transit = true, text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
+    })
+    expect(c:receive {}):pdu { opcode = "login response", transit = true, status = 0 }
+  end,
+}

@@ -1,0 +1,88 @@
+-- Who logs in, and to whom (RFC 7143 §6.3, §11.13.5).
+
+scenario {
+  title = "A first request without the names that it needs is refused with 0207h",
+  covers = { "ISCSI-LOGIN-033", "ISCSI-LOGIN-034", "ISCSI-LOGIN-035", "ISCSI-LOGIN-043" },
+  matrix = { text = { "", "InitiatorName=iqn.2026-11.example:a\0", "TargetName=iqn.2026-11.example:target\0" } },
+  play = function(t, case)
+    local c = t:connect()
+    c:send(pdu.login { csg = 1, nsg = 3, data = case.text })
+    expect(c:receive {}):pdu { opcode = "login response", status = 0x0207 }
+    expect(c):closes {}
+    expect(c:receive {}):closed()
+  end,
+}
+
+scenario {
+  title = "A target that does not exist is not found",
+  covers = { "ISCSI-LOGIN-036", "ISCSI-LOGIN-043" },
+  matrix = { target = { "iqn.2026-11.example:nobody", "iqn.2026-11.example:targe", "nonsense", "iqn.2026-11.example:target2" } },
+  play = function(t, case)
+    local c = t:connect()
+    c:send(pdu.login {
+      csg = 1, nsg = 3, transit = true,
+      text = { InitiatorName = "iqn.2026-11.example:a", TargetName = case.target, SessionType = "Normal" },
+    })
+    expect(c:receive {}):pdu { opcode = "login response", status = 0x0203 }
+    expect(c):closes {}
+  end,
+}
+
+scenario {
+  title = "Only the initiators on a target's list may log in",
+  covers = { "ISCSI-LOGIN-037" },
+  matrix = { name = { "iqn.2026-11.example:friend", "iqn.2026-11.example:stranger", "iqn.2026-11.example:frien" } },
+  world = { target { iqn = "iqn.2026-11.example:target", initiators = { "iqn.2026-11.example:friend" } } },
+  play = function(t, case)
+    local r = t:try_login { name = case.name }
+    if case.name == "iqn.2026-11.example:friend" then
+      expect(r):login_accepted()
+    else
+      expect(r):login_refused(0x0202)
+    end
+  end,
+}
+
+scenario {
+  title = "A session type that does not exist is not supported",
+  covers = { "ISCSI-LOGIN-048" },
+  play = function(t)
+    local c = t:connect()
+    c:send(pdu.login {
+      csg = 1, nsg = 3, transit = true,
+      text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn, SessionType = "Foo" },
+    })
+    expect(c:receive {}):pdu { opcode = "login response", status = { 0x0200, 0x0209 } }
+    expect(c):closes {}
+  end,
+}
+
+scenario {
+  title = "Control characters and format directives in a name are only bytes",
+  covers = { "ISCSI-NEG-032", "ISCSI-NEG-031", "VUL-01" },
+  matrix = { alias = { "%s%n%x", "a\27[31mb", "new\nline", "\xC3\x28" } },
+  play = function(t, case)
+    local c = t:connect()
+    c:send(pdu.login {
+      csg = 1, nsg = 3, transit = true,
+      text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn, InitiatorAlias = case.alias },
+    })
+    expect(c:receive {}):pdu { opcode = "login response", status = { 0, 0x0200 } }
+    expect(t:login { isid = 9 }:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "An initiator name of 223 bytes is taken, a longer one refused",
+  covers = { "VUL-24" },
+  matrix = { length = { 223, 224, 255 } },
+  play = function(t, case)
+    local name = "iqn.2026-11.example:"
+    local r = t:try_login { name = name .. string.rep("n", case.length - #name) }
+    if case.length == 223 then
+      expect(r):login_accepted()
+    else
+      expect(r):login_refused(0x0200)
+    end
+  end,
+}
