@@ -1,0 +1,49 @@
+scenario {
+  title = "READ CAPACITY (10) and (16) agree, and the last block can be read",
+  covers = { "SCSI-CAP-001", "SCSI-CAP-003", "IOP-33", "IOP-34" },
+  play = function(t)
+    local s = t:login {}
+    local short = expect(s:read_capacity10 {}):good()
+    local long = expect(s:read_capacity16 {}):good()
+    expect(short.last_lba):equals(math.min(long.last_lba, 0xFFFFFFFF))
+    expect(short.block_size):equals(long.block_size)
+    for _, allocation in ipairs { 0, 8, 12, 16, 32, 96, 128, 65535 } do
+      local r = expect(s:read_capacity16 { allocation_length = allocation }):good()
+      expect(r.data):equals(long.data:sub(1, allocation))
+    end
+    expect(s:read { lba = long.last_lba, blocks = 1, cdb = 16 }):good()
+  end,
+}
+
+scenario {
+  title = "READ CAPACITY (10) refuses an LBA without PMI",
+  covers = { "SCSI-CAP-002" },
+  play = function(t)
+    local s = t:login {}
+    expect(s:read_capacity10 { lba = 1 }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+  end,
+}
+
+scenario {
+  title = "READ CAPACITY (16) of a unit that is not there",
+  covers = { "SCSI-CAP-005" },
+  play = function(t)
+    expect(t:login {}:read_capacity16 { lun = 99 }):check_condition("ILLEGAL REQUEST", "LOGICAL UNIT NOT SUPPORTED")
+  end,
+}
+
+scenario {
+  title = "Capacities at the edges of 32 bits",
+  covers = { "SCSI-CAP-007" },
+  needs = { "cfg" },
+  matrix = { size = { "512B", "2097151MiB", "2TiB", "4TiB" } },
+  world = function(case) return { target { luns = { { lun = 0, null = true, size = case.size } } } } end,
+  play = function(t, case)
+    local s = t:login {}
+    local last = s:capacity().last_lba
+    expect(s:read_capacity10 {}.last_lba):equals(math.min(last, 0xFFFFFFFF))
+    expect(s:read { lba = last, blocks = 1, cdb = 16 }):good()
+    expect(s:read { lba = last + 1, blocks = 1, cdb = 16 })
+      :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+  end,
+}

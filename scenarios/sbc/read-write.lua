@@ -1,0 +1,152 @@
+scenario {
+  title = "What is written is read back, and its neighbours stay",
+  covers = { "SCSI-READ-001", "SCSI-WRITE-001" },
+  needs = { "dataloss" },
+  matrix = { cdb = { 6, 10, 12, 16 }, blocks = { 1, 2, 7, 8, 64, 255, 256 } },
+  play = function(t, case)
+    local s = t:login {}
+    local last = s:capacity().last_lba
+    local where = { 0, 1001 }
+    if case.cdb ~= 6 then where[3] = last - case.blocks + 1 end
+    for _, lba in ipairs(where) do
+      if lba > 0 then expect(s:write { lba = lba - 1, blocks = 1 }):good() end
+      if lba + case.blocks <= last then expect(s:write { lba = lba + case.blocks, blocks = 1 }):good() end
+      local data = random.bytes("data", 512 * case.blocks)
+      expect(s:write { cdb = case.cdb, lba = lba, blocks = case.blocks % 256 == 0 and case.cdb == 6 and 0 or case.blocks,
+        data = data }):good()
+      expect(s:read { lba = lba, blocks = case.blocks }.data):equals(data)
+      -- The durability model knows what the neighbours hold.
+      if lba > 0 then expect(s:read { lba = lba - 1, blocks = case.blocks + 1 }):good() end
+    end
+  end,
+}
+
+scenario {
+  title = "READ (6) of no blocks reads 256",
+  covers = { "SCSI-READ-006", "SCSI-WRITE-004" },
+  play = function(t)
+    local s = t:login {}
+    local r = expect(s:read { cdb = 6, lba = 0, blocks = 0, expected = 256 * 512 }):good()
+    expect(#r.data):equals(256 * 512)
+  end,
+}
+
+scenario {
+  title = "Blocks beyond the end are refused, and the sense data name the first",
+  covers = { "SCSI-READ-002", "SCSI-READ-003", "SCSI-READ-008", "SCSI-WRITE-002" },
+  matrix = { command = { "read", "write" }, cdb = { 10, 12, 16 } },
+  play = function(t, case)
+    local s = t:login {}
+    local last = s:capacity().last_lba
+    local function refused(lba, blocks, first)
+      local r = s[case.command](s, { cdb = case.cdb, lba = lba, blocks = blocks })
+      expect(r):check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+      if r.sense.information then expect(r.sense.information):equals(first) end
+    end
+    refused(last + 1, 1, last + 1)
+    refused(last, 2, last + 1)
+    refused(0xFFFFFFFF, 1, 0xFFFFFFFF)
+    if case.cdb == 16 then
+      for _, lba in ipairs { 1 << 63, -1, 1 << 55, 0x7FFFFFFFFFFFFF } do refused(lba, 2, lba) end
+    end
+    expect(s:read { lba = last, blocks = 1 }):good()
+  end,
+}
+
+scenario {
+  title = "No blocks are no error, but they start within the medium",
+  covers = { "SCSI-READ-004", "SCSI-READ-005", "SCSI-WRITE-003", "SCSI-VER-006" },
+  matrix = { command = { "read", "write", "verify", "write_and_verify" }, cdb = { 10, 12, 16 } },
+  play = function(t, case)
+    local s = t:login {}
+    local last = s:capacity().last_lba
+    expect(s[case.command](s, { cdb = case.cdb, lba = last, blocks = 0 })):good()
+    expect(s[case.command](s, { cdb = case.cdb, lba = last + 1, blocks = 0 }))
+      :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+  end,
+}
+
+scenario {
+  title = "A transfer above the maximum of the Block Limits page is refused",
+  covers = { "SCSI-READ-009" },
+  play = function(t)
+    local s = t:login {}
+    local limits = expect(s:inquiry { evpd = true, page_code = 0xB0 }):good().data
+    local maximum = string.unpack(">I4", limits, 9)
+    if maximum == 0 or maximum > s:capacity().last_lba then skip("no maximum below the capacity") end
+    expect(s:read { cdb = 16, lba = 0, blocks = maximum + 1, expected = 512 })
+      :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    expect(s:read { cdb = 16, lba = 0, blocks = maximum }):good()
+  end,
+}
+
+scenario {
+  title = "Protection information is refused where there is none",
+  covers = { "SCSI-READ-012", "SCSI-WRITE-005", "SCSI-VER-007" },
+  matrix = { cdb = { 10, 12, 16 } },
+  play = function(t, case)
+    local s = t:login {}
+    for protect = 1, 7 do
+      expect(s:read { cdb = case.cdb, lba = 0, blocks = 1, rdprotect = protect })
+        :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+      expect(s:write { cdb = case.cdb, lba = 0, blocks = 1, wrprotect = protect })
+        :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+      expect(s:verify { cdb = case.cdb, lba = 0, blocks = 1, vrprotect = protect })
+        :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    end
+  end,
+}
+
+scenario {
+  title = "DPO and FUA are taken by reads and writes",
+  covers = { "SCSI-READ-010", "SCSI-READ-011" },
+  needs = { "dataloss" },
+  matrix = { cdb = { 10, 12, 16 }, dpo = { 0, 1 }, fua = { 0, 1 } },
+  play = function(t, case)
+    local s = t:login {}
+    expect(s:write { cdb = case.cdb, lba = 9, blocks = 3, dpo = case.dpo, fua = case.fua }):good()
+    expect(s:read { cdb = case.cdb, lba = 9, blocks = 3, dpo = case.dpo, fua = case.fua }):good()
+  end,
+}
+
+scenario {
+  title = "A read-only unit reads, and refuses everything that writes",
+  covers = { "SCSI-WRITE-006", "SCSI-UNMAP-013" },
+  needs = { "ro-lun", "thin" },
+  play = function(t)
+    local s = t:login {}
+    expect(s:read { lba = 0, blocks = 1 }):good()
+    for _, cdb in ipairs { 6, 10, 12, 16 } do
+      expect(s:write { cdb = cdb, lba = 0, blocks = 1 }):check_condition("DATA PROTECT", "WRITE PROTECTED")
+    end
+    expect(s:write_and_verify { lba = 0, blocks = 1 }):check_condition("DATA PROTECT", "WRITE PROTECTED")
+    expect(s:write_same { lba = 0, blocks = 1 }):check_condition("DATA PROTECT", "WRITE PROTECTED")
+    expect(s:orwrite { lba = 0, blocks = 1 }):check_condition("DATA PROTECT", "WRITE PROTECTED")
+    expect(s:unmap { ranges = { { lba = 0, blocks = 1 } } }):check_condition("DATA PROTECT", "WRITE PROTECTED")
+    local block = string.rep("\0", 512)
+    expect(s:compare_and_write { lba = 0, compare = block, write = block })
+      :check_condition("DATA PROTECT", "WRITE PROTECTED")
+  end,
+}
+
+scenario {
+  title = "A write that is synchronized or forced survives a power cut",
+  covers = { "SCSI-WRITE-007", "SCSI-ORW-006", "SCSI-DUR-001" },
+  needs = { "simulation" },
+  matrix = { how = { "fua", "synchronize cache", "no cache" } },
+  world = function(case)
+    return { target { luns = { { lun = 0, size = "8MiB",
+      cache = case.how == "no cache" and "write-through" or "write-back" } } } }
+  end,
+  play = function(t, case)
+    local s = t:login {}
+    for lba = 0, 40 do expect(s:write { lba = lba, blocks = 3, fua = case.how == "fua" }):good() end
+    if case.how == "synchronize cache" then expect(s:synchronize_cache {}):good() end
+    t:crash()
+    sleep "1s"
+    t:restart()
+    s:relogin { within = "60s" }
+    -- The durability model allows nothing but what was written.
+    for lba = 0, 40 do expect(s:read { lba = lba, blocks = 3 }):good() end
+  end,
+}

@@ -1,0 +1,116 @@
+local zeroes = string.rep("\0", 512)
+
+scenario {
+  title = "Unmapped blocks read as zeroes, and others as they were",
+  covers = { "SCSI-UNMAP-001", "SCSI-UNMAP-002", "SCSI-UNMAP-008", "SCSI-UNMAP-014", "SCSI-READ-016" },
+  needs = { "thin", "dataloss" },
+  play = function(t)
+    local s = t:login {}
+    local data = random.bytes("data", 512 * 300)
+    expect(s:write { lba = 0, data = data }):good()
+    expect(s:unmap { ranges = { { 200, 7 }, { 3, 2 }, { 4, 5 }, { 17, 0 }, { 64, 64 } } }):good()
+    local read = s:read { lba = 0, blocks = 300 }.data
+    for lba = 0, 299 do
+      local is_unmapped = lba >= 3 and lba < 9 or lba >= 64 and lba < 128 or lba >= 200 and lba < 207
+      local block = read:sub(lba * 512 + 1, lba * 512 + 512)
+      expect(block == (is_unmapped and zeroes or data:sub(lba * 512 + 1, lba * 512 + 512))):holds("block " .. lba)
+    end
+  end,
+}
+
+scenario {
+  title = "The UNMAP parameter list is read to its last whole descriptor",
+  covers = { "SCSI-UNMAP-003", "SCSI-UNMAP-004", "SCSI-UNMAP-005", "SCSI-UNMAP-006", "SCSI-UNMAP-007" },
+  needs = { "thin", "dataloss" },
+  play = function(t)
+    local s = t:login {}
+    expect(s:unmap { data = "" }):good()
+    for length = 1, 7 do
+      expect(s:unmap { data = string.rep("\0", length) })
+        :check_condition("ILLEGAL REQUEST", "PARAMETER LIST LENGTH ERROR")
+    end
+    expect(s:unmap { ranges = {} }):good()
+    local data = random.bytes("data", 1024)
+    expect(s:write { lba = 0, data = data }):good()
+    local list = string.pack(">I2I2I4I8I4I4I8I4I4", 38, 31, 0, 0, 1, 0, 1, 1, 0)
+    expect(s:unmap { data = list }):good()
+    expect(s:read { lba = 0, blocks = 2 }.data):equals(zeroes .. data:sub(513))
+    expect(s:write { lba = 0, data = data }):good()
+    expect(s:unmap { data = (string.pack(">I2I2I4I8I4I4I8I4I4", 38, 32, 0, 0, 1, 0, 1, 1, 0)):sub(1, 39) }):good()
+    expect(s:read { lba = 0, blocks = 2 }.data):equals(zeroes .. data:sub(513))
+  end,
+}
+
+scenario {
+  title = "UNMAP checks every descriptor before it obeys the first",
+  covers = { "SCSI-UNMAP-009", "SCSI-UNMAP-010", "SCSI-UNMAP-011" },
+  needs = { "thin", "dataloss" },
+  play = function(t)
+    local s = t:login {}
+    local last = s:capacity().last_lba
+    local data = random.bytes("data", 512)
+    expect(s:write { lba = 0, data = data }):good()
+    for _, range in ipairs { { last + 1, 1 }, { last, 2 }, { -1, 1 }, { -1, 0xFFFFFFFF } } do
+      expect(s:unmap { ranges = { { 0, 1 }, range } })
+        :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+    end
+    local count = string.unpack(">I4", s:inquiry { evpd = true, page_code = 0xB0 }.data, 25)
+    if count < 4000 then
+      local ranges = {}
+      for index = 1, count + 1 do ranges[index] = { 0, 1 } end
+      expect(s:unmap { ranges = ranges }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN PARAMETER LIST")
+    end
+    expect(s:unmap { ranges = { { 0, 1 } }, anchor = 1 }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    expect(s:read { lba = 0, blocks = 1 }.data):equals(data)
+  end,
+}
+
+scenario {
+  title = "A fully provisioned unit does not know UNMAP",
+  covers = { "SCSI-UNMAP-012" },
+  play = function(t)
+    local s = t:login {}
+    if s:read_capacity16 {}.data:byte(15) & 0x80 ~= 0 then skip("the unit is thin provisioned") end
+    expect(s:unmap { ranges = { { 0, 1 } } }):check_condition("ILLEGAL REQUEST", "INVALID COMMAND OPERATION CODE")
+  end,
+}
+
+scenario {
+  title = "GET LBA STATUS covers the range in ascending descriptors that meet",
+  covers = { "SCSI-GLS-001", "SCSI-GLS-002", "SCSI-GLS-003", "SCSI-GLS-004" },
+  needs = { "thin", "dataloss" },
+  play = function(t)
+    local s = t:login {}
+    local last = s:capacity().last_lba
+    expect(s:write { lba = 4096, blocks = 2048 }):good()
+    expect(s:unmap { ranges = { { 4608, 512 } } }):good()
+    for _, lba in ipairs { 0, 4100, 4700, last } do
+      local data = expect(s:get_lba_status { lba = lba, allocation_length = 65536 }):good().data
+      expect((string.unpack(">I4", data))):equals(#data - 4)
+      local at = lba
+      for index = 9, #data, 16 do
+        local first, blocks, status = string.unpack(">I8I4B", data, index)
+        expect(first):equals(at)
+        expect(blocks):at_least(1)
+        expect(status):one_of(0, 1, 2)
+        -- What was written and not unmapped is mapped.
+        if at >= 4096 and at < 4608 or at >= 5120 and at < 6144 then expect(status):equals(0) end
+        at = at + blocks
+      end
+      expect(at):at_most(last + 1)
+    end
+    expect(s:get_lba_status { lba = last + 1 })
+      :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+  end,
+}
+
+scenario {
+  title = "GET LBA STATUS is cut to its allocation length",
+  covers = { "SCSI-GLS-005" },
+  needs = { "thin" },
+  matrix = { allocation = { 0, 7, 8, 23, 24 } },
+  play = function(t, case)
+    expect(#expect(t:login {}:get_lba_status { lba = 0, allocation_length = case.allocation }):good().data)
+      :equals(case.allocation)
+  end,
+}

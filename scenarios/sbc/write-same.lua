@@ -1,0 +1,86 @@
+scenario {
+  title = "WRITE SAME repeats one block, and touches no neighbour",
+  covers = { "SCSI-WS-001" },
+  needs = { "dataloss" },
+  matrix = { cdb = { 10, 16 }, blocks = { 1, 2, 255, 256, 1000 } },
+  play = function(t, case)
+    local s = t:login {}
+    local block = random.bytes("block", 512)
+    local before = random.bytes("before", 512)
+    expect(s:write { lba = 10, data = before }):good()
+    expect(s:write { lba = 11 + case.blocks, data = before }):good()
+    expect(s:write_same { cdb = case.cdb, lba = 11, blocks = case.blocks, data = block }):good()
+    expect(s:read { lba = 10, blocks = case.blocks + 2 }.data):equals(before .. string.rep(block, case.blocks) .. before)
+  end,
+}
+
+scenario {
+  title = "WRITE SAME with UNMAP, or without data, leaves zeroes",
+  covers = { "SCSI-WS-005", "SCSI-WS-011", "SCSI-WS-013" },
+  needs = { "thin", "dataloss" },
+  matrix = {
+    how = {
+      { label = "(10) with UNMAP", cdb = 10, unmap = 1 }, { label = "(10) of zeroes", cdb = 10 },
+      { label = "(16) with UNMAP", cdb = 16, unmap = 1 }, { label = "(16) of zeroes", cdb = 16 },
+      { label = "(16) without data", cdb = 16, ndob = 1 }, { label = "(16) without data, UNMAP", cdb = 16, ndob = 1, unmap = 1 },
+    },
+  },
+  play = function(t, case)
+    local s = t:login {}
+    expect(s:write { lba = 0, blocks = 64 }):good()
+    expect(s:write_same {
+      cdb = case.how.cdb, lba = 3, blocks = 50, unmap = case.how.unmap, ndob = case.how.ndob,
+      data = not case.how.ndob and string.rep("\0", 512) or nil,
+    }):good()
+    expect(s:read { lba = 3, blocks = 50 }.data):equals(string.rep("\0", 512 * 50))
+    -- The durability model knows what is before and after.
+    expect(s:read { lba = 0, blocks = 64 }):good()
+  end,
+}
+
+scenario {
+  title = "WRITE SAME with UNMAP writes data that are not zero",
+  covers = { "SCSI-WS-006" },
+  needs = { "thin", "dataloss" },
+  play = function(t)
+    local s = t:login {}
+    local block = random.bytes("block", 512)
+    expect(s:write_same { cdb = 16, lba = 5, blocks = 20, data = block, unmap = 1 }):good()
+    expect(s:read { lba = 5, blocks = 20 }.data):equals(string.rep(block, 20))
+  end,
+}
+
+scenario {
+  title = "WRITE SAME refuses what it cannot do",
+  covers = { "SCSI-WS-002", "SCSI-WS-003", "SCSI-WS-004", "SCSI-WS-007", "SCSI-WS-008", "SCSI-WS-009", "SCSI-WS-014" },
+  matrix = { cdb = { 10, 16 } },
+  play = function(t, case)
+    local s = t:login {}
+    local last = s:capacity().last_lba
+    local limits = s:inquiry { evpd = true, page_code = 0xB0 }.data
+    local function refused(options, additional)
+      options.cdb = case.cdb
+      expect(s:write_same(options)):check_condition("ILLEGAL REQUEST", additional or "INVALID FIELD IN CDB")
+    end
+    if limits:byte(5) & 1 == 1 then refused { lba = 0, blocks = 0 } end
+    local maximum = string.unpack(">I8", limits, 37)
+    if maximum > 0 and maximum < last and maximum < 65535 then refused { lba = 0, blocks = maximum + 1 } end
+    refused({ lba = last + 1, blocks = 1 }, "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+    refused({ lba = last, blocks = 2 }, "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+    refused { lba = 0, blocks = 1, anchor = 1 }
+    refused { lba = 0, blocks = 1, wrprotect = 1 }
+    -- This unit is fully provisioned.
+    refused { lba = 0, blocks = 1, unmap = 1 }
+  end,
+}
+
+scenario {
+  title = "WRITE SAME wants one block of data, neither more nor less",
+  covers = { "SCSI-WS-012" },
+  matrix = { bytes = { 0, 256, 511, 1024 } },
+  play = function(t, case)
+    local s = t:login {}
+    expect(s:write_same { lba = 0, blocks = 1, data = string.rep("x", case.bytes) }):check_condition("ILLEGAL REQUEST")
+    expect(s:read { lba = 0, blocks = 1 }):good()
+  end,
+}

@@ -1,0 +1,58 @@
+scenario {
+  title = "Standard INQUIRY data describe a direct access block device",
+  covers = { "SCSI-INQ-001", "SCSI-INQ-007", "SCSI-INQ-008", "SCSI-INQ-009" },
+  play = function(t)
+    local s = t:login {}
+    local data = expect(s:inquiry {}):good().data
+    expect(#data):at_least(36)
+    expect(data:byte(1)):equals(0x00)
+    expect(data:byte(4) & 0x0F):equals(2)
+    expect(data:byte(5)):equals(#data - 5)
+    for index = 9, 36 do expect(data:byte(index)):at_least(0x20) end
+    local seen = {}
+    for index = 59, math.min(#data - 1, 73), 2 do
+      local code = string.unpack(">I2", data, index)
+      if code ~= 0 then expect(seen[code] == nil):holds("version descriptors differ") end
+      seen[code] = true
+    end
+    -- NORMACA is off, so NACA is refused.
+    expect(data:byte(4) & 0x20):equals(0)
+    expect(s:test_unit_ready { control = 4 }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+  end,
+}
+
+scenario {
+  title = "INQUIRY returns no more than the allocation length, and says the same whatever it is",
+  covers = { "SCSI-INQ-002", "SCSI-INQ-003" },
+  matrix = { allocation = { 0, 1, 4, 5, 35, 36, 255, 256, 65535 } },
+  play = function(t, case)
+    local s = t:login {}
+    local whole = expect(s:inquiry { allocation_length = 65535 }):good().data
+    local r = expect(s:inquiry { allocation_length = case.allocation }):good()
+    expect(r.data):equals(whole:sub(1, case.allocation))
+  end,
+}
+
+scenario {
+  title = "INQUIRY refuses what it does not have",
+  covers = { "SCSI-INQ-004", "SCSI-INQ-005", "SCSI-INQ-006" },
+  play = function(t)
+    local s = t:login {}
+    local r = s:inquiry { page_code = 0x83 }
+    expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    expect(s:inquiry { evpd = true, page_code = 0xFE }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    -- CMDDT, which is obsolete.
+    expect(s:command { cdb = "\x12\x02\x00\x00\x24\x00", read = 36 })
+      :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+  end,
+}
+
+scenario {
+  title = "INQUIRY of a unit that is not there says so with good status",
+  covers = { "SCSI-INQ-011", "IOP-65" },
+  matrix = { lun = { 7, 255, 16383 } },
+  play = function(t, case)
+    local s = t:login {}
+    expect(expect(s:inquiry { lun = case.lun }):good().data:byte(1)):equals(0x7F)
+  end,
+}

@@ -1,0 +1,50 @@
+scenario {
+  title = "REQUEST SENSE has nothing to say, in either format and any length",
+  covers = { "SCSI-RS-003", "SCSI-RS-005", "SCSI-RS-006" },
+  matrix = { desc = { 0, 1 } },
+  play = function(t, case)
+    local s = t:login {}
+    local whole = expect(s:request_sense { desc = case.desc }):good().data
+    expect(whole:byte(1)):equals(case.desc == 1 and 0x72 or 0x70)
+    expect(whole:byte(case.desc == 1 and 2 or 3) & 15):equals(0)
+    for _, allocation in ipairs { 0, 1, 7, 17, 18, 252 } do
+      local r = expect(s:request_sense { desc = case.desc, allocation_length = allocation }):good()
+      expect(r.data):equals(whole:sub(1, allocation))
+    end
+  end,
+}
+
+scenario {
+  title = "REQUEST SENSE returns a unit attention and clears it",
+  covers = { "SCSI-RS-004", "SCSI-UA-001" },
+  play = function(t)
+    local s = t:login { clear_unit_attention = false }
+    local data = expect(s:request_sense {}):good().data
+    expect(data:byte(3) & 15):equals(6)
+    expect(data:byte(13)):equals(0x29)
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "REQUEST SENSE of a unit that is not there says so in its data",
+  covers = { "SCSI-RS-007" },
+  play = function(t)
+    local s = t:login {}
+    local data = expect(s:request_sense { lun = 99 }):good().data
+    expect(data:byte(3) & 15):equals(5)
+    expect(data:byte(13)):equals(0x25)
+  end,
+}
+
+scenario {
+  title = "Sense data point at the byte that is wrong",
+  covers = { "SCSI-RS-009", "SCSI-RS-012" },
+  play = function(t)
+    local s = t:login {}
+    local r = s:read { lba = 0, blocks = 1, rdprotect = 1 }
+    expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    expect(r.sense.field_byte):equals(1)
+    expect(r.sense.field_in_cdb):equals(true)
+  end,
+}

@@ -1,0 +1,51 @@
+scenario {
+  title = "Each new nexus meets one unit attention, which INQUIRY and REPORT LUNS neither report nor clear",
+  covers = { "SCSI-UA-001", "SCSI-UA-004", "SCSI-UA-005", "SCSI-INQ-010", "SCSI-RLUN-006" },
+  play = function(t)
+    for _, name in ipairs { "iqn.2026-11.example:a", "iqn.2026-11.example:b" } do
+      local s = t:login { name = name, clear_unit_attention = false }
+      expect(s:inquiry {}):good()
+      expect(s:report_luns {}):good()
+      local r = s:test_unit_ready()
+      expect(r):check_condition("UNIT ATTENTION")
+      expect(r.sense.asc):equals(0x29)
+      expect(s:test_unit_ready()):good()
+    end
+  end,
+}
+
+scenario {
+  title = "A logical unit reset is told to every nexus, once",
+  covers = { "SCSI-UA-002", "SCSI-UA-021" },
+  needs = { "2init", "reset" },
+  play = function(t)
+    local a = t:login { name = "iqn.2026-11.example:a" }
+    local b = t:login { name = "iqn.2026-11.example:b" }
+    for _ = 1, 5 do
+      expect(a:task_management { ["function"] = "logical unit reset" }):response(0)
+    end
+    for _, s in ipairs { a, b } do
+      local r = s:test_unit_ready()
+      expect(r):check_condition("UNIT ATTENTION")
+      expect(r.sense.asc):equals(0x29)
+      expect(s:test_unit_ready()):good()
+    end
+  end,
+}
+
+scenario {
+  title = "A changed mode page is told to the others and not to who changed it",
+  covers = { "SCSI-UA-007", "SCSI-MODE-021" },
+  needs = { "2init" },
+  play = function(t)
+    local a = t:login { name = "iqn.2026-11.example:a" }
+    local b = t:login { name = "iqn.2026-11.example:b" }
+    local page = expect(a:mode_sense { page_code = 0x08, dbd = 1 }):good().data:sub(5)
+    local changed = page:sub(1, 2) .. string.char(page:byte(3) ~ 0x04) .. page:sub(4)
+    expect(a:mode_select { data = "\0\0\0\0" .. changed }):good()
+    expect(b:test_unit_ready()):check_condition("UNIT ATTENTION", "MODE PARAMETERS CHANGED")
+    expect(a:test_unit_ready()):good()
+    expect(b:mode_sense { page_code = 0x08, dbd = 1 }.data:sub(5)):equals(changed)
+    expect(a:mode_select { data = "\0\0\0\0" .. page }):good()
+  end,
+}

@@ -1,0 +1,97 @@
+local function page(s, code, allocation)
+  return s:inquiry { evpd = true, page_code = code, allocation_length = allocation or 65535 }
+end
+
+local function length(data) return (string.unpack(">I2", data, 3)) end
+
+scenario {
+  title = "Every page that is listed can be read, and no other",
+  covers = { "SCSI-VPD-001", "SCSI-VPD-002", "SCSI-VPD-024" },
+  play = function(t)
+    local s = t:login {}
+    local list = expect(page(s, 0)):good().data
+    local listed, last = {}, -1
+    for index = 5, #list do
+      local code = list:byte(index)
+      expect(code):at_least(last + 1)
+      listed[code], last = true, code
+    end
+    expect(listed[0x00] and listed[0x83]):holds("pages 00h and 83h are listed")
+    for code = 0, 255 do
+      local r = page(s, code)
+      if listed[code] then
+        local data = expect(r):good().data
+        expect(data:byte(1)):equals(0)
+        expect(data:byte(2)):equals(code)
+        expect(length(data)):equals(#data - 4)
+      else
+        expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+      end
+    end
+  end,
+}
+
+scenario {
+  title = "A page that is cut off keeps its length field",
+  covers = { "SCSI-VPD-025" },
+  matrix = { page = { 0x00, 0x80, 0x83, 0xB0, 0xB1 } },
+  play = function(t, case)
+    local s = t:login {}
+    local whole = expect(page(s, case.page)):good().data
+    for allocation = 0, #whole + 3 do
+      local r = expect(page(s, case.page, allocation)):good()
+      expect(r.data):equals(whole:sub(1, allocation))
+      expect(r.residual):equals(math.max(allocation - #whole, 0))
+    end
+  end,
+}
+
+scenario {
+  title = "The unit has a name that is its own on every way to it",
+  covers = { "SCSI-VPD-003", "SCSI-VPD-004", "SCSI-VPD-006", "SCSI-VPD-009", "SCSI-VPD-010" },
+  play = function(t)
+    local s = t:login {}
+    local data = expect(page(s, 0x83)):good().data
+    local index, name, port, device = 5, nil, nil, nil
+    while index + 3 <= #data do
+      local set, type, count = data:byte(index) & 15, data:byte(index + 1), data:byte(index + 3)
+      local text = data:sub(index + 4, index + 3 + count)
+      local association, kind = type >> 4 & 3, type & 15
+      if association == 0 and (kind == 2 or kind == 3 or kind == 8) then name = text end
+      if association == 0 and kind == 3 then
+        expect(set):equals(1)
+        expect(#text):equals(text:byte(1) >> 4 == 6 and 16 or 8)
+      end
+      if kind == 8 then expect(#text % 4):equals(0) end
+      if association == 1 and kind == 8 then port = text end
+      if association == 2 and kind == 8 then device = text end
+      index = index + 4 + count
+    end
+    expect(index):equals(#data + 1)
+    expect(name ~= nil):holds("a designator names the logical unit")
+    expect(port or ""):contains(t.iqn .. ",t,0x")
+    expect(device or ""):contains(t.iqn)
+    expect(#page(s, 0x80).data):at_least(5)
+  end,
+}
+
+scenario {
+  title = "Block Limits and provisioning agree with READ CAPACITY(16)",
+  covers = { "SCSI-VPD-016", "SCSI-VPD-017", "SCSI-VPD-018", "SCSI-CAP-004" },
+  needs = { "thin" },
+  play = function(t)
+    local s = t:login {}
+    local limits = expect(page(s, 0xB0)):good().data
+    expect(length(limits)):equals(0x3C)
+    local maximum, optimal = string.unpack(">I4I4", limits, 9)
+    if maximum > 0 then expect(optimal):at_most(maximum) end
+    expect((string.unpack(">I4", limits, 21))):at_least(1)
+    expect((string.unpack(">I4", limits, 25))):at_least(1)
+    expect(length(expect(page(s, 0xB1)):good().data)):equals(0x3C)
+    local provisioning = expect(page(s, 0xB2)):good().data
+    expect(length(provisioning)):equals(4)
+    local capacity = expect(s:read_capacity16 {}):good().data
+    expect(capacity:byte(15) & 0x80):equals(0x80)
+    expect(capacity:byte(15) >> 6 & 1):equals(provisioning:byte(6) >> 2 & 1)
+  end,
+}
