@@ -64,11 +64,11 @@ extension InitiatorMachine {
       if header.initiatorTaskTag != expected.tag {
         violation(.loginFieldMismatch, on: connection, "Initiator Task Tag is not that of the request", pdu)
       }
+      // The other fields mean nothing in a refusal.
+      guard header.statusClass == 0 else { return }
       if header.isid != expected.lastISID {
         violation(.loginFieldMismatch, on: connection, "ISID is not that of the request", pdu)
       }
-      // The other fields mean nothing in a refusal.
-      guard header.statusClass == 0 else { return }
       if header.versionActive != 0 {
         violation(.loginFieldMismatch, on: connection, "Version-active is \(header.versionActive)", pdu)
       }

@@ -62,9 +62,10 @@ extension InitiatorMachine {
     state.received += pdu.data.count
     state.nextOffset = end
     state.burstLength += pdu.data.count
-    if state.burstLength > Int(connection.parameters.maxBurstLength), !task.wasRecovered {
-      violation(
-        .burstTooLong, on: connection, "\(state.burstLength) bytes of \(connection.parameters.maxBurstLength)", pdu)
+    let limit = Int(connection.parameters.maxBurstLength)
+    // Told once a sequence.
+    if state.burstLength > limit, state.burstLength - pdu.data.count <= limit, !task.wasRecovered {
+      violation(.burstTooLong, on: connection, "\(state.burstLength) bytes of \(limit)", pdu)
     }
     if isFinal { state.burstLength = 0 }
   }
