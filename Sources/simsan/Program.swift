@@ -104,5 +104,8 @@ private func page(of command: Command) -> String {
 /// Prints a line to standard output.
 func say(_ text: String) { print(text) }
 
+/// Lets everything that was printed go out, for those who read along through a pipe.
+func flushOutput() { fflush(nil) }
+
 /// Prints a line to standard error.
 func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }

@@ -1,7 +1,7 @@
 import Ring
 
 /// Sizes, times and rates as scenarios write them: a number and a unit, without floating point.
-enum Quantity {
+public enum Quantity {
   private static let sizes: [(String, UInt64)] = [
     ("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("PiB", 1 << 50),
     ("kB", 1_000), ("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000),
@@ -34,7 +34,8 @@ enum Quantity {
   static func rate(_ value: LuaValue) -> UInt64? { read(value, rates, bare: nil) }
 
   /// A command line's size.
-  static func size(_ text: String) -> UInt64? { read(.text(text), sizes, bare: 1) }
+  /// The bytes of a size such as "64MiB"; nil when it is none.
+  public static func size(_ text: String) -> UInt64? { read(.text(text), sizes, bare: 1) }
 
   private static func read(_ value: LuaValue, _ units: [(String, UInt64)], bare: UInt64?) -> UInt64? {
     if let count = value.int {
@@ -69,7 +70,7 @@ enum Quantity {
   }
 
   /// A size as people write it: the largest unit that divides it.
-  static func text(bytes: UInt64) -> String {
+  public static func text(bytes: UInt64) -> String {
     for (unit, factor) in [("TiB", UInt64(1) << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
       if bytes >= factor, bytes % factor == 0 { return "\(bytes / factor)\(unit)" }
     }
