@@ -1,5 +1,6 @@
 import Ring
 import SimClock
+import SimRing
 
 /// What cases are played on.
 public enum Stage {
@@ -21,13 +22,13 @@ extension Suite {
     var (result, first) = play(index, seed: seed, on: .simulation, recording: nil)
     let (again, second) = play(index, seed: seed, on: .simulation, recording: nil)
     var difference = ""
-    if let first, let second, let range = Trace.firstDifference(first, second) {
-      let one = play(index, seed: seed, on: .simulation, recording: range).trace
-      let two = play(index, seed: seed, on: .simulation, recording: range).trace
+    if let first, let second, let range = Trace.firstDifference(first.trace, second.trace) {
+      let one = play(index, seed: seed, on: .simulation, recording: range).world
+      let two = play(index, seed: seed, on: .simulation, recording: range).world
       difference = "the first step that differs is among \(range.lowerBound) to \(range.upperBound)"
-      if let one, let two, let number = Trace.firstDifferentRecord(one, two) {
-        func words(_ record: TraceRecord?) -> String { record.map { "\($0)" } ?? "the end of the run" }
-        difference = "step \(number) differs\n  once: \(words(one[number]))\n  then: \(words(two[number]))"
+      if let one, let two, let number = Trace.firstDifferentRecord(one.trace, two.trace) {
+        func words(_ world: World) -> String { world.trace[number].map(world.describe) ?? "the end of the run" }
+        difference = "step \(number) differs\n  once: \(words(one))\n  then: \(words(two))"
       }
     } else if result.outcome != again.outcome || result.failures.map(\.message) != again.failures.map(\.message)
       || result.notes != again.notes
@@ -45,13 +46,13 @@ extension Suite {
 
   private func play(
     _ index: Int, seed: UInt64, on stage: Stage, recording: Range<UInt64>?
-  ) -> (result: CaseResult, trace: Trace?) {
+  ) -> (result: CaseResult, world: World?) {
     let each = cases[index]
     let seed = each.seed(from: seed)
     var result = CaseResult(
       index: index, id: each.id, file: each.file, line: each.location.line, name: each.name, covers: each.covers,
       seed: seed)
-    func broken(_ message: String, _ traceback: String = "") -> (CaseResult, Trace?) {
+    func broken(_ message: String, _ traceback: String = "") -> (CaseResult, World?) {
       result.outcome = .failed
       result.failures = [CaseResult.Failure(oracle: "script", message: message, traceback: traceback)]
       return (result, nil)
@@ -78,7 +79,7 @@ extension Suite {
       }
       let player = Player(each, script: script, playground: playground, seed: seed)
       player.play()
-      return (player.result(index: index), playground.simulation?.world.trace)
+      return (player.result(index: index), playground.simulation?.world)
     } catch let mistake as Script.Mistake {
       return broken(mistake.message, mistake.traceback)
     } catch let failure as LuaFailure {
