@@ -64,6 +64,7 @@ extension SimRing {
     guard slot < pending.count, pending[slot].isLive, UInt64(pending[slot].generation) == generation,
       let index = index(of: pending[slot].operation.handle, .medium)
     else { return }
+    checkSeal(slot)
     let disk = world.disks[handles[index].disk]
     let operation = pending[slot].operation
     let verdict = pending[slot].verdict

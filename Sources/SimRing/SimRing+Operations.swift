@@ -183,6 +183,7 @@ extension SimRing {
     case .readable:
       let slot = handles[index].receive
       guard handles[index].kind == .socket, slot >= 0 else { return }
+      checkSeal(slot)
       let operation = pending[slot].operation
       let extents = pending[slot].extents
       let result = extents.withUnsafeBufferPointer { receive(index, operation, $0) }
@@ -192,6 +193,7 @@ extension SimRing {
     case .writable:
       let slot = handles[index].send
       guard handles[index].kind == .socket, slot >= 0 else { return }
+      checkSeal(slot)
       let operation = pending[slot].operation
       let extents = pending[slot].extents
       let result = extents.withUnsafeBufferPointer { send(index, operation, $0) }
@@ -339,6 +341,7 @@ extension SimRing {
     while let slot = mailboxes.first, let message = messages.first {
       mailboxes.removeFirst()
       messages.removeFirst()
+      checkSeal(slot)
       var handle = Handle.none
       if message.socket != .none {
         if let index = adopt(message.socket) {

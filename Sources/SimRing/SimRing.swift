@@ -19,6 +19,8 @@ public final class SimRing: Ring {
     /// Media: what the faults in force have decided.
     var verdict = DiskVerdict(length: 0)
     var mark: UInt64 = 0
+    /// With `World.checksBuffers`: the digest of its memory when it was handed over.
+    var digest: UInt64 = 0
     /// A cancel that came too late and waits for this operation to complete.
     var canceller: Token?
   }
@@ -214,12 +216,43 @@ public final class SimRing: Ring {
       pending.append(Pending())
     }
     pending[index].operation = operation
+    pending[index].digest = 0
     pending[index].isLive = true
     pending[index].sequence = nextSequence
     nextSequence += 1
     pending[index].extents.append(contentsOf: extents)
     if !tokens.insert(operation.token.rawValue, index) { world.note(.tokenReused, process, operation) }
+    if world.checksBuffers { seal(index) }
     return index
+  }
+
+  /// What the memory of a receive or read is filled with while the ring owns it.
+  static let rubbish: UInt8 = 0xDB
+
+  /// Notes what the memory of an operation holds, after spoiling it if the operation is to fill it.
+  private func seal(_ index: Int) {
+    switch pending[index].operation.kind {
+    case .receive, .read, .mailbox:
+      for extent in pending[index].extents {
+        bytes(extent).initializeMemory(as: UInt8.self, repeating: Self.rubbish)
+      }
+    case .send, .write: break
+    default: return
+    }
+    pending[index].digest = memoryDigest(index)
+  }
+
+  private func memoryDigest(_ index: Int) -> UInt64 {
+    var digest: UInt64 = 0
+    for extent in pending[index].extents { digest = Self.fold(digest, UnsafeRawBufferPointer(bytes(extent))) }
+    return digest
+  }
+
+  /// Called before an outstanding operation touches its memory.
+  func checkSeal(_ index: Int) {
+    guard world.checksBuffers, pending[index].digest != 0, memoryDigest(index) != pending[index].digest else { return }
+    pending[index].digest = 0
+    world.note(.bufferChanged, process, pending[index].operation)
   }
 
   /// Completes an outstanding operation.

@@ -56,6 +56,8 @@ public final class World {
       case secondReceive
       /// A second send on one socket.
       case secondSend
+      /// Memory was written while an operation owned it. Looked for with ``World/checksBuffers``.
+      case bufferChanged
     }
 
     public var kind: Kind
@@ -109,6 +111,10 @@ public final class World {
   public var runnerHandler: (any EventHandler)?
 
   public private(set) var defects: [Defect] = []
+
+  /// Looks for machines that touch memory which the ring owns: what a receive or a read will fill is filled with
+  /// rubbish first, and memory of an outstanding operation that changes is a ``Defect``. Costs time; off by default.
+  public var checksBuffers = false
 
   /// Events handled so far.
   public private(set) var eventCount: UInt64 = 0

@@ -12,6 +12,8 @@ final class EchoServer: Machine {
   private var sockets: [Handle] = []
   /// What each socket still has to send back.
   private var unsent: [Extent] = []
+  /// How many operations own each socket's buffer.
+  private var owners: [Int] = []
   private(set) var bytesEchoed = 0
   /// How many completions each step brought.
   private(set) var batches: [Int] = []
@@ -38,6 +40,7 @@ final class EchoServer: Machine {
         guard completion.error == .none else { continue }
         sockets.append(Handle(completion.result))
         unsent.append(.empty)
+        owners.append(0)
         receive(sockets.count - 1, &operations)
         if sockets.count < 64 { operations.accept(on: listener, token: Token(0)) }
         continue
@@ -56,17 +59,26 @@ final class EchoServer: Machine {
         bytesEchoed += Int(completion.result)
         let extent = buffer(socket).prefix(Int(completion.result))
         unsent[socket] = extent
+        owners[socket] = 1
         send(socket, &operations)
         if medium != .none {
-          operations.write(to: medium, at: writeOffset % (1 << 20), from: [extent], token: Token(3 << 32 | writeOffset))
+          owners[socket] = 2
+          let token = Token(3 << 32 | UInt64(socket))
+          operations.write(to: medium, at: writeOffset % (1 << 20), from: [extent], token: token)
           writeOffset += 4096
         }
       case 2:
         unsent[socket] = unsent[socket].dropFirst(Int(completion.result))
-        if unsent[socket].length > 0 { send(socket, &operations) } else { receive(socket, &operations) }
+        if unsent[socket].length > 0 { send(socket, &operations) } else { release(socket, &operations) }
+      case 3: release(socket, &operations)
       default: break
       }
     }
+  }
+
+  private func release(_ socket: Int, _ operations: inout Operations) {
+    owners[socket] -= 1
+    if owners[socket] == 0 { receive(socket, &operations) }
   }
 
   private func send(_ socket: Int, _ operations: inout Operations) {

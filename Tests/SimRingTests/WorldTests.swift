@@ -10,7 +10,10 @@ import Testing
 
   @Test("Machines talk over a calm and over a hostile link", arguments: [false, true])
   func echo(isHostile: Bool) throws {
-    let echo = try EchoWorld(seed: 1) { if isHostile { makeHostile($0) } }
+    let echo = try EchoWorld(seed: 1) {
+      $0.checksBuffers = true
+      if isHostile { makeHostile($0) }
+    }
     #expect(echo.world.run(until: { echo.isDone }, orUntil: Self.limit))
     for client in echo.clients {
       #expect(client.error == nil)
@@ -158,7 +161,7 @@ import Testing
   func golden() throws {
     // Changes whenever the simulation does; two builds of one program never differ.
     let hash = try hash(42, crashAt: 50_000_000).description
-    #expect(hash == "b613bd77b37c7b90a25cde7961be6794")
+    #expect(hash == "7557d9a1839e6ef414cef168c9f6eb0c")
   }
 
   @Test("A single different byte on the wire is found, and its step is named")
@@ -181,6 +184,33 @@ import Testing
     let text = try [world.describe(#require(left[number])), world.describe(#require(right[number]))]
     #expect(text[0] != text[1])
     #expect(text[0].contains("receive of token"), "\(text[0])")
+  }
+}
+
+@Suite struct DefectTests {
+  @Test("A machine that breaks the rules of its ring is found out", arguments: [false, true])
+  func defects(checksBuffers: Bool) throws {
+    let world = World(seed: 1)
+    world.checksBuffers = checksBuffers
+    let host = world.addHost("h", addresses: [SocketAddress(10, 0, 0, 1, port: 0)])
+    let process = world.addProcess("p", on: host)
+    let medium = world.ring(of: process).open(world.addDisk("d", on: host))
+    let arena = Arena(capacity: 1 << 16)
+    world.attach(arena, to: process)
+    var batch = Operations()
+    batch.write(to: medium, at: 0, from: [Extent(offset: 0, length: 512)], token: Token(1))
+    batch.read(from: medium, at: 4096, into: Extent(offset: 4096, length: 512), token: Token(2))
+    batch.read(from: medium, at: 4096, into: Extent(offset: 8192, length: 512), token: Token(3))
+    batch.timer(at: Instant(nanoseconds: 5), token: Token(3))
+    world.ring(of: process).submit(&batch)
+    #expect((arena.bytes(Extent(offset: 8192, length: 1))[0] == 0xDB) == checksBuffers)
+    arena.bytes(Extent(offset: 100, length: 1))[0] ^= 1
+    arena.bytes(Extent(offset: 4200, length: 1))[0] ^= 1
+    world.run(until: Instant(nanoseconds: 10_000_000))
+    let found = world.defects.map { [UInt64($0.kind.rawValue), $0.token.rawValue] }.sorted { $0[1] < $1[1] }
+    let reused = [UInt64(World.Defect.Kind.tokenReused.rawValue), 3]
+    let changed = UInt64(World.Defect.Kind.bufferChanged.rawValue)
+    #expect(found == (checksBuffers ? [[changed, 1], [changed, 2], reused] : [reused]))
   }
 }
 

@@ -48,6 +48,7 @@ public final class SimulatedPlayground: Playground {
   /// - Throws: What is wrong with the description.
   init(_ description: WorldDescription, seed: UInt64, recording: Range<UInt64>? = nil) throws(LuaFailure) {
     world = World(seed: seed)
+    world.checksBuffers = true
     if let recording { world.trace.record(recording) }
     faults = FaultPlan(world)
     var description = description
