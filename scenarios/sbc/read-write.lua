@@ -128,25 +128,3 @@ scenario {
       :check_condition("DATA PROTECT", "WRITE PROTECTED")
   end,
 }
-
-scenario {
-  title = "A write that is synchronized or forced survives a power cut",
-  covers = { "SCSI-WRITE-007", "SCSI-ORW-006", "SCSI-DUR-001" },
-  needs = { "simulation" },
-  matrix = { how = { "fua", "synchronize cache", "no cache" } },
-  world = function(case)
-    return { target { luns = { { lun = 0, size = "8MiB",
-      cache = case.how == "no cache" and "write-through" or "write-back" } } } }
-  end,
-  play = function(t, case)
-    local s = t:login {}
-    for lba = 0, 40 do expect(s:write { lba = lba, blocks = 3, fua = case.how == "fua" }):good() end
-    if case.how == "synchronize cache" then expect(s:synchronize_cache {}):good() end
-    t:crash()
-    sleep "1s"
-    t:restart()
-    s:relogin { within = "60s" }
-    -- The durability model allows nothing but what was written.
-    for lba = 0, 40 do expect(s:read { lba = lba, blocks = 3 }):good() end
-  end,
-}

@@ -1,0 +1,143 @@
+-- What the initiator is told when the medium fails, and that it goes on afterwards.
+
+scenario {
+  title = "A block that cannot be read is named, and the others are read",
+  covers = { "SCSI-READ-015", "SCSI-DUR-003" },
+  needs = { "simulation" },
+  matrix = { bad = { 100, 101, 106, 107 }, cdb = { 10, 16 } },
+  play = function(t, case)
+    local s = t:login {}
+    expect(s:write { lba = 96, blocks = 16 }):good()
+    expect(s:synchronize_cache()):good()
+    local fault = fault.disk.latent_error { lba = case.bad, blocks = 1 }
+    local r = s:read { cdb = case.cdb, lba = 100, blocks = 8 }
+    expect(r):check_condition("MEDIUM ERROR", "UNRECOVERED READ ERROR")
+    expect(r.sense.information):equals(case.bad)
+    expect(s:verify { lba = 100, blocks = 8 }):check_condition("MEDIUM ERROR", "UNRECOVERED READ ERROR")
+    expect(s:read { lba = 96, blocks = 4 }):good()
+    expect(s:read { lba = 108, blocks = 4 }):good()
+    expect(fault:fired()):at_least(1)
+    fault:lift()
+    expect(s:read { lba = 100, blocks = 8 }):good()
+  end,
+}
+
+scenario {
+  title = "A write that fails is not answered with good status",
+  covers = { "SCSI-WRITE-010" },
+  needs = { "simulation" },
+  matrix = { command = { "write", "write_and_verify", "write_same", "orwrite" } },
+  play = function(t, case)
+    local s = t:login {}
+    local fault = fault.disk.io_error { of = { "write" } }
+    expect(s[case.command](s, { lba = 5, blocks = 1 })):check_condition("MEDIUM ERROR", "WRITE ERROR")
+    fault:lift()
+    expect(s[case.command](s, { lba = 5, blocks = 1 })):good()
+  end,
+}
+
+scenario {
+  title = "A full medium is a write-protected one, and reads go on",
+  covers = { "SCSI-WRITE-011", "SCSI-DUR-008" },
+  needs = { "simulation", "thin" },
+  play = function(t)
+    local s = t:login {}
+    local fault = fault.disk.full {}
+    expect(s:write { lba = 0, blocks = 8 }):check_condition("DATA PROTECT", "SPACE ALLOCATION FAILED WRITE PROTECT")
+    expect(s:read { lba = 0, blocks = 8 }):good()
+    fault:lift()
+    expect(s:write { lba = 0, blocks = 8 }):good()
+  end,
+}
+
+scenario {
+  title = "A medium that has become read-only, or is gone, says so",
+  covers = { "SCSI-DUR-009" },
+  needs = { "simulation" },
+  play = function(t)
+    local s = t:login {}
+    local read_only = fault.disk.read_only {}
+    expect(s:write { lba = 0, blocks = 1 }):check_condition("DATA PROTECT", "WRITE PROTECTED")
+    expect(s:read { lba = 0, blocks = 1 }):good()
+    read_only:lift()
+    local removed = fault.disk.removed {}
+    expect(s:read { lba = 0, blocks = 1 }):check_condition("NOT READY", "MEDIUM NOT PRESENT")
+    expect(s:write { lba = 0, blocks = 1 }):check_condition("NOT READY", "MEDIUM NOT PRESENT")
+    removed:lift()
+    expect(s:write { lba = 0, blocks = 1 }):good()
+  end,
+}
+
+scenario {
+  title = "A flush that failed is told to every nexus that may have lost something",
+  covers = { "SCSI-ORW-009" },
+  needs = { "simulation" },
+  play = function(t)
+    local a = t:login { name = "iqn.2026-11.example:a" }
+    local b = t:login { name = "iqn.2026-11.example:b" }
+    expect(a:write { lba = 0, blocks = 8 }):good()
+    expect(b:write { lba = 8, blocks = 8 }):good()
+    local fault = fault.disk.flush_error {}
+    expect(a:synchronize_cache()):check_condition("MEDIUM ERROR", "WRITE ERROR")
+    fault:lift()
+    -- A flush that succeeds now brings nothing back.
+    expect(b:synchronize_cache()):check_condition("MEDIUM ERROR", "WRITE ERROR")
+    expect(a:synchronize_cache()):good()
+    expect(b:synchronize_cache()):good()
+  end,
+}
+
+scenario {
+  title = "Transfers that the medium cuts short are completed",
+  covers = { "SCSI-DUR-007" },
+  needs = { "simulation" },
+  play = function(t)
+    local s = t:login {}
+    local fault = fault.disk.short { chance = "1/2" }
+    for round = 0, 7 do
+      local data = random.bytes("data", 512 * 200)
+      expect(s:write { lba = 10 * round, data = data }):good()
+      expect(s:read { lba = 10 * round, blocks = 200 }.data):equals(data)
+      expect(s:verify { lba = 10 * round, blocks = 200, data = data }):good()
+      expect(s:compare_and_write { lba = 10 * round, compare = data:sub(1, 8192), write = data:sub(8193, 16384) }):good()
+      expect(s:write_same { lba = 10 * round, blocks = 150, data = data:sub(1, 512) }):good()
+    end
+    expect(fault:fired()):at_least(1)
+  end,
+}
+
+scenario {
+  title = "A unit whose medium is stuck does not hold up another, and its task can be aborted",
+  covers = { "SCSI-TASK-015" },
+  needs = { "simulation" },
+  world = { target { luns = { { lun = 0, size = "1MiB" }, { lun = 1, size = "1MiB" } } } },
+  play = function(t)
+    local s = t:login {}
+    s:test_unit_ready { lun = 1 }
+    local fault = fault.disk.stuck { lun = 0, of = { "read" } }
+    local stuck = s:read { lun = 0, lba = 0, blocks = 1, async = true }
+    for lba = 0, 20 do
+      expect(s:write { lun = 1, lba = lba, blocks = 2 }):good()
+      expect(s:read { lun = 1, lba = lba, blocks = 2 }):good()
+    end
+    fault:lift()
+    expect(stuck:wait { within = "5s" }):good()
+  end,
+}
+
+scenario {
+  title = "Slow media give every answer once, in whatever order",
+  covers = { "SCSI-DUR-006", "SCSI-TASK-014" },
+  needs = { "simulation" },
+  play = function(t)
+    local s = t:login {}
+    local fault = fault.disk.slow { delay = "2s", chance = "1/4" }
+    local tasks = {}
+    for index = 0, 59 do
+      tasks[#tasks + 1] = index % 2 == 0 and s:write { lba = index * 8, blocks = 8, async = true }
+        or s:read { lba = 4096 + index, blocks = 1, async = true }
+    end
+    for _, task in ipairs(tasks) do expect(task:wait { within = "25s" }):good() end
+    expect(fault:fired()):at_least(1)
+  end,
+}
