@@ -101,11 +101,8 @@ private func page(of command: Command) -> String {
   return String(text.dropLast())
 }
 
-/// Prints a line to standard output.
-func say(_ text: String) { print(text) }
-
-/// Lets everything that was printed go out, for those who read along through a pipe.
-func flushOutput() { fflush(nil) }
+/// Prints a line to standard output, at once: who reads it may be another program.
+func say(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
 
 /// Prints a line to standard error.
 func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }

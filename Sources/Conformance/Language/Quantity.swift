@@ -33,7 +33,6 @@ public enum Quantity {
   /// Bits per second: `"1Gbit/s"`.
   static func rate(_ value: LuaValue) -> UInt64? { read(value, rates, bare: nil) }
 
-  /// A command line's size.
   /// The bytes of a size such as "64MiB"; nil when it is none.
   public static func size(_ text: String) -> UInt64? { read(.text(text), sizes, bare: 1) }
 

@@ -132,13 +132,6 @@ final class Script {
     return .result(.handle(kind, Int64(worldParts.count - 1)))
   }
 
-  /// Everything that the file's `target`, `host` and `link` describe: what a world file is.
-  var declaredWorld: WorldDescription {
-    var world = WorldDescription()
-    for part in worldParts { part.add(to: &world) }
-    return world
-  }
-
   /// Reads a scenario's `world`: one description, or a list of them.
   func world(_ value: LuaValue) throws(LuaFailure) -> WorldDescription {
     let values: [LuaValue]

@@ -1,24 +1,42 @@
-/// A world file: what its `target { … }` tables describe, to be deployed.
-public enum WorldFile {
-  /// A mistake in a world file: file, line, what was found and what was expected.
-  public struct Mistake: Error, CustomStringConvertible, Sendable {
-    public var description: String
-  }
+import Foundation
 
-  /// Reads a world file.
+/// A file that describes a world to be served.
+public struct WorldFile: Sendable {
+  public var world: WorldDescription
+
+  /// The file, as it was named.
+  public var path: String
+
+  /// The file's folder, that relative names of backing files start from.
+  public var folder: String
+
+  /// Loads `path`.
   ///
-  /// - Throws: ``Mistake`` when the file is wrong, or describes no target.
-  public static func read(file: String, text: String) throws(Mistake) -> WorldDescription {
-    let world: WorldDescription
-    do {
-      let script = try Script(file: file, text: text)
-      world = script.declaredWorld
+  /// - Throws: ``WorldFileError`` with file, line, what was found and what was expected.
+  public init(path: String) throws(WorldFileError) {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      let isThere = FileManager.default.fileExists(atPath: path)
+      throw WorldFileError("\(path): \(isThere ? "cannot be read" : "no such file; expected a world file")")
+    }
+    do throws(Script.Mistake) {
+      world = try Script(file: path, text: String(decoding: data, as: UTF8.self)).world
     } catch {
-      throw Mistake(description: error.message)
+      throw WorldFileError(error.message)
     }
     guard !world.targets.isEmpty else {
-      throw Mistake(description: "\(file): describes no target; expected at least one target { … }")
+      throw WorldFileError("\(path): expected target { … } at the top of the file, found none")
     }
-    return world
+    self.path = path
+    folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
   }
+
+  /// The path of a backing file as the world names it.
+  public func path(of file: String) -> String { file.hasPrefix("/") ? file : "\(folder)/\(file)" }
+}
+
+/// What is wrong with a world file.
+public struct WorldFileError: Error {
+  public var message: String
+
+  init(_ message: String) { self.message = message }
 }

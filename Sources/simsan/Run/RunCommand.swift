@@ -80,7 +80,7 @@ private func write(_ run: RunResult, _ options: RunOptions) throws {
     pages.append((result, path))
   }
   if options.writesTAP {
-    print(Reports.tap(run), terminator: "")
+    say(String(Reports.tap(run).dropLast()))
     return
   }
   for (result, path) in pages {

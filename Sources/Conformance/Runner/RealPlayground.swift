@@ -1,0 +1,97 @@
+import ISCSI
+import Initiator
+import Ring
+
+/// A real target, over whatever ring it was given. The clock is the ring's.
+public final class RealPlayground: Playground {
+  public let drivers: [InitiatorDriver]
+  public let targets: [TargetFacts]
+  private let ring: any Ring
+
+  /// - Parameters:
+  ///   - ring: Made for `machine`'s arena, and driven by nobody else.
+  ///   - target: What is known of the target.
+  public init(ring: any Ring, machine: InitiatorMachine, target: TargetFacts) {
+    self.ring = ring
+    drivers = [InitiatorDriver(host: "here", machine: machine, ring: ring)]
+    targets = [target]
+  }
+
+  public var now: Instant { ring.now }
+  public var simulation: SimulatedPlayground? { nil }
+  public var traceHash: String { "" }
+  public var eventCount: UInt64 { 0 }
+
+  /// There is one initiator, whatever the scenario calls its host.
+  public func driver(on host: String?) -> InitiatorDriver? { drivers.first }
+
+  public func advance(until deadline: Instant) {
+    for driver in drivers { _ = driver.turn(until: deadline) }
+  }
+}
+
+/// Asks a real target what the player has to know of it.
+public enum TargetProbe {
+  /// Why a target cannot be played on.
+  public struct Failure: Error {
+    public var message: String
+  }
+
+  /// Logs in, and reads the capacity of the logical unit.
+  public static func facts(
+    ring: any Ring, machine: InitiatorMachine, portal: SocketAddress, iqn: String, lun: Int
+  ) throws(Failure) -> TargetFacts {
+    let driver = InitiatorDriver(host: "here", machine: machine, ring: ring)
+    let end = ring.now + .seconds(15)
+    let id = machine.connect(to: portal)
+    var plan = LoginPlan()
+    plan.targetName = iqn
+    var login: LoginResult?
+    var answers: [TaskResult] = []
+    func wait(_ condition: () -> Bool) throws(Failure) {
+      while !condition() {
+        guard ring.now < end else { throw Failure(message: "\(portal) does not answer within 15 s") }
+        _ = driver.turn(until: end)
+        for event in machine.takeEvents() {
+          switch event.kind {
+          case .connectFailed(let error): throw Failure(message: "cannot connect to \(portal): \(error)")
+          case .loginEnded(let result): login = result
+          case .taskEnded(let result): answers.append(result)
+          case .closed(let reason) where login == nil:
+            throw Failure(message: "\(portal) closed the connection during login: \(Player.words(reason))")
+          default: break
+          }
+        }
+      }
+    }
+    do {
+      try machine.login(plan, on: id)
+    } catch {
+      throw Failure(message: "\(error)")
+    }
+    try wait { login != nil }
+    guard login?.isSuccessful == true else {
+      let status = login?.status.map { PDULanguage.hex(UInt64($0), 4) } ?? "none"
+      throw Failure(message: "\(iqn) at \(portal) refuses the login: status \(status)")
+    }
+    // A few tries: the first answers of a new nexus are unit attentions.
+    for _ in 0..<8 {
+      var request = CommandRequest(cdb: CDBLayout.named("read_capacity16")?.encode([("allocation_length", 32)]) ?? [])
+      request.lun = LogicalUnitNumber.encode(lun) ?? 0
+      request.expectedDataIn = 32
+      answers = []
+      do { _ = try machine.execute(request, on: id) } catch { throw Failure(message: "\(error)") }
+      try wait { !answers.isEmpty }
+      guard case .command(let outcome)? = answers.first?.outcome else { continue }
+      guard outcome.status == 0, outcome.dataIn.count >= 12 else { continue }
+      let last = outcome.dataIn[0..<8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      let length = outcome.dataIn[8..<12].reduce(0) { $0 << 8 | Int($1) }
+      try? machine.close(id)
+      let rest = ring.now + .seconds(1)
+      while ring.now < rest, machine.bytesInUse > 0 { _ = driver.turn(until: rest) }
+      return TargetFacts(
+        iqn: iqn, portals: [portal], units: [UnitFacts(lun: lun, blockSize: length, blockCount: last &+ 1)])
+    }
+    throw Failure(message: "LUN \(lun) of \(iqn) does not answer READ CAPACITY(16) with GOOD")
+  }
+}
