@@ -17,7 +17,9 @@ struct Server {
   /// Opens the media, listens, and makes the machine.
   ///
   /// - Parameter listens: False to find out whether all is right while another server runs.
-  init(_ file: WorldFile, portals: [SocketAddress], ring name: String?, memory: UInt64?, listens: Bool = true) throws(UsageError) {
+  init(_ file: WorldFile, portals: [SocketAddress], ring name: String?, memory: UInt64?, listens: Bool = true)
+    throws(UsageError)
+  {
     let memory = memory ?? file.world.targets.compactMap(\.limits.memory).max() ?? Self.usualMemory
     let arena = Arena(capacity: Int(clamping: memory))
     let (ring, kind) = try makeRing(name, arena: arena)
