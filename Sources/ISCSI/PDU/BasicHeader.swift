@@ -12,7 +12,8 @@ public struct BasicHeader: Sendable {
 
   /// Copies the first 48 of `bytes`; what is missing is zero.
   public init(copying source: UnsafeRawBufferPointer) {
-    for index in 0..<min(source.count, HeaderView.length) { bytes[index] = source[index] }
+    var span = bytes.mutableSpan
+    span.withUnsafeMutableBytes { $0.copyBytes(from: source.prefix(HeaderView.length)) }
   }
 
   /// Reads fields: `header.read { $0.cmdSN }`.

@@ -10,6 +10,9 @@ public struct HeaderLayout: Sendable {
   /// For each byte, the bits that no field covers: the reserved ones.
   public let reservedBits: [UInt8]
 
+  /// The same, eight bytes at a time.
+  private let reservedWords: InlineArray<6, UInt64>
+
   /// Bit 7 of byte 1 is the constant 1.
   public let hasConstantBit: Bool
 
@@ -26,7 +29,12 @@ public struct HeaderLayout: Sendable {
 
   /// The offset of the first byte with a reserved bit that is set; nil when all are zero.
   public func firstReservedByteSet(in header: BasicHeader) -> Int? {
-    (0..<HeaderView.length).first { header.bytes[$0] & reservedBits[$0] != 0 }
+    var isAnySet: UInt64 = 0
+    header.read { view in
+      for index in reservedWords.indices { isAnySet |= view.word64(index * 8) & reservedWords[index] }
+    }
+    guard isAnySet != 0 else { return nil }
+    return (0..<HeaderView.length).first { header.bytes[$0] & reservedBits[$0] != 0 }
   }
 
   private init(_ opcode: Opcode, constantBit: Bool = true, cdb: Bool = false, _ own: [HeaderField]) {
@@ -54,6 +62,9 @@ public struct HeaderLayout: Sendable {
     self.fields = fields.sorted { $0.bit < $1.bit }
     hasConstantBit = constantBit && ![.scsiCommand, .dataOut, .dataIn, .textRequest, .textResponse].contains(opcode)
     reservedBits = reserved
+    reservedWords = InlineArray<6, UInt64> { word in
+      (0..<8).reduce(0) { $0 << 8 | UInt64(reserved[word * 8 + $1]) }
+    }
   }
 
   private static let lun = HeaderField(name: "lun", bit: 64, width: 64)

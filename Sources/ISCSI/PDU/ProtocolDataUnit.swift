@@ -38,8 +38,9 @@ public struct ProtocolDataUnit: Equatable, Sendable {
 
   /// The bytes on the wire. The header goes out as it is: with lengths that lie, if they do.
   public func encoded(_ options: EncodingOptions = EncodingOptions()) -> [UInt8] {
-    var bytes = header.array
-    bytes.reserveCapacity(64 + additionalHeaders.count + data.count)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(HeaderView.length + 16 + additionalHeaders.count + data.count)
+    header.bytes.span.withUnsafeBytes { bytes.append(contentsOf: $0) }
     bytes += additionalHeaders
     while bytes.count % 4 != 0 { bytes.append(0) }
     if options.digests.header { Self.appendDigest(of: bytes[...], flipped: options.headerDigestFlip, to: &bytes) }

@@ -42,7 +42,6 @@ final class Session {
 
   /// Stores `task` and chooses its tag; nil when there are too many tasks for tags to tell them apart.
   func add(_ task: InitiatorTask) -> Int? {
-    var task = task
     let slot: Int
     if let free = freeSlots.popLast() {
       slot = free

@@ -5,7 +5,7 @@ import Ring
 extension InitiatorMachine {
   func issueCommand(_ slot: Int, _ connection: Connection) {
     let session = connection.session
-    guard case .command(var state) = session.slots[slot]?.kind else { return }
+    guard case .command(let state) = session.slots[slot]?.kind else { return }
     let request = state.request
     let isBidirectional = request.expectedDataIn > 0 && !request.dataOut.isEmpty
     // The length was checked when the command was taken.
@@ -19,7 +19,7 @@ extension InitiatorMachine {
     let unsolicited = max(immediate, unsolicitedLength(request, connection))
     var pdu = ProtocolDataUnit(
       .scsiCommand, isFinal: unsolicited == immediate, additionalHeaders: additional,
-      data: Array(request.dataOut.prefix(immediate)))
+      data: immediate == request.dataOut.count ? request.dataOut : Array(request.dataOut.prefix(immediate)))
     pdu.header.write { header in
       header.isRead = request.expectedDataIn > 0
       header.isWrite = !request.dataOut.isEmpty
@@ -40,7 +40,6 @@ extension InitiatorMachine {
     }
     state.sentLength = immediate
     state.nextR2TOffset = request.isCorrect ? unsolicited : 0
-    session.slots[slot]?.kind = .command(state)
     if unsolicited > immediate {
       sendBurst(
         slot, connection, Burst(number: 0, tag: reservedTag, lun: 0, offset: immediate, length: unsolicited - immediate)

@@ -5,14 +5,11 @@ import Ring
 extension InitiatorMachine {
   func dataIn(_ pdu: ProtocolDataUnit, on connection: Connection) {
     guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
-    guard case .command(var state) = task.kind else {
+    guard case .command(let state) = task.kind else {
       return violation(.wrongKindOfResponse, on: connection, "a Data-In to another request", pdu)
     }
-    // The array of data is taken out while it grows, so that it is never copied.
-    connection.session.slots[slot]?.kind = .command(CommandState(request: state.request))
     checkAcknowledged(task, pdu, on: connection)
-    take(pdu, into: &state, task, on: connection)
-    connection.session.slots[slot]?.kind = .command(state)
+    take(pdu, into: state, task, on: connection)
     let (hasStatus, isFinal, wantsAcknowledge) = pdu.header.read { ($0.hasStatus, $0.isFinal, $0.isAcknowledge) }
     if wantsAcknowledge { acknowledge(pdu, state, on: connection) }
     guard hasStatus else { return }
@@ -31,7 +28,7 @@ extension InitiatorMachine {
   }
 
   private func take(
-    _ pdu: ProtocolDataUnit, into state: inout CommandState, _ task: InitiatorTask, on connection: Connection
+    _ pdu: ProtocolDataUnit, into state: CommandState, _ task: InitiatorTask, on connection: Connection
   ) {
     let (number, wireOffset, isFinal, lun, tag) = pdu.header.read {
       ($0.dataSN, $0.bufferOffset, $0.isFinal, $0.lun, $0.targetTransferTag)
@@ -55,10 +52,16 @@ extension InitiatorMachine {
     if inOrder, !task.wasRecovered, !pdu.data.isEmpty, offset != state.nextOffset {
       violation(.bufferOffsetOutOfOrder, on: connection, "offset \(offset), expected \(state.nextOffset)", pdu)
     }
-    if state.dataIn.count < end {
-      state.dataIn.append(contentsOf: repeatElement(0, count: end - state.dataIn.count))
+    if state.dataIn.isEmpty, offset == 0 {
+      state.dataIn = pdu.data
+    } else if state.dataIn.count == offset {
+      state.dataIn += pdu.data
+    } else {
+      if state.dataIn.count < end {
+        state.dataIn.append(contentsOf: repeatElement(0, count: end - state.dataIn.count))
+      }
+      state.dataIn.replaceSubrange(offset..<end, with: pdu.data)
     }
-    state.dataIn.replaceSubrange(offset..<end, with: pdu.data)
     state.received += pdu.data.count
     state.nextOffset = end
     state.burstLength += pdu.data.count

@@ -52,15 +52,13 @@ extension InitiatorMachine {
       index += 1
     } while offset < end
     for (pdu, wire) in last { transmit(pdu, wire, on: connection) }
-    guard case .command(var state) = connection.session.slots[slot]?.kind else { return }
     state.sentLength += sentLength
     if burst.number > 0 { state.r2tsOnTheirWay.append(connection.queuedBytes) }
-    connection.session.slots[slot]?.kind = .command(state)
   }
 
   func readyToTransfer(_ pdu: ProtocolDataUnit, on connection: Connection) {
     guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
-    guard case .command(var state) = task.kind else {
+    guard case .command(let state) = task.kind else {
       return violation(.wrongKindOfResponse, on: connection, "an R2T to another request", pdu)
     }
     checkAcknowledged(task, pdu, on: connection)
@@ -69,11 +67,10 @@ extension InitiatorMachine {
         targetTransferTag: $0.targetTransferTag, r2tSN: $0.r2tSN, bufferOffset: $0.bufferOffset,
         desiredLength: $0.desiredDataTransferLength, lun: $0.lun)
     }
-    guard check(r2t, &state, task, pdu, on: connection) else { return }
+    guard check(r2t, state, task, pdu, on: connection) else { return }
     state.r2tCount += 1
     let holds = state.request.holdsR2Ts || !connection.automatic.answersR2Ts
     if holds { state.held.append(r2t) }
-    connection.session.slots[slot]?.kind = .command(state)
     if holds {
       tell(connection, .readyToTransferHeld(task.id, r2t))
     } else {
@@ -83,7 +80,7 @@ extension InitiatorMachine {
 
   /// False when the R2T cannot be answered.
   private func check(
-    _ r2t: ReadyToTransfer, _ state: inout CommandState, _ task: InitiatorTask, _ pdu: ProtocolDataUnit,
+    _ r2t: ReadyToTransfer, _ state: CommandState, _ task: InitiatorTask, _ pdu: ProtocolDataUnit,
     on connection: Connection
   ) -> Bool {
     let parameters = connection.parameters
@@ -133,12 +130,11 @@ extension InitiatorMachine {
   /// Sends the data that held R2Ts of a task asked for, in the order in which they came, or the other way round.
   public func answerHeldR2Ts(of task: TaskID, on id: ConnectionID, reversed: Bool = false) throws(InitiatorError) {
     let connection = try open(id)
-    guard let slot = connection.session.slot(of: task), case .command(var state) = connection.session.slots[slot]?.kind
+    guard let slot = connection.session.slot(of: task), case .command(let state) = connection.session.slots[slot]?.kind
     else { throw .noSuchTask }
     let first = state.r2tCount - state.held.count + 1
     let held = Array(state.held.enumerated())
     state.held = []
-    connection.session.slots[slot]?.kind = .command(state)
     for (index, r2t) in reversed ? held.reversed() : held { answer(r2t, number: first + index, slot, connection) }
   }
 }

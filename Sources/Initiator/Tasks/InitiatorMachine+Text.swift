@@ -7,7 +7,7 @@ extension InitiatorMachine {
   private static let textRoundsMax = 4096
 
   func issueText(_ slot: Int, _ connection: Connection) {
-    guard case .text(var state) = connection.session.slots[slot]?.kind else { return }
+    guard case .text(let state) = connection.session.slots[slot]?.kind else { return }
     let segment = max(
       1, state.request.segmentLength ?? Int(connection.parameters.targetMaxRecvDataSegmentLength))
     let part = Array(state.text[state.sentLength...].prefix(segment))
@@ -21,7 +21,6 @@ extension InitiatorMachine {
       header.targetTransferTag = state.targetTransferTag
       header.lun = state.lun
     }
-    connection.session.slots[slot]?.kind = .text(state)
     _ = issue(
       pdu, for: slot, overrides: isFirst ? state.request.overrides : [],
       isFirst ? state.request.wire : WireOptions(), connection)
@@ -29,7 +28,7 @@ extension InitiatorMachine {
 
   func textResponse(_ pdu: ProtocolDataUnit, on connection: Connection) {
     guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
-    guard case .text(var state) = task.kind else {
+    guard case .text(let state) = task.kind else {
       return violation(.wrongKindOfResponse, on: connection, "a Text Response to another request", pdu)
     }
     checkAcknowledged(task, pdu, on: connection)
@@ -44,7 +43,6 @@ extension InitiatorMachine {
     state.targetTransferTag = tag
     state.lun = lun
     let isSent = state.sentLength >= state.text.count
-    connection.session.slots[slot]?.kind = .text(state)
     if isFinal, isSent || state.request.overrides.contains(where: { $0.name == "final" }) {
       return finishText(slot, state, pdu, on: connection)
     }

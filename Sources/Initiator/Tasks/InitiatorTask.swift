@@ -1,8 +1,8 @@
 import ISCSI
 import Ring
 
-/// A request on its way.
-struct InitiatorTask {
+/// A request on its way. An object, because what it carries is dear to copy.
+final class InitiatorTask {
   let id: TaskID
   /// The connection of its allegiance.
   var connection: ConnectionID
@@ -13,13 +13,24 @@ struct InitiatorTask {
   var isSent = false
   let requested: Instant
   var sent: Instant?
-  var kind: Kind
+  let kind: Kind
 
   /// What was sent first, for a retry.
   var firstPDU: ProtocolDataUnit?
 
   /// Whether a Data-In or R2T was asked for again, so that numbers may repeat.
   var wasRecovered = false
+
+  init(
+    id: TaskID, connection: ConnectionID, isImmediate: Bool, ignoresWindow: Bool, requested: Instant, kind: Kind
+  ) {
+    self.id = id
+    self.connection = connection
+    self.isImmediate = isImmediate
+    self.ignoresWindow = ignoresWindow
+    self.requested = requested
+    self.kind = kind
+  }
 
   enum Kind {
     case command(CommandState)
@@ -31,8 +42,8 @@ struct InitiatorTask {
 }
 
 /// The progress of a SCSI command.
-struct CommandState {
-  var request: CommandRequest
+final class CommandState {
+  let request: CommandRequest
 
   /// What went out in the command's header, which a script may have changed.
   var lun: UInt64 = 0
@@ -61,16 +72,23 @@ struct CommandState {
   var held: [ReadyToTransfer] = []
   /// For each R2T whose data may not have left this side: ``Connection/queuedBytes`` behind them.
   var r2tsOnTheirWay: [UInt64] = []
+
+  init(request: CommandRequest) { self.request = request }
 }
 
 /// The progress of a text negotiation.
-struct TextState {
-  var request: TextRequest
+final class TextState {
+  let request: TextRequest
   /// All bytes, and how many of them were sent.
-  var text: [UInt8] = []
+  let text: [UInt8]
   var sentLength = 0
   var received: [UInt8] = []
   var rounds = 0
   var targetTransferTag = reservedTag
   var lun: UInt64 = 0
+
+  init(request: TextRequest, text: [UInt8]) {
+    self.request = request
+    self.text = text
+  }
 }
