@@ -69,7 +69,7 @@ let package = Package(
     tests("FaultInject", ["FaultInject", "SimRing", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("SimNet", ["SimNet", "SimClock", "Ring"]),
     tests("SimDisk", ["SimDisk", "SimClock", "Ring"]),
-    tests("SimRing", ["SimRing", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
+    tests("SimRing", ["SimRing", "FaultInject", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI"]),
     tests("Conformance", ["Conformance", "Ring"]),
   ],

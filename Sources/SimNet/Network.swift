@@ -312,6 +312,10 @@ public final class Network {
   public var liveSocketCount: Int { sockets.count - freeSockets.count }
   public var livePipeCount: Int { pipes.count - freePipes.count }
 
+  /// The connected sockets whose peer is gone without a trace, by a power failure or because its reset was lost: they
+  /// learn of it when they send, and never if they do not.
+  public var halfOpenSocketCount: Int { sockets.count { $0.state == .established && !isLive($0.peer) } }
+
   // MARK: Events
 
   func schedule(

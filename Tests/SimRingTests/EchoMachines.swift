@@ -47,6 +47,7 @@ final class EchoServer: Machine {
       }
       if completion.error != .none {
         errors.append(completion.error)
+        if kind == 3 { release(socket, &operations) }
         if kind < 3 { operations.close(sockets[socket], token: Token(9 << 32)) }
         continue
       }
