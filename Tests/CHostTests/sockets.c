@@ -1,0 +1,127 @@
+#include "tests.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "simsan_host.h"
+
+static struct simsan_address loopback(void) {
+  struct simsan_address address = {.is_ipv4 = 1};
+  address.bytes[10] = address.bytes[11] = 0xFF;
+  address.bytes[12] = 127;
+  address.bytes[15] = 1;
+  return address;
+}
+
+static int await(int fd, short events) {
+  struct pollfd waiting = {.fd = fd, .events = events};
+  return poll(&waiting, 1, 5000);
+}
+
+// A listener and both ends of a connection to it.
+static int connected(int *listener, int *left, int *right) {
+  struct simsan_address address = loopback();
+  *listener = simsan_listen(&address, 4);
+  if (*listener < 0) return *listener;
+  *left = simsan_socket(&address);
+  int result = simsan_connect(*left, &address);
+  if (result && result != -EINPROGRESS) return result;
+  await(*listener, POLLIN);
+  *right = simsan_accept(*listener);
+  await(*left, POLLOUT);
+  return *right < 0 ? *right : simsan_socket_error(*left);
+}
+
+static void close_all(int a, int b, int c) {
+  CU_ASSERT_EQUAL(simsan_close(a), 0);
+  CU_ASSERT_EQUAL(simsan_close(b), 0);
+  CU_ASSERT_EQUAL(simsan_close(c), 0);
+}
+
+static void addresses(void) {
+  int listener, left, right;
+  CU_ASSERT_EQUAL_FATAL(connected(&listener, &left, &right), 0);
+  struct simsan_address near, far, bound;
+  CU_ASSERT_EQUAL(simsan_local_address(listener, &bound), 0);
+  CU_ASSERT_NOT_EQUAL(bound.port, 0);
+  CU_ASSERT_EQUAL(simsan_remote_address(left, &far), 0);
+  CU_ASSERT_EQUAL(far.port, bound.port);
+  CU_ASSERT_EQUAL(far.is_ipv4, 1);
+  CU_ASSERT_EQUAL(simsan_local_address(left, &near), 0);
+  CU_ASSERT_EQUAL(simsan_remote_address(right, &far), 0);
+  CU_ASSERT_EQUAL(memcmp(&near, &far, sizeof near), 0);
+  close_all(left, right, listener);
+}
+
+static void vectors(void) {
+  int listener, left, right;
+  CU_ASSERT_EQUAL_FATAL(connected(&listener, &left, &right), 0);
+  char one[] = "one", two[] = "two", got[7] = {0};
+  struct iovec out[] = {{one, 3}, {two, 3}}, in[] = {{got, 2}, {got + 2, 4}};
+  CU_ASSERT_EQUAL(simsan_receive(right, in, 2), -EAGAIN);
+  CU_ASSERT_EQUAL(simsan_send(left, out, 2, 0), 6);
+  await(right, POLLIN);
+  CU_ASSERT_EQUAL(simsan_receive(right, in, 2), 6);
+  CU_ASSERT_STRING_EQUAL(got, "onetwo");
+  close_all(left, right, listener);
+}
+
+static void endings(void) {
+  int listener, left, right;
+  char byte;
+  struct iovec in = {&byte, 1};
+  CU_ASSERT_EQUAL_FATAL(connected(&listener, &left, &right), 0);
+  CU_ASSERT_EQUAL(simsan_shutdown_write(left), 0);
+  await(right, POLLIN);
+  CU_ASSERT_EQUAL(simsan_receive(right, &in, 1), 0);
+  close_all(left, right, listener);
+
+  CU_ASSERT_EQUAL_FATAL(connected(&listener, &left, &right), 0);
+  CU_ASSERT_EQUAL(simsan_linger_zero(left), 0);
+  CU_ASSERT_EQUAL(simsan_close(left), 0);
+  await(right, POLLIN);
+  CU_ASSERT_EQUAL(simsan_receive(right, &in, 1), -ECONNRESET);
+  // No SIGPIPE: it would have ended the tests.
+  CU_ASSERT(simsan_send(right, &in, 1, 0) < 0);
+  CU_ASSERT_EQUAL(simsan_close(right), 0);
+  CU_ASSERT_EQUAL(simsan_close(listener), 0);
+}
+
+static void refusals(void) {
+  struct simsan_address address = loopback();
+  int listener = simsan_listen(&address, 4);
+  CU_ASSERT_FATAL(listener >= 0);
+  struct simsan_address same = address;
+  CU_ASSERT_EQUAL(simsan_listen(&same, 4), -EADDRINUSE);
+  CU_ASSERT_EQUAL(simsan_accept(listener), -EAGAIN);
+  CU_ASSERT_EQUAL(simsan_close(listener), 0);
+  int left = simsan_socket(&address);
+  int result = simsan_connect(left, &address);
+  if (result == -EINPROGRESS) {
+    await(left, POLLOUT);
+    result = simsan_socket_error(left);
+  }
+  CU_ASSERT_EQUAL(result, -ECONNREFUSED);
+  CU_ASSERT_EQUAL(simsan_close(left), 0);
+  CU_ASSERT_EQUAL(simsan_close(left), -EBADF);
+}
+
+static void blocking(void) {
+  struct simsan_address address = loopback();
+  int fd = simsan_socket(&address);
+  CU_ASSERT_FATAL(fd >= 0);
+  CU_ASSERT_EQUAL(simsan_set_blocking(fd, 1), 0);
+  CU_ASSERT_EQUAL(simsan_set_blocking(fd, 0), 0);
+  CU_ASSERT_EQUAL(simsan_close(fd), 0);
+  CU_ASSERT_EQUAL(simsan_set_blocking(fd, 1), -EBADF);
+}
+
+void add_socket_tests(void) {
+  CU_pSuite suite = CU_add_suite("sockets", NULL, NULL);
+  CU_add_test(suite, "both ends know both addresses", addresses);
+  CU_add_test(suite, "vectors keep their order", vectors);
+  CU_add_test(suite, "an end and a reset", endings);
+  CU_add_test(suite, "what is refused says why", refusals);
+  CU_add_test(suite, "blocking and not", blocking);
+}
