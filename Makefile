@@ -23,9 +23,9 @@ lint: ## is the layout as .swift-format says?
 format: ## lay the Swift files out
 	@scripts/lint --fix
 
-bench: release ## measure against tgt; see Benchmarks/README.md
+bench: release ## measure against tgt and the floor, into docs/performance.md
 	@scripts/install bench
-	@Benchmarks/against-tgt.sh
+	@Benchmarks/run
 
 clean: ## remove what was built
 	@rm -rf .build reports

@@ -1,0 +1,102 @@
+"""Runs of the load generator, and what they say."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, fields
+
+from compare.servers import pinned
+
+RANGE_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the load generator against one logical unit."""
+
+    round: int
+    cell: str
+    series: str
+    rate: float  # commands a second
+    p50: float  # microseconds
+    p99: float
+    client_cpu: float  # per cent of a core
+    server_cpu: float
+    server_us: float  # server CPU per command, in microseconds
+    others_cpu: float  # what the rest of the machine used meanwhile, in per cent of a core
+
+    def line(self):
+        return "\t".join(str(getattr(self, field.name)) for field in fields(self))
+
+    @staticmethod
+    def heading():
+        return "\t".join(field.name for field in fields(Run))
+
+    @staticmethod
+    def parse(line):
+        words = line.rstrip("\n").split("\t")
+        return Run(*(field.type(word) if isinstance(field.type, type) else word
+                     for field, word in zip(fields(Run), words)))
+
+
+class Generator:
+    """The load generator, one session, on a core of its own."""
+
+    def __init__(self, program, core, seconds, warm_up, realtime):
+        self.program, self.seconds, self.warm_up = program, seconds, warm_up
+        self.prefix = pinned(core, realtime)
+
+    def run(self, number, cell, series, server):
+        """One run; None, with a word on standard error, when it failed."""
+        command = [*self.prefix, str(self.program), "-q", str(cell.depth), "-b", str(cell.length),
+                   "-t", str(self.seconds), "-W", str(self.warm_up), "-p", str(server.pid), "-R", str(RANGE_BYTES)]
+        if cell.operation.endswith("write"):
+            command.append("-w")
+        if cell.operation.startswith("seq"):
+            command.append("-s")
+        command.append(server.url(series.backing))
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                timeout=self.seconds + self.warm_up + 30)
+        except subprocess.TimeoutExpired:
+            print(f"  {series.name}: no end of the run", file=sys.stderr)
+            return None
+        if done.returncode != 0:
+            print(f"  {series.name}: {done.stderr.strip()}", file=sys.stderr)
+            return None
+        words = done.stdout.split("\t")
+        return Run(
+            round=number, cell=cell.name, series=series.name, rate=float(words[5]), p50=float(words[7]),
+            p99=float(words[8]), client_cpu=float(words[11]), server_cpu=float(words[12]), server_us=float(words[13]),
+            others_cpu=float(words[14]))
+
+    def quiet_run(self, number, cell, series, server, noise_max, tries):
+        """The quietest of up to `tries` runs; the first one during which others used at most `noise_max` per cent."""
+        best = None
+        for _ in range(tries):
+            run = self.run(number, cell, series, server)
+            if run is None:
+                return best
+            if best is None or run.others_cpu < best.others_cpu:
+                best = run
+            if best.others_cpu <= noise_max:
+                break
+        return best
+
+
+def measure(pairs, servers, generator, rounds, noise_max, tries):
+    """Measures every series of every cell in turn, `rounds` times: machines drift, and neighbours drift less."""
+    runs = []
+    for cell, series in pairs:
+        for number in range(1, rounds + 1):
+            for one in series:
+                server = servers.get(one.server)
+                if server is None or one.backing not in server.luns:
+                    continue
+                run = generator.quiet_run(number, cell, one, server, noise_max, tries)
+                if run is None:
+                    continue
+                runs.append(run)
+                print(f"{cell.name:<32} {number}/{rounds}  {one.name:<32} {run.rate:>9.0f}/s  p99 {run.p99:>7.0f} us"
+                      f"  server {run.server_us:>6.2f} us  others {run.others_cpu:>3.0f} %", file=sys.stderr, flush=True)
+    return runs

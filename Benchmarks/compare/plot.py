@@ -1,0 +1,100 @@
+"""SVG plots, drawn by hand: points on a scale, a row a cell, with the spread of the rounds as a line."""
+
+import math
+from xml.sax.saxutils import escape
+
+# Okabe and Ito's colours, which most eyes tell apart.
+COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#999999", "#8C6D00")
+# SVG's name for itself, not a place that anything is fetched from.
+NAMESPACE = "http:" + "//www.w3.org/2000/svg"
+FONT = "font-family='system-ui, sans-serif'"
+LEFT, RIGHT, TOP, LINE = 220, 40, 74, 13
+WIDTH = 960
+
+
+class Scale:
+    """From values to pixels; logarithmic when the values span more than a factor of `linear_max`."""
+
+    def __init__(self, values, linear_max=20):
+        values = [value for value in values if value > 0] or [1]
+        low, high = min(values), max(values)
+        self.is_log = high / low > linear_max
+        if self.is_log:
+            self.low, self.high = 10 ** math.floor(math.log10(low)), high * 1.1
+            self.ticks = self._log_ticks()
+        else:
+            step = self._step(high)
+            self.low, self.high = 0, max(step * math.ceil(high / step), step)
+            self.ticks = [step * index for index in range(int(round(self.high / step)) + 1)]
+
+    @staticmethod
+    def _step(high):
+        rough = high / 8
+        power = 10 ** math.floor(math.log10(rough))
+        return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+
+    def _log_ticks(self):
+        ticks, power = [], self.low
+        while power <= self.high:
+            ticks += [factor * power for factor in (1, 2, 5) if self.low <= factor * power <= self.high]
+            power *= 10
+        return ticks
+
+    def __call__(self, value):
+        if self.is_log:
+            part = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+        else:
+            part = (value - self.low) / (self.high - self.low)
+        return LEFT + part * (WIDTH - LEFT - RIGHT)
+
+
+def dots(title, unit, rows, names, marks=()):
+    """A plot.
+
+    rows   pairs of a label and a list, for each name, of None or (least, middle, greatest)
+    marks  pairs of a label and a function from the row's index to a value or None: a short upright line in the row
+    """
+    values = [value for _, points in rows for point in points if point for value in point]
+    values += [value for _, mark in marks for index in range(len(rows)) if (value := mark(index))]
+    scale = Scale(values)
+    height_of_row = LINE * len(names) + 14
+    legend = math.ceil((len(names) + len(marks)) / 4)
+    top = TOP + 18 * (legend - 1)
+    height = top + height_of_row * len(rows) + 40
+    out = [
+        f"<svg xmlns='{NAMESPACE}' viewBox='0 0 {WIDTH} {height}' {FONT} font-size='12'>",
+        f"<title>{escape(title)}</title>", f"<rect width='{WIDTH}' height='{height}' fill='#ffffff'/>",
+        f"<text x='16' y='24' font-size='16' font-weight='600'>{escape(title)}</text>",
+    ]
+    for index, name in enumerate([*names, *(label for label, _ in marks)]):
+        x, y = 16 + index % 4 * 235, 46 + index // 4 * 18
+        if index < len(names):
+            out.append(f"<circle cx='{x + 5}' cy='{y - 4}' r='4' fill='{COLOURS[index % len(COLOURS)]}'/>")
+        else:
+            out.append(f"<path d='M{x + 5} {y - 10}v12' stroke='#c00000' stroke-width='2'/>")
+        out.append(f"<text x='{x + 15}' y='{y}'>{escape(name)}</text>")
+    bottom = top + height_of_row * len(rows)
+    for tick in scale.ticks:
+        x = scale(tick)
+        out.append(f"<path d='M{x:.1f} {top}V{bottom}' stroke='#dddddd'/>")
+        out.append(f"<text x='{x:.1f}' y='{bottom + 16}' text-anchor='middle'>{tick:g}</text>")
+    out.append(f"<text x='{WIDTH - RIGHT}' y='{bottom + 32}' text-anchor='end'>{escape(unit)}</text>")
+    for index, (label, points) in enumerate(rows):
+        y = top + index * height_of_row
+        if index % 2:
+            out.append(f"<rect x='0' y='{y}' width='{WIDTH}' height='{height_of_row}' fill='#000000' opacity='0.04'/>")
+        out.append(f"<text x='{LEFT - 12}' y='{y + height_of_row / 2 + 4:.1f}' text-anchor='end'>{escape(label)}</text>")
+        for _, mark in marks:
+            if value := mark(index):
+                out.append(
+                    f"<path d='M{scale(value):.1f} {y + 3}v{height_of_row - 6}' stroke='#c00000' stroke-width='2'/>")
+        for line, point in enumerate(points):
+            if not point:
+                continue
+            colour, at = COLOURS[line % len(COLOURS)], y + 13 + line * LINE
+            least, middle, greatest = (scale(value) for value in point)
+            out.append(f"<path d='M{least:.1f} {at}H{greatest:.1f}' stroke='{colour}' stroke-width='2'/>")
+            out.append(f"<circle cx='{middle:.1f}' cy='{at}' r='4' fill='{colour}'><title>"
+                       f"{escape(names[line])}: {point[1]:.4g}</title></circle>")
+    out.append("</svg>")
+    return "\n".join(out) + "\n"

@@ -1,0 +1,76 @@
+#include "floor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { EVENTS_MAX = 64 };
+
+/// Sends as much as the socket takes. False when the connection is lost.
+static bool send_batches(struct connection *connection) {
+  struct batch *batch;
+  while ((batch = batch_to_send(connection))) {
+    struct msghdr message = {
+      .msg_iov = batch->parts + batch->first, .msg_iovlen = (size_t)(batch->count - batch->first)};
+    ssize_t sent = sendmsg(connection->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) return errno == EAGAIN || errno == EINTR;
+    if (!batch_sent(connection, (size_t)sent)) return true;
+  }
+  return !connection->logged_out;
+}
+
+/// One turn of a connection: what has come is answered with one send. False when it is to be closed.
+static bool turn(struct connection *connection, uint32_t events) {
+  struct iovec space = input_space(connection);
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && space.iov_len > 0) {
+    ssize_t received = recv(connection->socket, space.iov_base, space.iov_len, MSG_DONTWAIT);
+    if (received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR)) return false;
+    if (received > 0) input_received(connection, (size_t)received);
+  }
+  // What did not fit into the batch is answered when it has gone.
+  return answer(connection) && send_batches(connection) && answer(connection);
+}
+
+int serve_epoll(int listener) {
+  int poller = epoll_create1(EPOLL_CLOEXEC);
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+  if (poller < 0 || epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event) < 0) {
+    perror("floor: epoll");
+    return 1;
+  }
+  for (;;) {
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(poller, events, EVENTS_MAX, -1);
+    for (int index = 0; index < count; index++) {
+      struct connection *connection = events[index].data.ptr;
+      if (!connection) {
+        int socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (socket < 0) continue;
+        connection = connection_open(socket);
+        event = (struct epoll_event){.events = EPOLLIN, .data.ptr = connection};
+        if (!connection) {
+          close(socket);
+        } else if (epoll_ctl(poller, EPOLL_CTL_ADD, socket, &event) < 0) {
+          connection_close(connection);
+        }
+        continue;
+      }
+      if (!turn(connection, events[index].events)) {
+        connection_close(connection);
+        continue;
+      }
+      // Woken for room to send while there is something to send, for input while there is room for it. `sending` and
+      // `receiving` say what epoll knows.
+      bool sending = batch_to_send(connection) != NULL, full = input_space(connection).iov_len == 0;
+      if (sending != connection->sending || full == connection->receiving) {
+        connection->sending = sending;
+        connection->receiving = !full;
+        event.events = (full ? 0 : EPOLLIN) | (sending ? EPOLLOUT : 0);
+        event.data.ptr = connection;
+        epoll_ctl(poller, EPOLL_CTL_MOD, connection->socket, &event);
+      }
+    }
+  }
+}

@@ -1,0 +1,92 @@
+// The floor: an iSCSI target with nothing in it. It takes PDUs as the real one does and answers every command with canned
+// bytes, so that what it reaches is what the system calls, the copies and the load generator leave: the limit for any
+// target that makes the same calls. It is measured, not shipped, and believes its initiator more than a target may; but
+// it writes nowhere outside its buffers, whatever comes in.
+//
+//   answer.c   bytes received -> bytes to send; no system call
+//   epoll.c    epoll_wait, recv, sendmsg
+//   uring.c    io_uring_submit_and_wait with a recv and a sendmsg in flight
+//   main.c     options, the listener
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum {
+  CONNECTIONS_MAX = 1024,
+  INPUT_LENGTH = 256 << 10,       // the receive buffer of a connection, as simsan's busy one
+  STAGING_LENGTH = 128 << 10,     // where the headers and the small data of one send are put together
+  PARTS_MAX = 1024,               // entries of one vectored send; not above IOV_MAX
+  COPIED_LENGTH_MAX = 1024,       // data up to here are copied behind their header
+  SEGMENT_LENGTH_MAX = 256 << 10, // of a data segment, either way
+  SEGMENT_LENGTH_MIN = 8192,      // of data-in; an initiator that takes less is refused
+  TRANSFER_LENGTH_MAX = 1 << 20,  // of one command
+  BURST_LENGTH = 256 << 10,       // FirstBurstLength and MaxBurstLength
+  WRITES_MAX = 256,               // writes in progress of one connection; also the command window
+  BLOCK_LENGTH = 512,
+  BLOCK_COUNT = 1 << 20,
+};
+
+/// What one vectored send carries. `first` and the parts behind it have not been sent yet.
+struct batch {
+  struct iovec parts[PARTS_MAX];
+  int first, count;
+  size_t staged;
+  uint8_t staging[STAGING_LENGTH];
+};
+
+/// A write whose data have not all come.
+struct write {
+  bool used;
+  uint32_t tag; // initiator task tag
+  uint32_t expected, received;
+};
+
+struct connection {
+  int socket;
+  bool login_done, logged_out;
+  uint32_t expected_command, status_number, segment_max;
+
+  // Received and not consumed: input[start..<end]. `swallow` bytes of the data segment of `header` are still to come.
+  size_t start, end, swallow;
+  uint8_t header[48];
+  uint8_t input[INPUT_LENGTH];
+
+  // One batch is filled while the other one is on its way.
+  struct batch batches[2];
+  int filling;
+  bool sending, receiving, closing;
+
+  int writes_in_use;
+  struct write writes[WRITES_MAX];
+};
+
+/// A connection on `socket`, with all else at its beginning; NULL when CONNECTIONS_MAX of them are there.
+struct connection *connection_open(int socket);
+
+/// Closes the socket and gives the connection back.
+void connection_close(struct connection *);
+
+/// Consumes what is in the input and answers it. Stops early when the batch is full. False when the connection must be
+/// closed, with the reason on standard error.
+bool answer(struct connection *);
+
+/// Where the next bytes may be received; empty when the input is full because the batch is. Moves what is there to the
+/// front: not to be called while bytes are being received.
+struct iovec input_space(struct connection *);
+
+/// Notes `count` more bytes of input.
+void input_received(struct connection *, size_t count);
+
+/// The batch to send: the one on its way, or if there is none, the filled one, which thereby is on its way. NULL when there
+/// is nothing to send.
+struct batch *batch_to_send(struct connection *);
+
+/// Notes that `count` bytes of the batch on its way have been taken. True when it has gone completely.
+bool batch_sent(struct connection *, size_t count);
+
+/// Serve connections of the listener for ever. They return only when the kernel refuses.
+int serve_epoll(int listener);
+int serve_uring(int listener);

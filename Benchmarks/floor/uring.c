@@ -1,0 +1,104 @@
+#include "floor.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ENTRIES = 2 * CONNECTIONS_MAX + 2 };
+
+// The kind of a completion is in the low bits of its user data, which calloc leaves free; an accept has no connection.
+enum { RECEIVED = 0, SENT = 1, KIND = 1 };
+
+/// An io_uring operation names its message until it completes: one for each connection, found by its socket.
+static struct msghdr messages[CONNECTIONS_MAX * 2];
+
+static void start_receiving(struct io_uring *ring, struct connection *connection) {
+  if (connection->receiving) return;
+  struct iovec space = input_space(connection);
+  if (space.iov_len == 0) return;
+  struct io_uring_sqe *entry = io_uring_get_sqe(ring);
+  io_uring_prep_recv(entry, connection->socket, space.iov_base, space.iov_len, 0);
+  io_uring_sqe_set_data64(entry, (uint64_t)(uintptr_t)connection | RECEIVED);
+  connection->receiving = true;
+}
+
+static void start_sending(struct io_uring *ring, struct connection *connection) {
+  if (connection->sending) return;
+  struct batch *batch = batch_to_send(connection);
+  if (!batch) return;
+  struct msghdr *message = &messages[connection->socket];
+  *message = (struct msghdr){
+    .msg_iov = batch->parts + batch->first, .msg_iovlen = (size_t)(batch->count - batch->first)};
+  struct io_uring_sqe *entry = io_uring_get_sqe(ring);
+  io_uring_prep_sendmsg(entry, connection->socket, message, MSG_NOSIGNAL);
+  io_uring_sqe_set_data64(entry, (uint64_t)(uintptr_t)connection | SENT);
+  connection->sending = true;
+}
+
+/// Notes what has completed and answers what has come. False when the connection is to be closed.
+static bool completed(struct connection *connection, uint64_t kind, int result) {
+  if (kind == SENT) {
+    connection->sending = false;
+    if (result <= 0) return false;
+    if (batch_sent(connection, (size_t)result) && connection->logged_out && !batch_to_send(connection)) return false;
+  } else {
+    connection->receiving = false;
+    if (result <= 0) return false;
+    input_received(connection, (size_t)result);
+  }
+  return answer(connection);
+}
+
+static void start_accepting(struct io_uring *ring, int listener) {
+  struct io_uring_sqe *entry = io_uring_get_sqe(ring);
+  io_uring_prep_accept(entry, listener, NULL, NULL, SOCK_CLOEXEC);
+  io_uring_sqe_set_data64(entry, 0);
+}
+
+int serve_uring(int listener) {
+  struct io_uring ring;
+  struct io_uring_params parameters = {
+    .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CLAMP};
+  int error = io_uring_queue_init_params(ENTRIES, &ring, &parameters);
+  if (error < 0) {
+    fprintf(stderr, "floor: io_uring: %s\n", strerror(-error));
+    return 1;
+  }
+  start_accepting(&ring, listener);
+  for (;;) {
+    error = io_uring_submit_and_wait(&ring, 1);
+    if (error < 0 && error != -EINTR) {
+      fprintf(stderr, "floor: io_uring_submit_and_wait: %s\n", strerror(-error));
+      return 1;
+    }
+    struct io_uring_cqe *completion;
+    unsigned head, count = 0;
+    io_uring_for_each_cqe(&ring, head, completion) {
+      count++;
+      struct connection *connection = (struct connection *)(uintptr_t)(completion->user_data & ~(uint64_t)KIND);
+      if (!connection) {
+        // A socket's number names its message, so it has to be within the table.
+        if (completion->res >= CONNECTIONS_MAX * 2) close(completion->res);
+        else if (completion->res >= 0 && !(connection = connection_open(completion->res))) close(completion->res);
+        start_accepting(&ring, listener);
+        if (connection) start_receiving(&ring, connection);
+        continue;
+      }
+      bool lives = completed(connection, completion->user_data & KIND, completion->res) && !connection->closing;
+      if (!lives && !connection->closing) {
+        // What is still in flight completes with an error then, and names memory until it has.
+        connection->closing = true;
+        shutdown(connection->socket, SHUT_RDWR);
+      }
+      if (connection->closing) {
+        if (!connection->sending && !connection->receiving) connection_close(connection);
+        continue;
+      }
+      start_sending(&ring, connection);
+      start_receiving(&ring, connection);
+    }
+    io_uring_cq_advance(&ring, count);
+  }
+}
