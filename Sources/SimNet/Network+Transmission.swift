@@ -96,6 +96,10 @@ extension Network {
     let link = pipes[pipe].link
     counters.segments += 1
     armTimer(pipe)
+    if isLive(pipes[pipe].sender) {
+      let reverse = sockets[Int(pipes[pipe].sender.slot)].incoming
+      if reverse >= 0, pipes[reverse].isAcknowledgementOwed { acknowledge(reverse) }
+    }
     let now = timeline.now.nanoseconds
     var entered = now
     if links[link].options.bandwidth > 0 {
@@ -154,8 +158,25 @@ extension Network {
         sockets[index].wantsReadable = false
         signals.append(Signal(kind: .readable, owner: sockets[index].owner))
       }
+      if delaysAcknowledgement(pipe, of: index) { return }
     }
     acknowledge(pipe)
+  }
+
+  /// Whether the acknowledgement of what has just arrived waits for something to ride on.
+  private func delaysAcknowledgement(_ pipe: Int, of socket: Int) -> Bool {
+    let delay = hosts[Int(sockets[socket].host)].options.acknowledgementDelay
+    guard delay > .zero, !pipes[pipe].hasEnded,
+      pipes[pipe].arrived - pipes[pipe].acknowledged < 2 * UInt64(segmentLengthMax(pipes[pipe].link))
+    else { return false }
+    pipes[pipe].isAcknowledgementOwed = true
+    if !pipes[pipe].isAcknowledgementTimerSet {
+      pipes[pipe].isAcknowledgementTimerSet = true
+      schedule(
+        .delayedAcknowledgement, at: (timeline.now + delay).nanoseconds, subject: UInt32(pipe),
+        generation: pipes[pipe].generation)
+    }
+    return true
   }
 
   /// Inverts a bit of what has just arrived, when a fault or the link's options say so.
@@ -175,6 +196,8 @@ extension Network {
   func acknowledge(_ pipe: Int, hasGap: Bool = false) {
     let edge = pipes[pipe].read + pipes[pipe].receiveLimit
     pipes[pipe].advertised = edge
+    pipes[pipe].acknowledged = pipes[pipe].arrived
+    pipes[pipe].isAcknowledgementOwed = false
     guard let arrival = cross(pipes[pipe].backLink, after: pipes[pipe].lastAcknowledgement) else { return }
     pipes[pipe].lastAcknowledgement = arrival
     schedule(

@@ -104,6 +104,7 @@ public final class Network {
     case acknowledgement
     case retransmit
     case pump
+    case delayedAcknowledgement
     case reset
   }
 
@@ -334,7 +335,7 @@ public final class Network {
     switch kind {
     case .segment: return "segment of \(length) bytes from position \(first) arrives, stream \(slot)"
     case .acknowledgement: return "acknowledgement of position \(first), window up to \(length), stream \(slot)"
-    case .retransmit, .pump: return "\(kind) timer of stream \(slot)"
+    case .retransmit, .pump, .delayedAcknowledgement: return "\(kind) timer of stream \(slot)"
     case .connectionRequest, .connectionAnswer, .connectionRefused, .connectionUnreachable, .connectionTimer, .reset:
       return "\(kind), socket \(slot)"
     }
@@ -351,13 +352,16 @@ public final class Network {
     case .connectionUnreachable: connectFailed(socket, .unreachable)
     case .connectionTimer: connectionTimerFired(socket)
     case .reset: resetArrived(at: socket)
-    case .segment, .acknowledgement, .retransmit, .pump:
+    case .segment, .acknowledgement, .retransmit, .pump, .delayedAcknowledgement:
       let index = Int(event.subject)
       guard pipes[index].isLive, pipes[index].generation == event.generation else { return }
       switch kind {
       case .segment: segmentArrived(index, start: event.first, lengthAndEnd: event.second)
       case .acknowledgement: acknowledgementArrived(index, position: event.first, edgeAndGap: event.second)
       case .retransmit: retransmitTimerFired(index)
+      case .delayedAcknowledgement:
+        pipes[index].isAcknowledgementTimerSet = false
+        if pipes[index].isAcknowledgementOwed { acknowledge(index) }
       default:
         pipes[index].isPumpSet = false
         if event.first == 1 { pipes[index].isCorked = false }

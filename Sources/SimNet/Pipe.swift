@@ -49,6 +49,11 @@ struct Pipe {
   /// How far the receiver last said that it may.
   var advertised: UInt64 = 0
 
+  /// What the receiver last acknowledged, whether it owes an acknowledgement, and whether the timer for that is set.
+  var acknowledged: UInt64 = 0
+  var isAcknowledgementOwed = false
+  var isAcknowledgementTimerSet = false
+
   /// The sender has said that nothing follows `written`.
   var isFinished = false
   /// The sender said that more follows at once: a partial segment waits.

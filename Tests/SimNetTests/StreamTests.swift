@@ -223,6 +223,38 @@ import Testing
     #expect(wire.receive(server).0 == .count(1))
   }
 
+  @Test("Nagle and delayed acknowledgements stall each other; either alone does not", arguments: [0, 1, 2, 3])
+  func nagle(_ which: Int) throws {
+    var options = HostOptions()
+    options.nagle = which & 1 != 0
+    options.acknowledgementDelay = which & 2 != 0 ? .milliseconds(40) : .zero
+    let wire = Wire(host: options)
+    let (client, server) = try wire.connect()
+    let start = wire.timeline.now
+    _ = wire.send(client, [1])
+    _ = wire.send(client, [2])
+    var received: [UInt8] = []
+    while received.count < 2, wire.step() {
+      while case (.count(let count), let got) = wire.receive(server), count > 0 { received += got }
+    }
+    #expect(received == [1, 2])
+    let isStalled = wire.timeline.now - start > .milliseconds(39)
+    #expect(isStalled == (which == 3))
+  }
+
+  @Test("A delayed acknowledgement rides on data that goes back, and is not delayed for two full segments")
+  func delayedAcknowledgement() throws {
+    var options = HostOptions()
+    options.acknowledgementDelay = .milliseconds(40)
+    options.sendBufferLength = 20_000
+    let wire = Wire(host: options)
+    let (client, server) = try wire.connect()
+    let start = wire.timeline.now
+    let content = pattern(200_000)
+    #expect(wire.transfer(content, from: client, to: server) == content)
+    #expect(wire.timeline.now - start < .milliseconds(120), "the sender had to wait for each acknowledgement")
+  }
+
   @Test("Overlays add up, and lifting one leaves the others")
   func overlays() throws {
     let wire = Wire { $0.latency = .milliseconds(1) }
