@@ -41,7 +41,7 @@ struct Session: ~Copyable {
   /// Slots of the task table that still belong to it, answered or not.
   var taskCount = 0
   /// The tags of the tasks that were aborted last: their data may still be on the way.
-  var abortedTags = InlineArray<16, UInt32>(repeating: reservedTag)
+  var abortedTags = InlineArray<64, UInt32>(repeating: reservedTag)
   var abortedCount = 0
 
   // MARK: What was negotiated
@@ -61,12 +61,12 @@ struct Session: ~Copyable {
 
   /// True when the tag is that of a task that was aborted not long ago.
   func wasAborted(_ tag: UInt32) -> Bool {
-    for at in 0..<16 where abortedTags[at] == tag { return true }
+    for at in 0..<64 where abortedTags[at] == tag { return true }
     return false
   }
 
   mutating func noteAborted(_ tag: UInt32) {
-    abortedTags[abortedCount & 15] = tag
+    abortedTags[abortedCount & 63] = tag
     abortedCount &+= 1
   }
 }

@@ -119,14 +119,16 @@ extension TargetCore {
       return .task(task)
     }
     let index = header.targetTransferTag & 0xFFFF
-    guard let task = tasks[index] else { return .unknown }
+    // A slot may have been used again, more than once, while the data of an aborted task were on their way.
+    guard let task = tasks[index] else { return session.pointee.wasAborted(tag) ? .gone : .unknown }
     let use = header.targetTransferTag >> 16 & 0xFF
     let isSameUse = use == task.pointee.command.generation & 0xFF
     guard isSameUse, task.pointee.phase == .gathering, task.pointee.session == session.pointee.index,
       task.pointee.initiatorTaskTag == tag
     else {
       let wasUse = isSameUse || use == (task.pointee.command.generation &- 1) & 0xFF
-      return wasUse && (session.pointee.wasAborted(tag) || session.pointee.tags.find(tag) == nil) ? .gone : .unknown
+      let isLate = session.pointee.wasAborted(tag) || wasUse && session.pointee.tags.find(tag) == nil
+      return isLate ? .gone : .unknown
     }
     return .task(task)
   }
