@@ -214,3 +214,41 @@ import Testing
     #expect(bench.run([0]).status == .good)
   }
 }
+
+@Suite struct TaskSetTests {
+  /// A crowd that wants the same block: the end of each lets exactly the next one go, in the order of asking.
+  @Test func theEndOfOneWakesTheNextAndNotTheCrowd() {
+    var set = TaskSet()
+    let crowd = Array(TaskIndex(0)..<200)
+    for task in crowd {
+      _ = set.enter(task, .simple)
+      let isFirst = set.lock(task, from: 7, to: 8, exclusive: true)
+      #expect(isFirst == (task == 0))
+    }
+    for task in crowd {
+      set.leave(task)
+      let woken = [set.takeReady(), set.takeReady()]
+      #expect(woken == [task == 199 ? nil : task + 1, nil])
+      guard let next = woken[0] else { continue }
+      let isLocked = set.lock(next, from: 7, to: 8, exclusive: true)
+      #expect(isLocked)
+    }
+  }
+
+  @Test func whoeverWaitedForOneThatGaveUpGoesOnBehindTheOthers() {
+    var set = TaskSet()
+    for task in TaskIndex(0)..<3 {
+      _ = set.enter(task, .simple)
+      _ = set.lock(task, from: 0, to: 8, exclusive: true)
+    }
+    // The one in the middle is aborted while it waits.
+    set.leave(1)
+    let woken = set.takeReady()
+    let isLocked = set.lock(2, from: 0, to: 8, exclusive: true)
+    #expect(woken == 2 && !isLocked)
+    set.leave(0)
+    let again = set.takeReady()
+    let isLockedNow = set.lock(2, from: 0, to: 8, exclusive: true)
+    #expect(again == 2 && isLockedNow)
+  }
+}

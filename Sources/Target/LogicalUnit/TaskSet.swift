@@ -26,8 +26,9 @@ struct TaskSet {
     var hasRange = false
     /// It bears no other on its range.
     var isExclusive = false
-    /// Waits for its range.
+    /// Waits for its range, and for whom: the `rangeSerial` of the last that asked before it.
     var waitsForRange = false
+    var obstructor: UInt64 = 0
     /// When it came in.
     var serial: UInt64 = 0
     /// When it first asked for its range: data-out may have come in between.
@@ -114,23 +115,27 @@ struct TaskSet {
       entries[index].end = end
       if exclusive { exclusiveCount += 1 }
     }
-    guard exclusiveCount > 0, isObstructed(index) else {
+    guard exclusiveCount > 0, let obstructor = obstructor(of: index) else {
       entries[index].waitsForRange = false
       return true
     }
     entries[index].waitsForRange = true
+    entries[index].obstructor = obstructor
     rangeWaiters.append(task)
     return false
   }
 
-  /// True when another task asked before this one for an overlapping range, and either bears no other on it. Who asked
-  /// first goes first, so that no two wait for each other and none is overtaken for ever.
-  private func isObstructed(_ index: Int) -> Bool {
+  /// The last of those that asked before this one for an overlapping range, where either bears no other on it. Who asked
+  /// first goes first, so that no two wait for each other and none is overtaken for ever. As each waits for the one just
+  /// before it, the end of one wakes the next, and not all of a crowd.
+  private func obstructor(of index: Int) -> UInt64? {
     let own = entries[index]
+    var last: UInt64?
     for other in entries where other.hasRange && other.rangeSerial < own.rangeSerial {
-      if (own.isExclusive || other.isExclusive) && other.lba < own.end && own.lba < other.end { return true }
+      guard own.isExclusive || other.isExclusive, other.lba < own.end, own.lba < other.end else { continue }
+      if other.rangeSerial > last ?? 0 { last = other.rangeSerial }
     }
-    return false
+    return last
   }
 
   /// Takes a task out; what it kept waiting is released.
@@ -159,12 +164,12 @@ struct TaskSet {
     }
   }
 
-  /// Lets those try again that may have waited for `gone`.
+  /// Lets those try again that waited for `gone`. They may find that there is another.
   private mutating func wakeRangeWaiters(_ gone: Entry) {
     rangeWaiters.removeAll { waiter in
       let entry = entries[Int(waiter)]
       guard entry.waitsForRange else { return true }
-      guard gone.lba < entry.end && entry.lba < gone.end else { return false }
+      guard entry.obstructor == gone.rangeSerial else { return false }
       ready.append(waiter)
       return true
     }

@@ -59,10 +59,19 @@ extension LogicalUnit {
     }
     let old = context.arena.bytes(command.auxiliary)
     let new = context.arena.bytes(command.buffer.prefix(total))
-    for index in 0..<total { new[index] |= old[index] }
+    merge(old, into: new)
     releaseAuxiliary(&command, &context)
     command.phase = Phase.writing
     return writeMerged(&command, &context)
+  }
+
+  /// Sets in `new` what is set in `old`. Both are as long, a multiple of eight bytes: whole blocks.
+  private func merge(_ old: UnsafeMutableRawBufferPointer, into new: UnsafeMutableRawBufferPointer) {
+    for index in stride(from: 0, to: min(old.count, new.count), by: 8) {
+      let merged =
+        old.load(fromByteOffset: index, as: UInt64.self) | new.load(fromByteOffset: index, as: UInt64.self)
+      new.storeBytes(of: merged, toByteOffset: index, as: UInt64.self)
+    }
   }
 
   private func writeMerged(_ command: inout Command, _ context: inout Context) -> Disposition {
