@@ -71,7 +71,7 @@ let package = Package(
     tests("SimDisk", ["SimDisk", "SimClock", "Ring"]),
     tests("SimRing", ["SimRing", "FaultInject", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI"]),
-    tests("Conformance", ["Conformance", "Ring"]),
+    tests("Conformance", ["Conformance", "Ring", "ISCSI", "Initiator"]),
   ],
   swiftLanguageModes: [.v6]
 )

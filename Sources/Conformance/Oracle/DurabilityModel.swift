@@ -272,7 +272,7 @@ struct DurabilityModel {
   /// A command has ended.
   ///
   /// - Throws: When it has read what it may not.
-  mutating func end(_ index: Int, _ result: TaskResult, at time: Instant) throws(LuaFailure) {
+  mutating func end(_ index: Int, _ result: TaskResult.Outcome, at time: Instant) throws(LuaFailure) {
     let entry = watched[index]
     units[entry.unit].open.removeAll { $0 == index }
     guard !entry.isOver else { return }
@@ -280,7 +280,7 @@ struct DurabilityModel {
     var isGood = false
     var data: [UInt8] = []
     var isMediumError = false
-    switch result.outcome {
+    switch result {
     case .command(let outcome):
       let key = Sense(decoding: outcome.sense)?.key
       isMediumError = key == .mediumError || key == .hardwareError

@@ -68,7 +68,7 @@ extension Player {
     let task = tasks[index]
     task.result = result
     if let access = task.access {
-      do throws(LuaFailure) { try durability.end(access, result, at: now) } catch {
+      do throws(LuaFailure) { try durability.end(access, result.outcome, at: now) } catch {
         fail("durability", error.message + recorder.tail())
       }
     }

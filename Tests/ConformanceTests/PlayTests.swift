@@ -1,0 +1,210 @@
+import Foundation
+import Testing
+
+@testable import Conformance
+
+/// Whole cases in the simulation: what passes, and what each watcher finds.
+@Suite struct PlayTests {
+  /// Plays the cases of a file.
+  private func play(_ text: String, seed: UInt64 = 1) throws -> [CaseResult] {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "simsan-play-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appending(path: "a.lua")
+    try Data(text.utf8).write(to: file)
+    let suite = Suite(paths: [file.path])
+    try #require(suite.mistakes.isEmpty, "\(suite.mistakes)")
+    return (0..<suite.caseCount).map { suite.play($0, seed: seed, on: .simulation) }
+  }
+
+  /// Plays one case with this body.
+  private func play(body: String, fields: String = "") throws -> CaseResult {
+    try play("scenario { title = 'x', \(fields) play = function(t)\n\(body)\nend }")[0]
+  }
+
+  private func failure(_ body: String, fields: String = "") throws -> (oracle: String, message: String) {
+    let result = try play(body: body, fields: fields)
+    #expect(result.outcome == .failed)
+    let first = try #require(result.failures.first)
+    return (first.oracle, Reports.describe(first))
+  }
+
+  @Test func aCaseLogsInWritesAndReads() throws {
+    let result = try play(
+      body: """
+        local s = t:login {}
+        expect(s:write { lba = 3, data = ("A"):rep(512) }):good()
+        expect(s:read { lba = 3 }.data):equals(("A"):rep(512))
+        expect(s:logout().response):equals(0)
+        print("done", s.closed)
+        """)
+    #expect(result.outcome == .passed, "\(result.failures)")
+    #expect(result.notes.first?.hasSuffix("done\ttrue") == true, "\(result.notes)")
+    #expect(result.commands == 5)
+    #expect(result.ladder.isEmpty)
+  }
+
+  @Test func aFailedExpectationSaysWhatWasExpectedWhatCameAndThePDUsBefore() throws {
+    let (oracle, message) = try failure("local s = t:login {}\nexpect(s:test_unit_ready()):status('BUSY')")
+    #expect(oracle == "expectation")
+    #expect(message.contains("a.lua:3: expected BUSY\ncame: GOOD\nthe last PDUs:"))
+    #expect(message.contains("-> scsi command  TEST UNIT READY"))
+  }
+
+  @Test func aFailedExpectationCannotBeCaught() throws {
+    #expect(try failure("pcall(function() expect(1):equals(2) end)").oracle == "expectation")
+  }
+
+  @Test func anErrorOfTheScriptHasItsLineAndItsCallers() throws {
+    let result = try play(body: "local function f() return nil + 1 end\nf()")
+    #expect(result.failures.first?.message.contains("a.lua:2: attempt to perform arithmetic on a nil value") == true)
+    #expect(result.failures.first?.traceback.contains("a.lua:3:") == true)
+  }
+
+  @Test func anErrorOfAnActorFailsTheCase() throws {
+    #expect(try failure("spawn(function() error('oh') end)\nsleep '1s'").message.contains("oh"))
+  }
+
+  @Test func aCallThatGetsNoAnswerFailsAndSaysWhatItWaitedFor() throws {
+    let (oracle, message) = try failure(
+      "local s = t:login {}\nfault.network.partition { may_miss = true }\ns:read { within = '2s' }")
+    #expect(oracle == "liveness")
+    #expect(message.contains("a.lua:4: expected the end of read within 2s; nothing came"), "\(message)")
+  }
+
+  @Test func aCaseThatDoesNotEndIsEndedAndSaysWhereItStands() throws {
+    let (oracle, message) = try failure("while true do sleep '1s' end", fields: "within = '1min',")
+    #expect(oracle == "liveness")
+    #expect(message.contains("expected the case to end within 60s of virtual time"), "\(message)")
+    #expect(message.contains("a.lua:2: the end of a sleep"), "\(message)")
+  }
+
+  @Test func aFaultThatNeverStrikesIsReported() throws {
+    let (oracle, message) = try failure("fault.disk.io_error {}\nt:login {}")
+    #expect(oracle == "fault")
+    #expect(message.contains("expected fault.disk.io_error to strike; it never did"))
+    #expect(try play(body: "fault.disk.io_error { may_miss = true }\nt:login {}").outcome == .passed)
+  }
+
+  @Test func actorsTakeTurnsInVirtualTime() throws {
+    let result = try play(
+      body: """
+        local order = ""
+        together(function() sleep "2s" order = order .. "b" end, function() sleep "1s" order = order .. "a" end)
+        local actor = spawn(function(x) sleep "1s" order = order .. x end, "c")
+        actor:join()
+        expect(order):equals("abc")
+        expect(now()):equals(3.0)
+        """)
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
+  @Test func sleepsOfAPowerCutAndANewLogin() throws {
+    let result = try play(
+      body: """
+        local s = t:login {}
+        expect(s:write { lba = 0, blocks = 4, fua = true }):good()
+        t:crash()
+        local lost = s:read { lba = 0, blocks = 4, async = true }
+        spawn(function() sleep "3s" t:restart() end)
+        s:relogin { within = "20s" }
+        expect(lost:wait {}):lost()
+        expect(s:read { lba = 0, blocks = 4 }):good()
+        expect(t:statistics().sessions):equals(1)
+        """)
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
+  @Test(arguments: [
+    ("t:logni {}", "a.lua:2: a target has no 'logni'; did you mean 'login'?"),
+    ("t:login { nmae = 'x' }", "a.lua:2: login: unknown field 'nmae' (found string \"x\"); did you mean 'name'?"),
+    ("t:login { host = 'b' }", "one of the initiators' hosts initiator"),
+    ("t:login {}:read { lba = 'x' }", "session:read.lba: expected a whole number from 0 to"),
+    ("t:login {}:read { cdb = 11 }", "session:read.cdb: expected one of 10, 6, 12, 16, found number 11"),
+    ("local r = t:login {}:read {} return r.stauts", "has no field 'stauts'; did you mean 'status'?"),
+    ("pdu.login { cgs = 1 }", "pdu.login: unknown field 'cgs' (found number 1); did you mean 'csg'?"),
+    ("pdu.login { csg = 4 }", "pdu.login.csg: expected a whole number from 0 to 3, found number 4"),
+    ("cdb.read10 { lba = 1 << 32 }", "cdb.read10.lba: expected a whole number from 0 to 4294967295"),
+    ("t:connect():send(5)", "send: expected a PDU such as pdu.nop_out {}, found number 5"),
+    ("expect(t:login {}:test_unit_ready()):check_condition('ILLEGAL REQUST')", "did you mean 'ILLEGAL REQUEST'?"),
+    ("sleep 'soon'", "sleep: expected a time such as \"200us\" or \"1.5s\", found string \"soon\""),
+    (
+      "('x'):gsub('x', function() sleep '1s' end)",
+      "a.lua:2: the end of a sleep: cannot be waited for within a callback of a library function"
+    ),
+    (
+      "fault.disk.io_error { lun = 7 }", "fault.disk.io_error.lun: expected a logical unit of the world, found number 7"
+    ),
+    ("scenario { title = 'y', play = print }", "expected at the top of the file, not within play"),
+  ])
+  func aMistakeInACallSaysWhatItIs(body: String, expected: String) throws {
+    let (_, message) = try failure(body)
+    #expect(message.contains(expected), "\(message)")
+  }
+
+  @Test func rawPDUsGoOutAsTheyAreAndComeBackAsRecords() throws {
+    let result = try play(
+      body: """
+        local c = t:connect {}
+        local sent = c:send(pdu.login { csg = 1, nsg = 3, transit = true, isid = 0x800000000001,
+          text = { "InitiatorName=iqn.2026-11.example:a", { "SessionType", "Discovery" } } }, { split_at = { 1, 48, 60 }, pause = "1ms" })
+        expect(sent.itt):equals(0)
+        local answer = expect(c:receive {}):pdu { opcode = "login response", status = 0, csg = 1, nsg = 3, transit = true }
+        expect(answer.tsih):at_least(1)
+        c:send(pdu.text { final = true, ttt = 0xFFFFFFFF, text = { SendTargets = "All" } })
+        local text = expect(c:receive {}):pdu { opcode = "text response", text = { TargetName = t.iqn } }
+        expect(text.itt):differs(0xFFFFFFFF)
+        c:send(pdu.raw { opcode = 0x1C, itt = 7, byte1 = 0x80 })
+        expect(c:receive {}):pdu { opcode = "reject", reason = { 4, 5, 9 } }
+        expect(c:receive { within = "10ms" }):nothing()
+        c:close { reset = true }
+        expect(c:receive {}):closed("local")
+        """)
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
+  @Test func theSameSeedPlaysTheSameAndAnotherDoesNot() throws {
+    let text = """
+      scenario { title = 'x', play = function(t)
+        local s = t:login {}
+        workload { on = s, ops = 50, depth = 4 }
+        print(random.integer("a", 1, 1000000))
+      end }
+      """
+    let (one, same, other) = (try play(text)[0], try play(text)[0], try play(text, seed: 2)[0])
+    #expect(one.outcome == .passed, "\(one.failures)")
+    #expect(one.traceHash == same.traceHash)
+    #expect(one.traceHash != other.traceHash)
+    // The folder differs from play to play.
+    func drawn(_ result: CaseResult) -> Substring? { result.notes[0].split(separator: " ").last }
+    #expect(drawn(one) == drawn(same))
+    #expect(drawn(one) != drawn(other))
+  }
+
+  @Test func aWorldOfTheCaseIsBuilt() throws {
+    let results = try play(
+      """
+      scenario {
+        title = "x", matrix = { size = { 512, 4096 } },
+        world = function(case)
+          return { target { luns = { { size = "1MiB", block_size = case.size }, { lun = 9, null = true } } },
+                   host { name = "a" }, host { name = "b" } }
+        end,
+        play = function(t, case)
+          local a, b = t:login { host = "a" }, t:login { host = "b", name = "iqn.2026-11.example:b" }
+          expect(a:capacity().block_size):equals(case.size)
+          expect(a:capacity().blocks):equals((1 << 20) // case.size)
+          expect(b:report_luns().luns[2]):equals(9)
+          expect(a.host .. b.host):equals("ab")
+        end,
+      }
+      """)
+    #expect(results.map(\.outcome) == [.passed, .passed], "\(results.map(\.failures))")
+  }
+
+  @Test func aCaseMaySkipItself() throws {
+    let result = try play(body: "skip('not today')")
+    #expect(result.outcome == .skipped)
+    #expect(result.reason == "not today")
+  }
+}

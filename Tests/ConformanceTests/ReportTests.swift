@@ -1,0 +1,90 @@
+import Foundation
+import Testing
+
+@testable import Conformance
+
+/// What reports say, and that they can be read by those they are for.
+@Suite struct ReportTests {
+  private var run: RunResult {
+    func result(_ index: Int, _ name: String, _ outcome: CaseResult.Outcome) -> CaseResult {
+      var result = CaseResult(
+        index: index, id: "scenarios/a.lua: \(name)", file: "scenarios/a.lua", line: 3, name: name,
+        covers: ["ISCSI-PDU-001"], seed: 42)
+      result.outcome = outcome
+      result.traceHash = "\(index)"
+      result.virtualTime = 1_500_000_000
+      return result
+    }
+    var failed = result(1, "a <b> & \"c\" #2", .failed)
+    failed.failures = [
+      CaseResult.Failure(
+        oracle: "durability", message: "expected <x>\ncame: \u{1}y", location: "scenarios/a.lua:9", traceback: "",
+        time: 5)
+    ]
+    failed.ladder = [
+      LadderEntry(time: 1_000, connection: 0, toTarget: true, what: "scsi command", detail: "READ(10) lba=<1>")
+    ]
+    var skipped = result(2, "z", .skipped)
+    skipped.reason = "it needs the simulation"
+    return RunResult(
+      cases: [result(0, "good", .passed), failed, skipped], seed: 1, world: "simulation", isVerified: true)
+  }
+
+  @Test func theSummaryCounts() { #expect(run.summary == "1 passed, 1 failed, 1 skipped") }
+
+  @Test func jsonIsTheSameEachTime() throws {
+    let (one, two) = (try Reports.json(run), try Reports.json(run))
+    #expect(one == two)
+    let object = try #require(try JSONSerialization.jsonObject(with: one) as? [String: Any])
+    #expect(object["failed"] as? Int == 1)
+    #expect((object["cases"] as? [[String: Any]])?.count == 3)
+    #expect(object["hash"] as? String == run.overallHash)
+  }
+
+  @Test func junitIsXMLWithEverythingEscaped() throws {
+    let text = Reports.junit(run)
+    #expect(text.contains("<testcase classname=\"scenarios/a.lua\" name=\"a &lt;b&gt; &amp; &quot;c&quot; #2\""))
+    #expect(text.contains("time=\"1.500000000\""))
+    #expect(text.contains("<skipped message=\"it needs the simulation\"/>"))
+    #expect(text.contains("<failure type=\"durability\" message=\"expected &lt;x&gt;\">"))
+    #expect(!text.unicodeScalars.contains { $0.value < 32 && $0 != "\n" })
+    #expect(text.components(separatedBy: "<testcase").count == 4)
+  }
+
+  @Test func tapNumbersTheCases() {
+    let lines = Reports.tap(run).split(separator: "\n").map(String.init)
+    #expect(lines[0] == "TAP version 13")
+    #expect(lines[1] == "1..3")
+    #expect(lines.contains("ok 1 - scenarios/a.lua: good"))
+    #expect(lines.contains("not ok 2 - scenarios/a.lua: a <b> & \"c\" \\#2"))
+    #expect(lines.contains("ok 3 - scenarios/a.lua: z # SKIP it needs the simulation"))
+  }
+
+  @Test func thePageOfAFailureSaysHowToPlayItAgain() {
+    let page = Reports.page(run.cases[1], run: run)
+    #expect(page.contains("simsan run scenarios/a.lua --seed 1 --filter 'a <b> & \"c\" #2'"))
+    #expect(page.contains("durability: scenarios/a.lua:9: expected <x>\ncame:"))
+    #expect(page.contains("0.000001000  c0 -> scsi command  READ(10) lba=<1>"))
+  }
+
+  @Test func theHTMLPageStandsAlone() {
+    let page = Reports.html(run)
+    #expect(page.contains("1 passed"))
+    #expect(page.contains("READ(10) lba=&lt;1&gt;"))
+    #expect(!page.contains("<b>"), "text of a scenario is not markup")
+    for outside in ["http://", "https://", "<script", "<link", "src="] { #expect(!page.contains(outside)) }
+  }
+
+  @Test func theOverallHashDependsOnEveryCase() {
+    var other = run
+    other.cases[0].traceHash = "x"
+    #expect(other.overallHash != run.overallHash)
+    #expect(run.overallHash.count == 32)
+  }
+
+  @Test func fileNamesOfFailuresDifferAndArePlain() {
+    let names = run.cases.map { Reports.fileName($0) }
+    #expect(Set(names).count == 3)
+    for name in names { #expect(name.utf8.allSatisfy { $0 > 44 && $0 < 123 && $0 != 47 }, "\(name)") }
+  }
+}
