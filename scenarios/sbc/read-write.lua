@@ -115,6 +115,7 @@ scenario {
   needs = { "ro-lun", "thin" },
   play = function(t)
     local s = t:login {}
+    if s:mode_sense { page_code = 0x3F }.data:byte(3) & 0x80 == 0 then skip("the unit is not read-only") end
     expect(s:read { lba = 0, blocks = 1 }):good()
     for _, cdb in ipairs { 6, 10, 12, 16 } do
       expect(s:write { cdb = cdb, lba = 0, blocks = 1 }):check_condition("DATA PROTECT", "WRITE PROTECTED")

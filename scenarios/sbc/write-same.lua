@@ -1,3 +1,8 @@
+-- On a real target the unit is what it is.
+local function must_be_thin(s)
+  if s:read_capacity16 {}.data:byte(15) & 0x80 == 0 then skip("the unit is fully provisioned") end
+end
+
 scenario {
   title = "WRITE SAME repeats one block, and touches no neighbour",
   covers = { "SCSI-WS-001" },
@@ -27,6 +32,7 @@ scenario {
   },
   play = function(t, case)
     local s = t:login {}
+    must_be_thin(s)
     expect(s:write { lba = 0, blocks = 64 }):good()
     expect(s:write_same {
       cdb = case.how.cdb, lba = 3, blocks = 50, unmap = case.how.unmap, ndob = case.how.ndob,
@@ -44,6 +50,7 @@ scenario {
   needs = { "thin", "dataloss" },
   play = function(t)
     local s = t:login {}
+    must_be_thin(s)
     local block = random.bytes("block", 512)
     expect(s:write_same { cdb = 16, lba = 5, blocks = 20, data = block, unmap = 1 }):good()
     expect(s:read { lba = 5, blocks = 20 }.data):equals(string.rep(block, 20))
@@ -69,8 +76,8 @@ scenario {
     refused({ lba = last, blocks = 2 }, "LOGICAL BLOCK ADDRESS OUT OF RANGE")
     refused { lba = 0, blocks = 1, anchor = 1 }
     refused { lba = 0, blocks = 1, wrprotect = 1 }
-    -- This unit is fully provisioned.
-    refused { lba = 0, blocks = 1, unmap = 1 }
+    -- A fully provisioned unit gives nothing back.
+    if s:read_capacity16 {}.data:byte(15) & 0x80 == 0 then refused { lba = 0, blocks = 1, unmap = 1 } end
   end,
 }
 
