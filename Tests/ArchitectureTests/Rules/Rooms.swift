@@ -7,7 +7,8 @@ enum Rooms {
     "SCSI": [],
     "Target": ["Ring", "ISCSI", "SCSI"],
     "Initiator": ["Ring", "ISCSI", "SCSI"],
-    "HostRing": ["Ring", "CHost", "Glibc"],
+    // Synchronization: the post office is where rings of different threads meet.
+    "HostRing": ["Ring", "CHost", "Glibc", "Synchronization"],
     "SimClock": ["Ring"],
     "SimNet": ["Ring", "SimClock"],
     "SimDisk": ["Ring", "SimClock"],
