@@ -25,12 +25,13 @@ class Cell:
 class Series:
     """One logical unit of one server."""
 
-    server: str  # tgt, floor-epoll, floor-io_uring, simsan-epoll, simsan-io_uring
+    server: str  # tgt, floor-epoll, floor-io_uring, simsan-epoll, simsan-io_uring, simsan-epoll-busy, simsan-io_uring-busy
     backing: str  # null, memory, shm, disk, direct
 
     @property
     def name(self):
-        server, _, ring = self.server.partition("-")
+        server, _, ring = self.server.removesuffix("-busy").partition("-")
+        ring += ", busy polling" if self.server.endswith("-busy") else ""
         backing = {
             "null": "null", "memory": "memory", "shm": "file in shm", "disk": "file", "direct": "file, O_DIRECT",
         }[self.backing]
@@ -63,6 +64,7 @@ LOAD_SERIES = (
     REFERENCE,
     *(Series(f"floor-{ring}", "null") for ring in RINGS),
     *(Series(f"simsan-{ring}", backing) for backing in ("null", "memory") for ring in RINGS),
+    *(Series(f"simsan-{ring}-busy", "null") for ring in RINGS),
 )
 
 # Files: each backing of simsan is compared to the same backing of tgt.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 SIZE_MIB = 256
 TGT_CONTROL_PORT = 9
 TGT_THREADS = 16
+BUSY_POLL = "50us"
 
 
 class ServerError(Exception):
@@ -121,9 +122,9 @@ def floor(program, ring, place):
     return Server(f"floor-{ring}", command, place, "iqn.2026-11.example:floor", {"null": 0})
 
 
-def simsan(program, ring, files, place):
-    """simsan serve, with a logical unit of each backing."""
-    name = f"simsan-{ring}"
+def simsan(program, ring, files, place, busy=False):
+    """simsan serve, with a logical unit of each backing; `busy`: looks for work for a while before it sleeps."""
+    name = f"simsan-{ring}" + ("-busy" if busy else "")
     units = {"null": "null = true", "memory": "memory = true"}
     for backing, path in files.items():
         units[backing] = f'file = "{path}"' + (", direct = true" if backing == "direct" else "")
@@ -134,7 +135,8 @@ def simsan(program, ring, files, place):
         "target {\n" f'  iqn = "{iqn}",\n' f'  portals = {{ "127.0.0.1:{place.port}" }},\n' "  luns = {\n"
         + "\n".join(lines) + "\n  },\n}\n")
     luns = {backing: lun for lun, backing in enumerate(units)}
-    command = [str(program), "serve", "--ring", ring, str(world)]
+    polling = ["--busy-poll", BUSY_POLL] if busy else []
+    command = [str(program), "serve", "--ring", ring, *polling, str(world)]
     return Server(name, command, place, iqn, luns)
 
 

@@ -43,6 +43,11 @@ public final class EpollRing: HostRing {
 
   public var counters: HostRingCounters { core.counters }
 
+  public var busyPoll: Interval {
+    get { core.busyPoll }
+    set { core.busyPoll = newValue }
+  }
+
   public func interrupt() { simsan_eventfd_signal(core.inbox.eventfd) }
   public var interruptDescriptor: Int32 { core.inbox.eventfd }
 
@@ -379,17 +384,25 @@ public final class EpollRing: HostRing {
   /// Asks the kernel what has happened, and waits for it until `deadline` or the next timer.
   private func poll(_ deadline: Instant) {
     let until = min(deadline, core.timers.earliest ?? .distantFuture)
+    if core.pollBusily(until: until, { poll(nanoseconds: 0) }) { return }
     var wait: Int64 = -1
     if until == .zero {
       wait = 0
     } else if until != .distantFuture {
       wait = Int64(clamping: (until - core.now).nanoseconds)
     }
+    poll(nanoseconds: wait)
+  }
+
+  /// Waits so long, without end when that is negative. False when nothing has happened.
+  @discardableResult
+  private func poll(nanoseconds: Int64) -> Bool {
     core.counters.systemCalls += 1
-    let count = simsan_epoll_wait(epoll, &events, Int32(Self.eventCount), wait)
-    guard count > 0 else { return }
+    let count = simsan_epoll_wait(epoll, &events, Int32(Self.eventCount), nanoseconds)
+    guard count > 0 else { return false }
     for number in 0..<Int(count) { handle(events[number]) }
     submitMedia()
+    return true
   }
 
   private func handle(_ event: simsan_event) {

@@ -23,6 +23,7 @@ final class HostCore {
   var timers = TimerQueue()
   var ready: [Completion] = []
   var counters = HostRingCounters()
+  var busyPoll = Interval.zero
   private var mailboxes: [(token: Token, extent: Extent)] = []
   private var messages: [Inbox.Message] = []
   /// The inbox has signalled that something is in it.
@@ -46,6 +47,18 @@ final class HostCore {
   @inline(__always)
   func complete(_ token: Token, _ error: RingError = .none, _ result: UInt64 = 0, _ handle: Handle = .none) {
     ready.append(Completion(token: token, error: error, result: result, handle: handle))
+  }
+
+  /// Asks the kernel until something has come, as long as ``busyPoll`` says and not beyond `deadline`. False when
+  /// nothing has, and the ring is to sleep.
+  @inline(__always)
+  func pollBusily(until deadline: Instant, _ ask: () -> Bool) -> Bool {
+    guard busyPoll > .zero, deadline > .zero else { return false }
+    let end = min(deadline, now + busyPoll)
+    repeat {
+      if ask() { return true }
+    } while now < end
+    return false
   }
 
   // MARK: Opening

@@ -10,6 +10,11 @@ public protocol HostRing: Ring {
   /// What it has done so far.
   var counters: HostRingCounters { get }
 
+  /// How long a turn that finds nothing asks the kernel again and again before it sleeps, so that what comes soon is not
+  /// kept waiting for a thread to wake. Zero, the default, is to sleep at once; an idle ring with more burns its core for
+  /// so long after each wake-up.
+  var busyPoll: Interval { get set }
+
   /// Opens a regular file or a block device as a medium of a fixed size: what it has now.
   ///
   /// - Parameters:

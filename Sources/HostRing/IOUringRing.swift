@@ -29,6 +29,12 @@ public final class IOUringRing: HostRing {
   public var now: Instant { core.now }
   public var machine: MachineID { core.machine }
   public var counters: HostRingCounters { core.counters }
+
+  public var busyPoll: Interval {
+    get { core.busyPoll }
+    set { core.busyPoll = newValue }
+  }
+
   public func interrupt() { simsan_eventfd_signal(core.inbox.eventfd) }
   public var interruptDescriptor: Int32 { core.inbox.eventfd }
 
@@ -282,14 +288,23 @@ public final class IOUringRing: HostRing {
   /// Submits what is ready, waits until `deadline` or the next timer, and takes what has completed.
   private func turn(_ deadline: Instant) {
     let until = min(deadline, core.timers.earliest ?? .distantFuture)
+    if core.pollBusily(until: until, { turn(nanoseconds: 0) }) { return }
     var wait: Int64 = -1
     if until == .zero {
       wait = 0
     } else if until != .distantFuture {
       wait = Int64(clamping: (until - core.now).nanoseconds)
     }
+    turn(nanoseconds: wait)
+  }
+
+  /// Submits, waits so long, without end when that is negative, and takes what has completed. False when nothing has.
+  @discardableResult
+  private func turn(nanoseconds: Int64) -> Bool {
     core.counters.systemCalls += 1
-    take(simsan_uring_turn(uring, wait, &completed, UInt32(completed.count)))
+    let count = simsan_uring_turn(uring, nanoseconds, &completed, UInt32(completed.count))
+    take(count)
+    return count > 0
   }
 
   private func take(_ count: Int32) {

@@ -11,8 +11,9 @@ final class LoopbackPair: RingWorld {
   private var paths: [String] = []
   private var fillers: [SilentListener] = []
 
-  init(_ kind: HostRingKind) throws {
+  init(_ kind: HostRingKind, busyPoll: Interval = .zero) throws {
     rings = try arenas.map { try HostRings.make(kind, arena: $0) }
+    for ring in rings { ring.busyPoll = busyPoll }
   }
 
   deinit { for path in paths { try? FileManager.default.removeItem(atPath: path) } }
@@ -69,6 +70,15 @@ final class SilentListener {
 @Suite(.serialized) struct HostRingSuiteTests {
   @Test(arguments: RingSuite.all) func epoll(_ test: RingTest) throws {
     try test.run(LoopbackPair(.epoll))
+  }
+
+  @Test(arguments: RingSuite.all) func epollThatPollsBusily(_ test: RingTest) throws {
+    try test.run(LoopbackPair(.epoll, busyPoll: .microseconds(200)))
+  }
+
+  @Test(.enabled(if: HostRings.allows(.ioUring), "the kernel forbids io_uring here"), arguments: RingSuite.all)
+  func ioUringThatPollsBusily(_ test: RingTest) throws {
+    try test.run(LoopbackPair(.ioUring, busyPoll: .microseconds(200)))
   }
 
   @Test(.enabled(if: HostRings.allows(.ioUring), "the kernel forbids io_uring here"), arguments: RingSuite.all)

@@ -36,6 +36,9 @@ public enum Quantity {
   /// The bytes of a size such as "64MiB"; nil when it is none.
   public static func size(_ text: String) -> UInt64? { read(.text(text), sizes, bare: 1) }
 
+  /// An interval, such as `50us` or `3ms`.
+  public static func time(_ text: String) -> Interval? { time(.text(text)) }
+
   private static func read(_ value: LuaValue, _ units: [(String, UInt64)], bare: UInt64?) -> UInt64? {
     if let count = value.int {
       guard let bare, count >= 0 else { return nil }

@@ -9,6 +9,9 @@ let serveCommand = Command(
       "--ring", "NAME", "how to reach the kernel: io_uring or epoll; io_uring where the kernel allows it if not given"),
     Option("--portal", "ADDRESS", "listen here instead of where the file says; may be given several times"),
     Option("--memory", "SIZE", "memory for buffers; 256MiB if neither this nor the file says otherwise"),
+    Option(
+      "--busy-poll", "TIME", "look for work so long, such as 50us, before going to sleep: faster when little is outstanding,\n"
+        + "at the price of a busy core"),
     Option("--check", nil, "check the file and what it names; listen nowhere and serve nothing"),
   ],
   discussion: """
@@ -38,8 +41,15 @@ let serveCommand = Command(
     }
     memory = size
   }
+  var busyPoll = Interval.zero
+  if let text = arguments["--busy-poll"] {
+    guard let time = Quantity.time(text), time <= .seconds(1) else {
+      throw UsageError("--busy-poll: expected a time up to 1s such as 50us, found \"\(text)\"")
+    }
+    busyPoll = time
+  }
   let server = try Server(
-    file, portals: portals, ring: try arguments.word("--ring", among: ringNames), memory: memory,
+    file, portals: portals, ring: try arguments.word("--ring", among: ringNames), memory: memory, busyPoll: busyPoll,
     listens: !arguments.has("--check"))
   for line in server.description { say(line) }
   if arguments.has("--check") { return 0 }

@@ -16,13 +16,16 @@ struct Server {
 
   /// Opens the media, listens, and makes the machine.
   ///
-  /// - Parameter listens: False to find out whether all is right while another server runs.
-  init(_ file: WorldFile, portals: [SocketAddress], ring name: String?, memory: UInt64?, listens: Bool = true)
-    throws(UsageError)
-  {
+  /// - Parameters:
+  ///   - busyPoll: ``HostRing/busyPoll``.
+  ///   - listens: False to find out whether all is right while another server runs.
+  init(_ file: WorldFile, portals: [SocketAddress], ring name: String?, memory: UInt64?, busyPoll: Interval = .zero,
+    listens: Bool = true
+  ) throws(UsageError) {
     let memory = memory ?? file.world.targets.compactMap(\.limits.memory).max() ?? Self.usualMemory
     let arena = Arena(capacity: Int(clamping: memory))
     let (ring, kind) = try makeRing(name, arena: arena)
+    ring.busyPoll = busyPoll
     self.ring = ring
     description.append("ring \(kind.rawValue)\(kind == .epoll ? " and libaio" : "")")
     let names = file.world.targets.map(\.iqn)
