@@ -8,6 +8,7 @@ public struct TraceHash: Hashable, Sendable {
 
   public init() {}
 
+  @inline(__always)
   private static func rotate(_ word: UInt64, _ count: UInt64) -> UInt64 { word << count | word >> (64 - count) }
 
   /// Folds two words in.
