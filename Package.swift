@@ -64,7 +64,7 @@ let package = Package(
     tests("ISCSI", ["ISCSI", "CDigest"]),
     tests("Initiator", ["Initiator", "ISCSI", "Ring", "Target", "SimRing", "SimNet", "SimClock"]),
     tests("SCSI", ["SCSI"]),
-    tests("HostRing", ["HostRing", "Ring", "RingSuite"]),
+    tests("HostRing", ["HostRing", "Ring", "RingSuite", "FaultInject", "SimClock"]),
     tests("SimClock", ["SimClock", "Ring"]),
     tests("FaultInject", ["FaultInject", "SimRing", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("SimNet", ["SimNet", "SimClock", "Ring"]),
