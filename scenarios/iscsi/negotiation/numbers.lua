@@ -1,0 +1,114 @@
+-- Numerical keys (RFC 7143 §6.1, §6.2.2).
+
+local function offer(t, key, value)
+  local c = t:connect()
+  c:send(pdu.login {
+    csg = 1, nsg = 3, transit = true,
+    text = { "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn, key .. "=" .. value },
+  })
+  return c:receive { opcode = "login response" }
+end
+
+scenario {
+  title = "Decimal and hexadecimal constants mean the same",
+  covers = { "ISCSI-NEG-010" },
+  matrix = { value = { "65536", "0x10000", "0X10000", "0x00010000" } },
+  play = function(t, case)
+    local r = offer(t, "MaxBurstLength", case.value)
+    expect(r):pdu { status = 0, transit = true }
+    expect(r.text.MaxBurstLength):one_of("65536", "0x10000")
+  end,
+}
+
+scenario {
+  title = "What is no number is rejected or ends the login, and never wraps",
+  covers = { "ISCSI-NEG-011", "ISCSI-NEG-012", "ISCSI-NEG-023" },
+  matrix = {
+    value = {
+      "+65536", "-1", " 65536", "65536 ", "6553g", "0x", "0xg", "4294967296", "4294967808", "18446744073709551616",
+      "99999999999999999999999", "512~65536", "1e5", "65536.0",
+    },
+  },
+  play = function(t, case)
+    local r = offer(t, "MaxBurstLength", case.value)
+    if r.status == 0 then
+      expect(r.text.MaxBurstLength):equals("Reject")
+    else
+      expect(r):pdu { status = 0x0200 }
+    end
+  end,
+}
+
+scenario {
+  title = "A value outside the key's range is rejected or ends the login",
+  covers = { "ISCSI-NEG-022" },
+  matrix = {
+    offer = {
+      { "MaxBurstLength", 511 }, { "MaxBurstLength", 16777216 }, { "FirstBurstLength", 511 },
+      { "FirstBurstLength", 16777216 }, { "MaxConnections", 0 }, { "MaxConnections", 65536 },
+      { "MaxOutstandingR2T", 0 }, { "MaxOutstandingR2T", 65536 }, { "DefaultTime2Wait", 3601 },
+      { "DefaultTime2Retain", 3601 }, { "ErrorRecoveryLevel", 3 }, { "MaxRecvDataSegmentLength", 511 },
+      { "MaxRecvDataSegmentLength", 16777216 },
+    },
+  },
+  play = function(t, case)
+    local r = offer(t, case.offer[1], case.offer[2])
+    if r.status == 0 then
+      expect(r.text[case.offer[1]]):equals("Reject")
+    else
+      expect(r):pdu { status = 0x0200 }
+    end
+  end,
+}
+
+scenario {
+  title = "Values at the ends of their range are agreed to, and the result is within what was offered",
+  covers = { "ISCSI-NEG-022", "ISCSI-NEG-016" },
+  matrix = {
+    offer = {
+      { "MaxBurstLength", 512 }, { "MaxBurstLength", 16777215 }, { "FirstBurstLength", 512 },
+      { "MaxConnections", 1 }, { "MaxConnections", 65535 }, { "MaxOutstandingR2T", 1 }, { "MaxOutstandingR2T", 65535 },
+      { "ErrorRecoveryLevel", 0 }, { "ErrorRecoveryLevel", 2 }, { "DefaultTime2Retain", 0 },
+      { "DefaultTime2Retain", 3600 },
+    },
+  },
+  play = function(t, case)
+    local r = offer(t, case.offer[1], case.offer[2])
+    expect(r):pdu { status = 0, transit = true }
+    local agreed = tonumber(r.text[case.offer[1]])
+    expect(agreed):differs(nil)
+    -- All of these are agreed on as the least of both.
+    expect(agreed):at_most(case.offer[2])
+  end,
+}
+
+scenario {
+  title = "The larger of both waits before a new login is agreed to",
+  covers = { "ISCSI-NEG-022" },
+  matrix = { seconds = { 0, 2, 3600 } },
+  play = function(t, case)
+    local r = offer(t, "DefaultTime2Wait", case.seconds)
+    expect(r):pdu { status = 0, transit = true }
+    expect(tonumber(r.text.DefaultTime2Wait)):at_least(case.seconds)
+  end,
+}
+
+scenario {
+  title = "A first burst that is longer than a burst is refused or cut",
+  covers = { "ISCSI-NEG-021" },
+  play = function(t)
+    local c = t:connect()
+    c:send(pdu.login {
+      csg = 1, nsg = 3, transit = true,
+      text = {
+        "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn, "MaxBurstLength=4096", "FirstBurstLength=8192",
+      },
+    })
+    local r = c:receive {}
+    if r.status == 0 then
+      expect(tonumber(r.text.FirstBurstLength)):at_most(4096)
+    else
+      expect(r):pdu { status = 0x0200 }
+    end
+  end,
+}

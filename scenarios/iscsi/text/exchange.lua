@@ -1,0 +1,136 @@
+-- Text Requests in the full-feature phase (RFC 7143 §6.4, §11.10, §11.11).
+
+scenario {
+  title = "An empty Text Request has an empty answer that ends the exchange",
+  covers = { "ISCSI-TEXT-001", "ISCSI-TEXT-004" },
+  play = function(t)
+    local s = t:login {}
+    s:send(pdu.text { immediate = true })
+    expect(s:receive { opcode = "text response" }):pdu { final = true, ttt = 0xFFFFFFFF, data = "" }
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "C together with F is rejected",
+  covers = { "ISCSI-TEXT-002" },
+  play = function(t)
+    local s = t:login {}
+    s:send(pdu.text { immediate = true, final = true, continue = true, data = "SendTargets=" })
+    local answer = s:receive { opcode = "reject" }
+    if s.closed then return end
+    expect(answer):pdu { reason = { 4, 9 } }
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "A request in pieces: each but the last has an empty answer with a tag that continues it",
+  covers = { "ISCSI-TEXT-003", "ISCSI-TEXT-004", "ISCSI-LOGIN-016" },
+  matrix = { cut = { 1, 11, 12, 14, 16 } },
+  play = function(t, case)
+    local s = t:login { type = "discovery", target = false }
+    local text = "SendTargets=All\0"
+    s:send(pdu.text { immediate = true, final = false, continue = true, itt = 77, data = string.sub(text, 1, case.cut) })
+    local r = s:receive { opcode = "text response" }
+    expect(r):pdu { final = false, itt = 77, data = "" }
+    expect(r.ttt):differs(0xFFFFFFFF)
+    s:send(pdu.text { immediate = true, itt = 77, ttt = r.ttt, lun_raw = r.lun_raw, data = string.sub(text, case.cut + 1) })
+    r = s:receive { opcode = "text response" }
+    expect(r):pdu { final = true, itt = 77, ttt = 0xFFFFFFFF }
+    expect(r.text.TargetName):equals(t.iqn)
+  end,
+}
+
+scenario {
+  title = "Another tag in the middle of an exchange is rejected",
+  covers = { "ISCSI-TEXT-005", "ISCSI-DISC-011" },
+  matrix = { wrong = { "itt", "ttt" } },
+  play = function(t, case)
+    local s = t:login {}
+    s:send(pdu.text { immediate = true, final = false, continue = true, itt = 77, data = "Send" })
+    local r = s:receive { opcode = "text response" }
+    s:send(pdu.text {
+      immediate = true, data = "Targets=\0", itt = case.wrong == "itt" and 78 or 77,
+      ttt = case.wrong == "ttt" and r.ttt + 1 or r.ttt,
+    })
+    local answer = s:receive { opcode = "reject" }
+    if s.closed then return end
+    expect(answer):pdu { reason = { 4, 9 } }
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "The reserved transfer tag in the middle of an exchange begins a new one",
+  covers = { "ISCSI-TEXT-006" },
+  play = function(t)
+    local s = t:login {}
+    s:send(pdu.text { immediate = true, final = false, continue = true, itt = 77, data = "SendTargets=iqn.2026-11" })
+    expect(s:receive { opcode = "text response" }):pdu { final = false, data = "" }
+    s:send(pdu.text { immediate = true, itt = 77, ttt = 0xFFFFFFFF, data = "SendTargets=\0" })
+    local r = s:receive { opcode = "text response" }
+    expect(r):pdu { final = true, itt = 77 }
+    expect(r.text.TargetName):equals(t.iqn)
+  end,
+}
+
+scenario {
+  title = "A key that is said twice in one exchange is rejected",
+  covers = { "ISCSI-TEXT-007", "ISCSI-TEXT-008" },
+  play = function(t)
+    local s = t:login {}
+    local before = s.parameters.MaxBurstLength
+    expect(s:text { text = { "SendTargets=", "SendTargets=" } }):rejected()
+    expect(s.parameters.MaxBurstLength):equals(before)
+  end,
+}
+
+scenario {
+  title = "A key that the target does not know is answered NotUnderstood",
+  covers = { "ISCSI-NEG-015", "ISCSI-DISC-013" },
+  matrix = { type = { "normal", "discovery" } },
+  play = function(t, case)
+    local s = t:login { type = case.type }
+    local r = s:text { text = { ["X-com.example.unknown"] = 1 } }
+    expect(r.text["X-com.example.unknown"]):equals("NotUnderstood")
+    expect(s:text {}.data):equals("")
+  end,
+}
+
+scenario {
+  title = "Two Text Requests at once are answered one after the other, or the second is rejected",
+  covers = { "ISCSI-TEXT-009" },
+  play = function(t)
+    local s = t:login {}
+    s:send(pdu.text { immediate = true, itt = 77, data = "SendTargets=\0" })
+    s:send(pdu.text { immediate = true, itt = 78, data = "X-com.example.k=1\0" })
+    local first = s:receive { opcode = "text response" }
+    expect(first):pdu { itt = 77, final = true }
+    expect(first.text.TargetName):equals(t.iqn)
+    sleep "100ms"
+    local second = s:receive { opcode = "text response", within = "100ms" }
+    if second then
+      expect(second):pdu { itt = 78, final = true }
+      expect(second.text.TargetName):equals(nil)
+    else
+      expect(s:receive { opcode = "reject" }):pdu { reason = { 4, 7 } }
+    end
+  end,
+}
+
+scenario {
+  title = "Requests that never end are answered for ever, or refused, and take no memory",
+  covers = { "ISCSI-TEXT-013", "ISCSI-TEXT-010" },
+  play = function(t)
+    local s = t:login {}
+    local ttt = 0xFFFFFFFF
+    for _ = 1, 200 do
+      s:send(pdu.text { immediate = true, final = false, itt = 77, ttt = ttt })
+      local r = s:receive { opcode = "text response", within = "1s" }
+      if s.closed or not r then break end
+      ttt = r.ttt
+    end
+    expect(t:login { isid = 9 }:test_unit_ready()):good()
+  end,
+}
