@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Initiators that nobody here wrote, against `simsan serve` on loopback.
 
-    python3 Tests/Interop/run.py --program .build/release/simsan [--ring uring] [--ring epoll] [--only 'qemu/*']
+    python3 Tests/Interop/run.py --program .build/release/simsan [--ring io_uring] [--ring epoll] [--only 'qemu/*']
     python3 Tests/Interop/run.py --peer tgt        the same cases on tgt, to see that they ask nothing peculiar
 
 Every case stands by itself: it prints `ok`, or `FAIL` with the command, its output and what the server said.
@@ -20,7 +20,7 @@ from harness.server import Server, Simsan, Tgt
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=pathlib.Path, default=pathlib.Path(".build/release/simsan"))
-    parser.add_argument("--ring", action="append", help="uring or epoll; may be given twice; default: both")
+    parser.add_argument("--ring", action="append", help="io_uring or epoll; may be given twice; default: both")
     parser.add_argument("--peer", choices=["tgt"], help="play them on somebody else's target instead")
     parser.add_argument("--only", default="*", help="a pattern of case names")
     options = parser.parse_args()
@@ -28,7 +28,7 @@ def main() -> int:
         parser.error(f"{options.program} does not exist: build it, or name another with --program")
 
     tally = Tally()
-    rings = options.ring or ["uring", "epoll"]
+    rings = options.ring or ["io_uring", "epoll"]
     makers = [Tgt] if options.peer else [functools.partial(Simsan, options.program, ring) for ring in rings]
     for make in makers:
         server: Server = make()

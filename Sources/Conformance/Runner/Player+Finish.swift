@@ -13,7 +13,8 @@ extension Player {
         at: fault.location)
     }
     for fault in faults { fault.lift() }
-    for connection in connections where !connection.isGone {
+    // Also those whose stream the target has ended: a script may have told the initiator to leave them open.
+    for connection in connections {
       try? connection.driver.machine.close(connection.id)
     }
     guard let simulation = playground.simulation else {

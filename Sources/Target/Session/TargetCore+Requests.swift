@@ -33,7 +33,7 @@ extension TargetCore {
       reject(connection, header, .commandNotSupported)
       return
     }
-    if !isWellFormed(header, data) { return reject(connection, header, .protocolError) }
+    if !isWellFormed(header, data, isDiscovery: session.pointee.isDiscovery) { return reject(connection, header, .protocolError) }
     switch turn(session, header) {
     case .never:
       return
@@ -52,12 +52,16 @@ extension TargetCore {
 
   /// What must be right about a request before its number is counted: a PDU that is rejected leaves its number open
   /// (RFC 7143 §7.3).
-  private func isWellFormed(_ header: HeaderView, _ data: UnsafeRawBufferPointer) -> Bool {
+  private func isWellFormed(_ header: HeaderView, _ data: UnsafeRawBufferPointer, isDiscovery: Bool) -> Bool {
     switch header.opcodeBits {
     case Opcode.taskManagementRequest.rawValue:
-      return data.isEmpty
+      return data.isEmpty && !isDiscovery
+    case Opcode.nopOut.rawValue:
+      // A discovery session takes Text Requests and its own logout (RFC 7143 §4.3).
+      return !isDiscovery
     case Opcode.logoutRequest.rawValue:
-      return data.isEmpty && LogoutReason(rawValue: header.logoutReason) != nil
+      let reason = LogoutReason(rawValue: header.logoutReason)
+      return data.isEmpty && (isDiscovery ? reason == .closeSession : reason != nil)
     case Opcode.textRequest.rawValue:
       // C and F exclude each other (RFC 7143 §11.10.2).
       return !(header.isContinued && header.isFinal)

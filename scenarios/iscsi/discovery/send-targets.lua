@@ -112,6 +112,7 @@ scenario {
   covers = { "ISCSI-DISC-014" },
   play = function(t)
     local s = t:login { type = "discovery", target = false }
+    expect(s:logout { reason = "close connection" }):rejected()
     expect(s:logout {}):response(0)
     expect(s):closes {}
   end,
