@@ -1,4 +1,5 @@
 import Conformance
+import Glibc
 import HostRing
 import Ring
 import Target
@@ -46,7 +47,7 @@ struct Server {
       let wanted = !portals.isEmpty ? portals : target.portals.isEmpty ? TargetDescription.usualPortals : target.portals
       for address in wanted where listens && !listeners.contains(where: { $0.address == address }) {
         do throws(RingError) {
-          let (listener, bound) = try ring.listen(at: address, backlog: 1024)
+          let (listener, bound) = try Self.listen(at: address, on: ring)
           listeners.append(Portal(listener: listener, address: bound, groupTag: target.portalGroupTag))
           description.append("portal \(bound),\(target.portalGroupTag)")
         } catch {
@@ -75,6 +76,22 @@ struct Server {
     say(
       "stopped: \(statistics.logins) logins, \(statistics.commands) commands, \(statistics.bytesReceived) bytes received, "
         + "\(statistics.bytesSent) bytes sent")
+  }
+
+  /// Listens, and waits a while for an address that is taken: the kernel ends a killed server's io_uring, and with it the
+  /// listener, only some time after the process has gone, and whoever started it again must not be refused for that.
+  private static func listen(
+    at address: SocketAddress, on ring: any HostRing
+  ) throws(RingError) -> (listener: Handle, address: SocketAddress) {
+    let end = ring.now + .seconds(3)
+    while true {
+      do throws(RingError) {
+        return try ring.listen(at: address, backlog: 1024)
+      } catch {
+        guard error == .addressUnavailable, ring.now < end else { throw error }
+        usleep(20_000)
+      }
+    }
   }
 
   /// Opens the medium of a unit, and checks and completes its size.

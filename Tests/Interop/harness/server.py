@@ -51,6 +51,9 @@ class Server:
 
     name: str
 
+    ready_line = ""
+    """What it says when it can be used; nothing, when it does not say."""
+
     def __init__(self) -> None:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="simsan-interop-"))
         self.folder.chmod(0o755)
@@ -95,6 +98,7 @@ class Server:
 
     def start(self) -> None:
         argv = self.argv()
+        mark = len(self.log())
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self.folder
@@ -102,11 +106,14 @@ class Server:
         limit = time.monotonic() + 10
         while time.monotonic() < limit:
             self.running()
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.02)
+            # A killed server's listener may take connections for a moment more, so that alone is no proof.
+            if self.ready_line in self.log()[mark:]:
+                try:
+                    socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                    break
+                except OSError:
+                    pass
+            time.sleep(0.02)
         else:
             raise Failure(f"nothing listens on port {self.port}\n{tail(self.log(), 40)}")
         self.started()
@@ -150,6 +157,8 @@ class Server:
 
 class Simsan(Server):
     """Ours, as an ordinary user: when the caller is root, as `nobody`."""
+
+    ready_line = "ready\n"
 
     def __init__(self, program: pathlib.Path, ring: str) -> None:
         super().__init__()
