@@ -33,7 +33,9 @@ extension TargetCore {
       reject(connection, header, .commandNotSupported)
       return
     }
-    if !isWellFormed(header, data, isDiscovery: session.pointee.isDiscovery) { return reject(connection, header, .protocolError) }
+    if !isWellFormed(header, data, isDiscovery: session.pointee.isDiscovery) {
+      return reject(connection, header, .protocolError)
+    }
     switch turn(session, header) {
     case .never:
       return

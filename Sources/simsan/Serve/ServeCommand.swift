@@ -10,7 +10,8 @@ let serveCommand = Command(
     Option("--portal", "ADDRESS", "listen here instead of where the file says; may be given several times"),
     Option("--memory", "SIZE", "memory for buffers; 256MiB if neither this nor the file says otherwise"),
     Option(
-      "--busy-poll", "TIME", "look for work so long, such as 50us, before going to sleep: faster when little is outstanding,\n"
+      "--busy-poll", "TIME",
+      "look for work so long, such as 50us, before going to sleep: faster when little is outstanding,\n"
         + "at the price of a busy core"),
     Option("--check", nil, "check the file and what it names; listen nowhere and serve nothing"),
   ],
