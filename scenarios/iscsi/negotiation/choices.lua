@@ -25,6 +25,7 @@ scenario {
 scenario {
   title = "ImmediateData is agreed to only if both want it, InitialR2T if one does",
   covers = { "ISCSI-NEG-016" },
+  needs = { "cfg" },
   matrix = { value = { "Yes", "No" }, target_says = { "Yes", "No" } },
   world = function(case)
     return { target { keys = { ImmediateData = case.target_says, InitialR2T = case.target_says } } }

@@ -1,7 +1,7 @@
 scenario {
   title = "A LUN that is not there is answered by the device server, for every form of a LUN",
   covers = { "ISCSI-PDU-016", "IOP-43" },
-  matrix = { lun = { 1, 255, 256, 16383 } },
+  matrix = { lun = { 100, 255, 256, 16383 } },
   play = function(t, case)
     local s = t:login {}
     expect(s:test_unit_ready { lun = case.lun }):check_condition("ILLEGAL REQUEST", "LOGICAL UNIT NOT SUPPORTED")
