@@ -71,6 +71,7 @@ let package = Package(
     tests("SimDisk", ["SimDisk", "SimClock", "Ring"]),
     tests("SimRing", ["SimRing", "FaultInject", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI"]),
+    tests("Simsan", ["simsan"]),
     tests("Conformance", ["Conformance", "Ring", "ISCSI", "Initiator"]),
   ],
   swiftLanguageModes: [.v6]

@@ -9,6 +9,9 @@ final class Player {
   /// What a call waits when it says nothing itself.
   static let usualWait = Interval.seconds(30)
 
+  /// The same on a real target, where it is somebody's own time.
+  static let usualRealWait = Interval.seconds(10)
+
   /// The most events of one case.
   static let eventsMax: UInt64 = 100_000_000
 
@@ -196,7 +199,7 @@ final class Player {
   /// Lets the calling actor wait until `poll` has results.
   ///
   /// - Parameters:
-  ///   - within: How long; ``usualWait`` when nil.
+  ///   - within: How long; ``usualWait`` or ``usualRealWait`` when nil.
   ///   - timeout: What happens then; an error that names what was waited for when nil.
   func wait(
     _ call: LuaCall, for what: String, within: Interval?,
@@ -208,7 +211,7 @@ final class Player {
     guard call.mayWait else {
       throw LuaFailure("\(what): cannot be waited for within a callback of a library function")
     }
-    let within = within ?? Self.usualWait
+    let within = within ?? (playground.simulation == nil ? Self.usualRealWait : Self.usualWait)
     let expired: () throws(LuaFailure) -> [LuaValue] = { [unowned self] () throws(LuaFailure) in
       var message = "expected \(what) within \(Quantity.text(within)); nothing came"
       message += recorder.tail()

@@ -6,6 +6,7 @@ final class Progress {
   private let total: Int
   private let isQuiet: Bool
   private let isTerminal: Bool
+  private let pages: FailurePages
   private var done = 0
   private var failed = 0
   private var skipped = 0
@@ -14,7 +15,8 @@ final class Progress {
   private var fileOfCase: [Int] = []
   private var nextFile = 0
 
-  init(_ suite: Suite, isQuiet: Bool) {
+  init(_ suite: Suite, isQuiet: Bool, pages: FailurePages) {
+    self.pages = pages
     total = suite.caseCount
     self.isQuiet = isQuiet
     isTerminal = isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
@@ -37,6 +39,7 @@ final class Progress {
     switch result.outcome {
     case .passed: files[file].passed += 1
     case .failed:
+      pages.write(result)
       failed += 1
       files[file].failed += 1
     case .skipped:

@@ -35,7 +35,8 @@ let runCommand = Command(
     playAsWorker(suite, options, worker, stage)
     return 0
   }
-  let progress = Progress(suite, isQuiet: options.writesTAP)
+  let pages = FailurePages(options)
+  let progress = Progress(suite, isQuiet: options.writesTAP, pages: pages)
   var results: [CaseResult] = []
   if options.jobs > 1, suite.caseCount > 1 {
     results = try WorkerPool(suite, options).run(progress)
@@ -50,7 +51,7 @@ let runCommand = Command(
   progress.finish()
   let run = RunResult(
     cases: results, seed: options.seed, world: options.against?.text ?? "simulation", isVerified: options.isVerified)
-  try write(run, options)
+  try write(run, options, pages)
   return run.count(.failed) == 0 ? 0 : 1
 }
 
@@ -59,40 +60,62 @@ func play(_ suite: Suite, _ index: Int, _ options: RunOptions, _ stage: Stage) -
   options.isVerified ? suite.verify(index, seed: options.seed) : suite.play(index, seed: options.seed, on: stage)
 }
 
-/// Prints the summary and writes the reports that were asked for.
-private func write(_ run: RunResult, _ options: RunOptions) throws {
-  func save(_ data: Data, _ path: String) throws {
-    let url = URL(fileURLWithPath: path)
-    do {
-      try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try data.write(to: url)
-    } catch {
-      throw UsageError("\(path): cannot be written: \(error.localizedDescription)")
-    }
+/// Writes a file, and the folders that it is in.
+func save(_ data: Data, _ path: String) throws(UsageError) {
+  let url = URL(fileURLWithPath: path)
+  do {
+    try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try data.write(to: url)
+  } catch {
+    throw UsageError("\(path): cannot be written: \(error.localizedDescription)")
   }
+}
+
+/// The pages of failures, written as they come: a run that is ended early has them, too.
+final class FailurePages {
+  private let folder: String
+  private let seed: UInt64
+  private let world: String
+  private let isVerified: Bool
+
+  init(_ options: RunOptions) {
+    folder = options.reports
+    seed = options.seed
+    world = options.against?.text ?? "simulation"
+    isVerified = options.isVerified
+  }
+
+  /// The page of a failed case.
+  func path(of result: CaseResult) -> String { "\(folder)/\(Reports.fileName(result)).txt" }
+
+  func write(_ result: CaseResult) {
+    let run = RunResult(cases: [result], seed: seed, world: world, isVerified: isVerified)
+    do { try save(Data(Reports.page(result, run: run).utf8), path(of: result)) } catch { complain(error.message) }
+  }
+}
+
+/// Prints the summary and writes the reports that were asked for.
+private func write(_ run: RunResult, _ options: RunOptions, _ pages: FailurePages) throws {
   if let path = options.json { try save(try Reports.json(run), path) }
   if let path = options.junit { try save(Data(Reports.junit(run).utf8), path) }
   if let path = options.html { try save(Data(Reports.html(run).utf8), path) }
-  var pages: [(result: CaseResult, path: String)] = []
-  for result in run.cases where result.outcome == .failed {
-    let path = "\(options.reports)/\(Reports.fileName(result)).txt"
-    try save(Data(Reports.page(result, run: run).utf8), path)
-    pages.append((result, path))
-  }
   if options.writesTAP {
     say(String(Reports.tap(run).dropLast()))
     return
   }
-  for (result, path) in pages {
+  let failed = run.cases.filter { $0.outcome == .failed }
+  for result in failed {
     say("\nFAILED \(result.id)")
     for failure in result.failures.prefix(3) {
       let lines = Reports.describe(failure).split(separator: "\n", omittingEmptySubsequences: false)
       for line in lines.prefix(12) { say("  \(line.count <= 300 ? String(line) : line.prefix(300) + "…")") }
       if lines.count > 12 { say("  …") }
     }
-    say("  more: \(path)")
+    say("  more: \(pages.path(of: result))")
   }
-  if pages.count > 1, options.html == nil { say("\nall failures on one page: add --html \(options.reports)/run.html") }
+  if failed.count > 1, options.html == nil {
+    say("\nall failures on one page: add --html \(options.reports)/run.html")
+  }
   if !run.cases.allSatisfy({ $0.traceHash.isEmpty }) { say("\nseed \(run.seed), hash \(run.overallHash)") }
   say(run.summary)
 }

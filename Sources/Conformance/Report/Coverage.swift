@@ -1,0 +1,66 @@
+import Foundation
+
+/// Which clauses of the catalogue scenarios say they cover, and how those went.
+public struct Coverage {
+  /// A clause of the catalogue.
+  public struct Clause: Sendable {
+    public var id: String
+    public var standard: String
+    public var section: String
+    public var title: String
+    /// `ISCSI-LOGIN`.
+    public var area: String { id.split(separator: "-").dropLast().joined(separator: "-") }
+  }
+
+  /// What is known of a clause.
+  public enum State: String, Sendable, CaseIterable {
+    case passed
+    case failed
+    /// Scenarios name it, and none of them was played.
+    case covered
+    /// No scenario names it.
+    case missing
+  }
+
+  public private(set) var clauses: [(clause: Clause, state: State, cases: Int)] = []
+
+  /// - Parameters:
+  ///   - table: The text of `scenarios/clauses.tsv`: id, standard, clause, title.
+  ///   - suite: The cases that are counted.
+  ///   - results: How they went, if they were played; from a `--json` report.
+  public init(table: String, suite: Suite, results: Data? = nil) throws {
+    var outcomes: [String: String] = [:]
+    if let results {
+      struct Report: Decodable { var cases: [CaseResult] }
+      for result in try JSONDecoder().decode(Report.self, from: results).cases {
+        for id in result.covers where outcomes[id] != "failed" {
+          if result.outcome != .skipped { outcomes[id] = result.outcome.rawValue }
+        }
+      }
+    }
+    var counts: [String: Int] = [:]
+    for each in suite.cases { for id in each.covers { counts[id, default: 0] += 1 } }
+    for line in table.split(separator: "\n").dropFirst() {
+      let columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+      guard columns.count >= 4 else { continue }
+      let clause = Clause(id: columns[0], standard: columns[1], section: columns[2], title: columns[3])
+      let cases = counts[clause.id] ?? 0
+      let state = outcomes[clause.id].flatMap(State.init(rawValue:)) ?? (cases > 0 ? .covered : .missing)
+      clauses.append((clause, state, cases))
+    }
+  }
+
+  public func count(_ state: State) -> Int { clauses.count { $0.state == state } }
+
+  /// The areas in the order of the catalogue, with how many clauses they have and how many are covered.
+  public var areas: [(name: String, clauses: Int, covered: Int, failed: Int)] {
+    var result: [(name: String, clauses: Int, covered: Int, failed: Int)] = []
+    for (clause, state, _) in clauses {
+      if result.last?.name != clause.area { result.append((clause.area, 0, 0, 0)) }
+      result[result.count - 1].clauses += 1
+      if state != .missing { result[result.count - 1].covered += 1 }
+      if state == .failed { result[result.count - 1].failed += 1 }
+    }
+    return result
+  }
+}

@@ -1,0 +1,71 @@
+import Testing
+
+@testable import simsan
+
+/// How the command line is read, and how its mistakes are reported.
+@Suite struct ArgumentTests {
+  private let command = Command(
+    name: "try", summary: "", operands: "",
+    options: [
+      Option("--seed", "N", "a number"), Option("--verify", nil, "a flag"), Option("--filter", "WORDS", "words"),
+      Option("--inner", "X", ""),
+    ], discussion: ""
+  ) { _ in 0 }
+
+  private func mistake(_ words: String...) -> String {
+    do throws(UsageError) {
+      _ = try Arguments(words, for: command)
+      return "no mistake"
+    } catch { return error.message }
+  }
+
+  @Test func optionsAndOperandsMayBeMixed() throws {
+    let arguments = try Arguments(["a", "--seed", "7", "--verify", "b", "--filter=x y", "--", "--c"], for: command)
+    #expect(arguments.operands == ["a", "b", "--c"])
+    #expect(arguments["--seed"] == "7")
+    #expect(arguments.has("--verify"))
+    #expect(arguments.all("--filter") == ["x y"])
+    #expect(try arguments.number("--seed", in: 0...10) == 7)
+  }
+
+  @Test func anUnknownOptionIsNamedWithTheNearestKnownOne() {
+    #expect(
+      mistake("--sed", "1")
+        == "simsan try: unknown option --sed; did you mean --seed?; expected --seed, --verify, --filter")
+    #expect(mistake("-x").contains("unknown option -x; expected"))
+  }
+
+  @Test func aValueIsWantedOrNot() {
+    #expect(mistake("--seed") == "simsan try: --seed: expected N after it, found nothing")
+    #expect(mistake("--verify=yes") == "simsan try: --verify: expected no value, found \"yes\"")
+  }
+
+  @Test func numbersAreChecked() throws {
+    let arguments = try Arguments(["--seed", "0x10", "--filter", "ten"], for: command)
+    #expect(try arguments.number("--seed", in: 0...UInt64.max) == 16)
+    #expect(throws: UsageError.self) { _ = try arguments.number("--filter", in: 0...9) }
+    #expect(throws: UsageError.self) { _ = try arguments.number("--seed", in: 0...9) }
+  }
+
+  @Test(arguments: [
+    ("iscsi://10.0.0.1/iqn.x:y/3", "10.0.0.1", UInt16(3260), 3), ("iscsi://host:99/iqn.x:y", "host", 99, 0),
+    ("iscsi://[fd00::1]:5000/iqn.x:y/0", "fd00::1", 5000, 0), ("iscsi://[::1]/iqn.x:y/0", "::1", 3260, 0),
+  ])
+  func aTargetsURLIsTakenApart(text: String, host: String, port: UInt16, lun: Int) throws {
+    let url = try TargetURL(text)
+    #expect(url.host == host)
+    #expect(url.port == port)
+    #expect(url.lun == lun)
+    #expect(url.iqn == "iqn.x:y")
+  }
+
+  @Test(arguments: ["", "iscsi://", "scsi://x/y/0", "iscsi://x", "iscsi://x//0", "iscsi://x:p/y/0", "iscsi://x/y/z"])
+  func whatIsNoURL(text: String) {
+    #expect(throws: UsageError.self) { _ = try TargetURL(text) }
+  }
+
+  @Test func everyCommandHasAPageAndANameOfItsOwn() {
+    #expect(Set(commands.map(\.name)).count == commands.count)
+    for command in commands { #expect(!command.summary.isEmpty) }
+  }
+}
