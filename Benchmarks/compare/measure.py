@@ -84,8 +84,11 @@ class Generator:
         return best
 
 
-def measure(pairs, servers, generator, rounds, noise_max, tries):
-    """Measures every series of every cell in turn, `rounds` times: machines drift, and neighbours drift less."""
+def measure(pairs, servers, rounds, run_once):
+    """Measures every series of every cell in turn, `rounds` times: machines drift, and neighbours drift less.
+
+    `run_once` is a function of round, cell, series and server.
+    """
     runs = []
     for cell, series in pairs:
         for number in range(1, rounds + 1):
@@ -93,7 +96,7 @@ def measure(pairs, servers, generator, rounds, noise_max, tries):
                 server = servers.get(one.server)
                 if server is None or one.backing not in server.luns:
                     continue
-                run = generator.quiet_run(number, cell, one, server, noise_max, tries)
+                run = run_once(number, cell, one, server)
                 if run is None:
                     continue
                 runs.append(run)

@@ -30,8 +30,8 @@ class Series:
 
     @property
     def name(self):
-        server, _, ring = self.server.removesuffix("-busy").partition("-")
-        ring += ", busy polling" if self.server.endswith("-busy") else ""
+        server, _, ring = self.server.partition("-")
+        ring = ring.replace("-busy", ", busy polling")
         backing = {
             "null": "null", "memory": "memory", "shm": "file in shm", "disk": "file", "direct": "file, O_DIRECT",
         }[self.backing]

@@ -48,15 +48,17 @@ class Scale:
         return LEFT + part * (WIDTH - LEFT - RIGHT)
 
 
-def dots(title, unit, rows, names, marks=()):
+def dots(title, unit, rows, names, colours, marks=()):
     """A plot.
 
-    rows   pairs of a label and a list, for each name, of None or (least, middle, greatest)
-    marks  pairs of a label and a function from the row's index to a value or None: a short upright line in the row
+    rows     pairs of a label and a list, for each name, of None or (least, middle, greatest)
+    colours  the number of each name's colour: the same in every plot
+    marks    pairs of a label and a function from the row's index to a value or None: a short upright line in the row
     """
     values = [value for _, points in rows for point in points if point for value in point]
     values += [value for _, mark in marks for index in range(len(rows)) if (value := mark(index))]
     scale = Scale(values)
+    colours = [COLOURS[number % len(COLOURS)] for number in colours]
     height_of_row = LINE * len(names) + 14
     legend = math.ceil((len(names) + len(marks)) / 4)
     top = TOP + 18 * (legend - 1)
@@ -69,7 +71,7 @@ def dots(title, unit, rows, names, marks=()):
     for index, name in enumerate([*names, *(label for label, _ in marks)]):
         x, y = 16 + index % 4 * 235, 46 + index // 4 * 18
         if index < len(names):
-            out.append(f"<circle cx='{x + 5}' cy='{y - 4}' r='4' fill='{COLOURS[index % len(COLOURS)]}'/>")
+            out.append(f"<circle cx='{x + 5}' cy='{y - 4}' r='4' fill='{colours[index]}'/>")
         else:
             out.append(f"<path d='M{x + 5} {y - 10}v12' stroke='#c00000' stroke-width='2'/>")
         out.append(f"<text x='{x + 15}' y='{y}'>{escape(name)}</text>")
@@ -91,7 +93,7 @@ def dots(title, unit, rows, names, marks=()):
         for line, point in enumerate(points):
             if not point:
                 continue
-            colour, at = COLOURS[line % len(COLOURS)], y + 13 + line * LINE
+            colour, at = colours[line], y + 13 + line * LINE
             least, middle, greatest = (scale(value) for value in point)
             out.append(f"<path d='M{least:.1f} {at}H{greatest:.1f}' stroke='{colour}' stroke-width='2'/>")
             out.append(f"<circle cx='{middle:.1f}' cy='{at}' r='4' fill='{colour}'><title>"

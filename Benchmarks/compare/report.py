@@ -104,6 +104,17 @@ def _files(figures, cells):
     return _table(heading, rows)
 
 
+def _busy(figures, cells, series):
+    rows = []
+    for cell in cells:
+        row = [cell.name]
+        for one in series:
+            server, client = figures.median(cell, one, "server_cpu"), figures.median(cell, one, "client_cpu")
+            row.append("–" if server is None else f"{server:.0f} / {client:.0f}")
+        rows.append(row)
+    return _table(["server / generator, % of a core", *(one.name for one in series)], rows)
+
+
 def tables(figures, load_cells, load_series, file_cells):
     """All tables, with a line above each that says what it shows. Series without runs are left out."""
     series = [one for one in load_series if any(figures.has(cell, one) for cell in load_cells)]
@@ -118,6 +129,8 @@ def tables(figures, load_cells, load_series, file_cells):
             "### Against the floor\n", f"✓ at least {FLOOR_PART:g}.\n", _floor_parts(figures, load_cells) + "\n",
             "### Latency\n", _latencies(figures, load_cells, series) + "\n",
             "### Server CPU\n", _server_times(figures, load_cells, series) + "\n",
+            "Where the generator is at its end and the server is not, the cell says what the generator can do.\n",
+            _busy(figures, load_cells, series) + "\n",
         ]
     if file_cells:
         parts += ["### Files\n", _files(figures, file_cells) + "\n"]

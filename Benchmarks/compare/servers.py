@@ -39,7 +39,7 @@ class Place:
 
 
 class Server:
-    """A running server. `url(backing)` names one of its logical units."""
+    """A running server. `luns` are the numbers of its logical units, by backing."""
 
     def __init__(self, name, command, place, iqn, luns):
         self.name, self.port, self.iqn, self.luns = name, place.port, iqn, luns
