@@ -489,6 +489,9 @@ function fault.disk.torn(options) end
 ---@param options? process_fault_options
 ---@return fault
 function fault.process.pause(options) end
+---@param options? process_fault_options
+---@return fault
+function fault.process.no_resources(options) end
 ---@param options process_fault_options `by`
 ---@return fault
 function fault.clock.jump(options) end

@@ -145,7 +145,7 @@ public enum FaultCatalogue {
     DiskStuck.self, DiskShort.self, DiskFull.self, DiskReadOnly.self, DiskRemoved.self, DiskLostWrite.self,
     DiskMisdirectedWrite.self, DiskLatentError.self, DiskBitRot.self, DiskFlushError.self, DiskTorn.self,
     ProcessCrash.self,
-    ProcessPause.self, HostPowerOff.self, ClockJump.self, ClockDrift.self,
+    ProcessPause.self, ProcessShortage.self, HostPowerOff.self, ClockJump.self, ClockDrift.self,
   ]
 
   /// Their names, in the catalogue's order.

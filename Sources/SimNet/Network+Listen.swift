@@ -77,6 +77,13 @@ extension Network {
     return nil
   }
 
+  /// Whether a connection waits to be accepted.
+  public func hasWaiting(_ listener: ListenerID) -> Bool {
+    guard isLive(listener) else { return false }
+    let index = Int(listener.slot)
+    return listeners[index].queue[listeners[index].head...].contains { isLive($0) }
+  }
+
   /// Closes a listener; connections that nobody accepted are reset.
   public func close(_ listener: ListenerID) {
     while let socket = accept(listener) { close(socket, reset: true) }

@@ -71,6 +71,17 @@ extension SimRing {
 
   /// Hands waiting connections to waiting accepts.
   func accept(_ listener: Int) {
+    if shortages > 0 {
+      guard network.hasWaiting(handles[listener].listener) else { return }
+      // As with EMFILE: accepting fails, and the connection goes on waiting.
+      let failing = handles[listener].accepts
+      handles[listener].accepts.removeAll()
+      for slot in failing {
+        shortageCount += 1
+        complete(slot, .noResources)
+      }
+      return
+    }
     while let first = handles[listener].accepts.first,
       let socket = network.accept(handles[listener].listener)
     {
@@ -95,7 +106,8 @@ extension SimRing {
   private func beginConnect(
     _ operation: Operation, _ extents: UnsafeBufferPointer<Extent>, _ addresses: [SocketAddress]
   ) {
-    guard operation.offset < UInt64(addresses.count), let index = makeHandle(.socket) else {
+    if shortages > 0 { shortageCount += 1 }
+    guard shortages == 0, operation.offset < UInt64(addresses.count), let index = makeHandle(.socket) else {
       return finish(operation.token, .noResources)
     }
     handles[index].connect = keep(operation, extents)

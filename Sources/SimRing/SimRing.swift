@@ -73,6 +73,9 @@ public final class SimRing: Ring {
   var tokens = TokenMap()
   var nextSequence: UInt64 = 0
   var clock = SkewedClock()
+  /// How many faults presently leave the process without descriptors, and how often it met that.
+  var shortages = 0
+  var shortageCount: UInt64 = 0
   var timers = TimerHeap()
   /// When the earliest timer event that is under way is due, in nanoseconds.
   var timerEventTime: UInt64 = .max

@@ -426,6 +426,22 @@ public final class World {
     ring.scheduleTimers()
   }
 
+  /// The process has no descriptors left: its accepts and connects fail as out of resources, until
+  /// ``endShortage(of:)`` was called as often.
+  public func beginShortage(of process: ProcessID) {
+    timeline.record(.intervention, detail: 11, subject: process.rawValue)
+    processes[Int(process.rawValue)].ring.shortages += 1
+  }
+
+  public func endShortage(of process: ProcessID) {
+    timeline.record(.intervention, detail: 12, subject: process.rawValue)
+    let ring = processes[Int(process.rawValue)].ring
+    ring.shortages = max(0, ring.shortages - 1)
+  }
+
+  /// How often an operation of the process met a shortage.
+  public func shortageCount(of process: ProcessID) -> UInt64 { processes[Int(process.rawValue)].ring.shortageCount }
+
   /// The processes of a host that have a machine.
   public func runningProcesses(on host: HostID) -> [ProcessID] {
     processes.indices.filter { processes[$0].host == host && processes[$0].machine != nil }

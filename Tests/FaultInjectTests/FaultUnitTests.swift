@@ -320,6 +320,23 @@ import Testing
     #expect(handle.fired == 1)
   }
 
+  @Test("Without descriptors accepts and connects fail, and the connection waits until there are some")
+  func shortage() throws {
+    let bench = Bench()
+    let address = SocketAddress(10, 0, 0, 2, port: 3260)
+    let (listener, _) = try bench.fronts[1].listen(at: address, backlog: 4)
+    let fault = bench.plan.arm(ProcessShortage(bench.processes[1]))
+    let accepting = bench.emit(1) { $0.accept(on: listener, token: $1) }
+    bench.run(.milliseconds(1))
+    #expect(bench.completion(accepting) == nil && fault.fired == 0)
+    #expect(bench.perform(0) { $0.connect(to: address, token: $1) }?.error == RingError.none)
+    #expect(bench.completion(accepting)?.error == .noResources)
+    #expect(bench.perform(1) { $0.connect(to: address, token: $1) }?.error == .noResources)
+    #expect(fault.fired == 2)
+    fault.lift()
+    #expect(bench.perform(1) { $0.accept(on: listener, token: $1) }?.error == RingError.none)
+  }
+
   @Test("A clock that jumps is ahead by so much")
   func clock() {
     let bench = Bench()

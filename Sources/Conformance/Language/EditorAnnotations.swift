@@ -552,6 +552,9 @@ public enum EditorAnnotations {
     ---@param options? process_fault_options
     ---@return fault
     function fault.process.pause(options) end
+    ---@param options? process_fault_options
+    ---@return fault
+    function fault.process.no_resources(options) end
     ---@param options process_fault_options `by`
     ---@return fault
     function fault.clock.jump(options) end

@@ -67,6 +67,24 @@ public struct ProcessPause: FaultUnit {
   }
 }
 
+/// A process has no descriptors left: its accepts and connects fail, and connections wait. Fires per operation.
+public struct ProcessShortage: FaultUnit {
+  public static let name = "process.no_resources"
+  public var process: ProcessID
+
+  public init(_ process: ProcessID) { self.process = process }
+
+  public var parameters: String { "process \(process.rawValue)" }
+
+  public func inject(into world: World) -> any ActiveFault {
+    let process = process
+    world.beginShortage(of: process)
+    let before = world.shortageCount(of: process)
+    return SimpleFault(
+      fired: { world.shortageCount(of: process) - before }, lift: { world.endShortage(of: process) })
+  }
+}
+
 /// The clock of a process jumps forwards. It cannot be taken back: clocks of rings do not go backwards.
 public struct ClockJump: FaultUnit {
   public static let name = "clock.jump"

@@ -172,6 +172,9 @@ extension HostLibrary {
     function("process.pause") { (_, fields, simulation) throws(LuaFailure) in
       ProcessPause(try process(&fields, simulation))
     },
+    function("process.no_resources") { (_, fields, simulation) throws(LuaFailure) in
+      ProcessShortage(try process(&fields, simulation))
+    },
     function("clock.jump") { (_, fields, simulation) throws(LuaFailure) in
       guard let distance = try fields.time("by") else { throw fields.wrong("by", .none, "a time such as \"30s\"") }
       return ClockJump(try process(&fields, simulation), by: distance)
