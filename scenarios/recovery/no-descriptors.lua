@@ -2,7 +2,7 @@
 
 scenario {
   title  = "A target without descriptors serves those whom it has, and takes others in when it has some again",
-  covers = {},
+  covers = { "ISCSI-TIME-014" },
   needs  = { "simulation" },
   play   = function(t)
     local first = t:login { isid = 1 }
