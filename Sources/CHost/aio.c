@@ -51,6 +51,10 @@ void simsan_aio_prepare(
   memset(request, 0, sizeof *request);
   switch (kind) {
   case SIMSAN_AIO_READ: io_prep_preadv(request, fd, vector, (int)count, (long long)offset); break;
+  case SIMSAN_AIO_READ_NOWAIT:
+    io_prep_preadv(request, fd, vector, (int)count, (long long)offset);
+    request->aio_rw_flags = RWF_NOWAIT;
+    break;
   case SIMSAN_AIO_WRITE: io_prep_pwritev(request, fd, vector, (int)count, (long long)offset); break;
   case SIMSAN_AIO_WRITE_FUA:
     io_prep_pwritev(request, fd, vector, (int)count, (long long)offset);

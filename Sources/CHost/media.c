@@ -5,23 +5,31 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int simsan_open_medium(const char *path, int read_only, int direct, struct simsan_medium *medium) {
-  int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | (direct ? O_DIRECT : 0));
-  if (fd < 0) return -errno;
   struct stat status;
+  // O_EXCL means something for block devices only; O_NONBLOCK keeps the open of a FIFO from waiting for its other end.
+  int exclusive = !read_only && !stat(path, &status) && S_ISBLK(status.st_mode) ? O_EXCL : 0;
+  int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | exclusive | (direct ? O_DIRECT : 0));
+  if (fd < 0) return -errno;
   int error = 0;
-  if (fstat(fd, &status)) {
+  if (fcntl(fd, F_SETFL, direct ? O_DIRECT : 0) || fstat(fd, &status)) {
     error = -errno;
   } else if (S_ISREG(status.st_mode)) {
+    struct statfs system;
+    medium->is_memory =
+        !fstatfs(fd, &system) && (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC);
     medium->size = (uint64_t)status.st_size;
     medium->alignment = direct ? 4096 : 1;
     medium->is_block_device = 0;
   } else if (S_ISBLK(status.st_mode)) {
     int block = 512;
+    medium->is_memory = 0;
     medium->is_block_device = 1;
     if (ioctl(fd, BLKGETSIZE64, &medium->size) || ioctl(fd, BLKSSZGET, &block)) error = -errno;
     medium->alignment = direct ? (uint32_t)block : 1;

@@ -8,9 +8,14 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 struct simsan_uring {
   struct io_uring ring;
+  int is_enabled;
+  /// The kernel knows IORING_RECVSEND_POLL_FIRST.
+  int has_poll_first;
 };
 
 struct simsan_uring *simsan_uring_create(unsigned entries, int *error) {
@@ -25,18 +30,35 @@ struct simsan_uring *simsan_uring_create(unsigned entries, int *error) {
       IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL,
       0,
   };
+  const unsigned needs = IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG;
   int result = -EINVAL;
   for (unsigned i = 0; i < sizeof wishes / sizeof wishes[0] && result == -EINVAL; i++) {
-    struct io_uring_params parameters = {.flags = wishes[i] | IORING_SETUP_CQSIZE, .cq_entries = entries * 4};
+    struct io_uring_params parameters = {
+        .flags = wishes[i] | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED, .cq_entries = entries * 4};
     result = io_uring_queue_init_params(entries, &ring->ring, &parameters);
+    // COOP_TASKRUN came with Linux 5.19, as POLL_FIRST did.
+    ring->has_poll_first = wishes[i] != 0;
+    if (result == 0 && (parameters.features & needs) != needs) {
+      io_uring_queue_exit(&ring->ring);
+      result = -ENOSYS;
+    }
   }
   if (result < 0) {
     *error = -result;
     free(ring);
     return NULL;
   }
-  io_uring_register_ring_fd(&ring->ring);
   return ring;
+}
+
+/// The ring belongs to the thread that first uses it, which need not be the one that made it.
+static int enable(struct simsan_uring *ring) {
+  if (ring->is_enabled) return 0;
+  // liburing 2.3 declares a function for this, and does not export it.
+  if (syscall(__NR_io_uring_register, ring->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0) return -errno;
+  io_uring_register_ring_fd(&ring->ring);
+  ring->is_enabled = 1;
+  return 0;
 }
 
 void simsan_uring_destroy(struct simsan_uring *ring) {
@@ -51,7 +73,8 @@ int simsan_uring_prepare(
     int flags) {
   struct io_uring_sqe *entry = io_uring_get_sqe(&ring->ring);
   if (!entry) {
-    int result = io_uring_submit(&ring->ring);
+    int result = enable(ring);
+    if (result == 0) result = io_uring_submit(&ring->ring);
     if (result < 0) return result;
     entry = io_uring_get_sqe(&ring->ring);
     if (!entry) return -EAGAIN;
@@ -62,7 +85,7 @@ int simsan_uring_prepare(
   case SIMSAN_URING_RECEIVE:
     io_uring_prep_recvmsg(entry, fd, first, 0);
     // What is known to be drained is not tried before something has come.
-    if (flags) entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    if (flags && ring->has_poll_first) entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
     break;
   case SIMSAN_URING_SEND: io_uring_prep_sendmsg(entry, fd, first, MSG_NOSIGNAL | (flags ? MSG_MORE : 0)); break;
   case SIMSAN_URING_READ: io_uring_prep_readv(entry, fd, first, (unsigned)second, offset); break;
@@ -75,6 +98,7 @@ int simsan_uring_prepare(
     io_uring_prep_fallocate(entry, fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)second);
     break;
   case SIMSAN_URING_POLL: io_uring_prep_poll_add(entry, fd, POLLIN); break;
+  case SIMSAN_URING_CANCEL_ALL: io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_ANY); break;
   default: io_uring_prep_cancel64(entry, second, 0); break;
   }
   io_uring_sqe_set_data64(entry, user_data);
@@ -84,7 +108,8 @@ int simsan_uring_prepare(
 int simsan_uring_turn(
     struct simsan_uring *ring, int64_t nanoseconds, struct simsan_uring_completion *completions, unsigned count) {
   struct io_uring_cqe *entry = NULL;
-  int result;
+  int result = enable(ring);
+  if (result < 0) return result;
   if (nanoseconds == 0) {
     result = io_uring_submit_and_get_events(&ring->ring);
   } else if (nanoseconds < 0) {

@@ -10,7 +10,11 @@ struct AIOQueue: ~Copyable {
     /// The medium's slot.
     var slot = 0
     var kind = Operation.Kind.read
+    /// A write that has to be on stable media when it is done.
     var isStable = false
+    /// The kernel carries it out before the submission returns: on the page cache.
+    var isBuffered = false
+    var isMemory = false
     var descriptor: Int32 = -1
     var offset: UInt64 = 0
     var vector = IOVector()
@@ -25,8 +29,10 @@ struct AIOQueue: ~Copyable {
   private var requests: [Request]
   private var freeList: [UInt32]
   private var prepared: [UInt32] = []
-  private var overflow: [(Operation, [Extent], Int, Int32)] = []
+  private var overflow: [([Extent], Request)] = []
   private var arena: Arena?
+  /// Prepared requests that are the worker's.
+  private var forWorker: [UInt32] = []
   private var doneSlots: [UInt32]
   private var doneResults: [Int64]
 
@@ -52,56 +58,74 @@ struct AIOQueue: ~Copyable {
     for request in requests { request.vector.free() }
   }
 
-  var hasPrepared: Bool { !prepared.isEmpty || (!overflow.isEmpty && !freeList.isEmpty) }
+  var hasPrepared: Bool { !prepared.isEmpty || !forWorker.isEmpty || (!overflow.isEmpty && !freeList.isEmpty) }
 
   /// Queues an operation.
   mutating func add(
-    _ operation: Operation, _ extents: ArraySlice<Extent>, _ arena: Arena, slot: Int, _ descriptor: Int32
+    _ operation: Operation, _ extents: ArraySlice<Extent>, _ arena: Arena, slot: Int,
+    _ medium: UnsafeMutablePointer<HostSlot>
   ) {
     self.arena = arena
+    var request = Request()
+    request.token = operation.token
+    request.slot = slot
+    request.kind = operation.kind
+    request.isStable = operation.forceUnitAccess
+    request.isBuffered = !medium.pointee.isDirect
+    request.isMemory = medium.pointee.medium.is_memory != 0
+    request.descriptor = medium.pointee.descriptor
+    request.offset = operation.offset
+    request.isInUse = true
     guard overflow.isEmpty, let number = freeList.popLast() else {
-      overflow.append((operation, Array(extents), slot, descriptor))
+      overflow.append((Array(extents), request))
       return
     }
-    prepare(number, operation, extents, arena, slot, descriptor)
+    prepare(number, request, extents, arena)
   }
 
-  private mutating func prepare(
-    _ number: UInt32, _ operation: Operation, _ extents: ArraySlice<Extent>, _ arena: Arena, _ slot: Int,
-    _ descriptor: Int32
-  ) {
+  private mutating func prepare(_ number: UInt32, _ request: Request, _ extents: ArraySlice<Extent>, _ arena: Arena) {
     let index = Int(number)
-    requests[index].token = operation.token
-    requests[index].slot = slot
-    requests[index].kind = operation.kind
-    requests[index].isStable = operation.forceUnitAccess
-    requests[index].descriptor = descriptor
-    requests[index].offset = operation.offset
-    requests[index].isInUse = true
-    requests[index].canceller = nil
+    // The vector keeps its memory from use to use.
+    let vector = requests[index].vector
+    requests[index] = request
+    requests[index].vector = vector
     requests[index].vector.fill(extents, arena)
+    prepared.append(number)
+    // What would wait for a device in the middle of the submission is the worker's.
+    let mayWait = request.isBuffered && !request.isMemory
     let code =
-      switch operation.kind {
-      case .read: SIMSAN_AIO_READ
-      case .write: operation.forceUnitAccess ? SIMSAN_AIO_WRITE_FUA : SIMSAN_AIO_WRITE
+      switch request.kind {
+      case .read: mayWait ? SIMSAN_AIO_READ_NOWAIT : SIMSAN_AIO_READ
+      case .write: request.isStable ? SIMSAN_AIO_WRITE_FUA : SIMSAN_AIO_WRITE
       default: SIMSAN_AIO_FLUSH
       }
+    if mayWait, request.kind == .write, request.isStable {
+      prepared.removeLast()
+      forWorker.append(number)
+      return
+    }
     simsan_aio_prepare(
-      context, number, Int32(code), descriptor, requests[index].vector.entries, UInt32(requests[index].vector.count),
-      operation.offset)
-    prepared.append(number)
+      context, number, Int32(code), request.descriptor, requests[index].vector.entries,
+      UInt32(requests[index].vector.count), request.offset)
   }
 
   /// Notes a cancel of an operation that cannot be taken back. False when there is no such operation.
   mutating func noteCanceller(_ canceller: Token, of target: Token) -> Bool {
-    guard let index = requests.firstIndex(where: { $0.isInUse && $0.token == target }) else { return false }
-    requests[index].canceller = canceller
+    if let index = requests.firstIndex(where: { $0.isInUse && $0.token == target }) {
+      requests[index].canceller = canceller
+    } else if let index = overflow.firstIndex(where: { $0.1.token == target }) {
+      overflow[index].1.canceller = canceller
+    } else {
+      return false
+    }
     return true
   }
 
-  /// Hands the prepared requests to the kernel. What it does not take is done at once.
-  mutating func submit(_ done: (Request, Int64) -> Void) {
+  /// Hands the prepared requests to the kernel; what it cannot do without waiting goes to the worker.
+  mutating func submit(_ offload: (Worker.Job) -> Void, _ done: (Request, Int64) -> Void) {
     fillFromOverflow()
+    for number in forWorker { offload(job(number)) }
+    forWorker.removeAll(keepingCapacity: true)
     while !prepared.isEmpty {
       let taken = simsan_aio_submit(context, prepared, UInt32(prepared.count))
       if taken > 0 {
@@ -112,33 +136,41 @@ struct AIOQueue: ~Copyable {
         // The kernel has as much as it takes; it goes on when some of that has completed.
         if freeList.count + prepared.count < depth { return }
       }
-      // Not to be had asynchronously (a flush before Linux 4.18, for one): done here and now.
       let number = prepared.removeFirst()
-      finish(number, performAtOnce(requests[Int(number)], taken), done)
+      if taken == -EINVAL || taken == -EOPNOTSUPP || taken == -EAGAIN {
+        // Not to be had asynchronously: a flush before Linux 4.18, a file system that cannot say that it would wait.
+        offload(job(number))
+      } else {
+        finish(number, Int64(taken), done)
+      }
     }
   }
 
-  private func performAtOnce(_ request: Request, _ error: Int32) -> Int64 {
-    guard error == -EINVAL || error == -EOPNOTSUPP || error == -EAGAIN else { return Int64(error) }
-    if request.kind == .flush { return Int64(simsan_flush_data(request.descriptor)) }
-    let result =
-      request.kind == .read
-      ? preadv(request.descriptor, request.vector.entries, Int32(request.vector.count), off_t(request.offset))
-      : pwritev(request.descriptor, request.vector.entries, Int32(request.vector.count), off_t(request.offset))
-    guard result >= 0 else { return -Int64(errno) }
-    if request.isStable {
-      let flushed = simsan_flush_data(request.descriptor)
-      if flushed < 0 { return Int64(flushed) }
-    }
-    return Int64(result)
+  /// A request as a job of the worker. Its tag is negative, as those of the ring's own jobs are.
+  private func job(_ number: UInt32) -> Worker.Job {
+    let request = requests[Int(number)]
+    let kind: Worker.Job.Kind =
+      switch request.kind {
+      case .read: .read
+      case .write: request.isStable ? .writeStable : .write
+      default: .flush
+      }
+    return Worker.Job(
+      kind: kind, descriptor: request.descriptor, offset: request.offset, vector: request.vector.entries,
+      count: request.vector.count, tag: -1 - Int(number))
+  }
+
+  /// The worker is done with a request.
+  mutating func finish(_ job: Worker.Job, _ done: (Request, Int64) -> Void) {
+    finish(UInt32(-1 - job.tag), job.result, done)
   }
 
   private mutating func fillFromOverflow() {
     guard let arena else { return }
     var taken = 0
     while taken < overflow.count, let number = freeList.popLast() {
-      let (operation, extents, slot, descriptor) = overflow[taken]
-      prepare(number, operation, extents[...], arena, slot, descriptor)
+      let (extents, request) = overflow[taken]
+      prepare(number, request, extents[...], arena)
       taken += 1
     }
     overflow.removeFirst(taken)
@@ -151,12 +183,20 @@ struct AIOQueue: ~Copyable {
   }
 
   /// Takes what the kernel has completed.
-  mutating func reap(_ done: (Request, Int64) -> Void) {
+  mutating func reap(_ offload: (Worker.Job) -> Void, _ done: (Request, Int64) -> Void) {
     simsan_eventfd_drain(eventfd)
     while true {
       let count = simsan_aio_reap(context, &doneSlots, &doneResults, UInt32(depth))
       guard count > 0 else { return }
-      for index in 0..<Int(count) { finish(doneSlots[index], doneResults[index], done) }
+      for index in 0..<Int(count) {
+        let number = doneSlots[index]
+        if doneResults[index] == -Int64(EAGAIN) || doneResults[index] == -Int64(EOPNOTSUPP) {
+          // It would have waited.
+          offload(job(number))
+        } else {
+          finish(number, doneResults[index], done)
+        }
+      }
       if count < depth { return }
     }
   }

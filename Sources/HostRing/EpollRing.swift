@@ -9,7 +9,8 @@ import Ring
 /// has come. So a busy connection costs a receive, a send, and its share of one epoll_wait a turn.
 ///
 /// Reads and writes of media go through libaio. On files that are not opened for direct I/O, the kernel carries them out
-/// while they are submitted. Discards, zeroing and seeking are done at once.
+/// while they are submitted: from and to the page cache. What would wait there (a read of what is not in the cache, a write
+/// with force unit access) is done by a worker, and so are discards, zeroing and seeking.
 public final class EpollRing: HostRing {
   private let core: HostCore
   private let epoll: Int32
@@ -107,7 +108,7 @@ public final class EpollRing: HostRing {
     case .close: close(operation)
     case .describe: core.describe(operation, extents)
     case .read, .write, .flush: medium(operation, extents)
-    case .discard, .writeZeroes, .seek: core.performAtOnce(operation)
+    case .discard, .writeZeroes, .seek: core.offload(operation)
     case .timer: core.timers.add(operation.offset, operation.token)
     case .cancel: cancel(operation)
     case .post:
@@ -124,6 +125,8 @@ public final class EpollRing: HostRing {
     guard let slot = core.slots.find(operation.handle, .socket) else {
       return core.complete(operation.token, .staleHandle)
     }
+    // One at a time; a machine that knows no better is told so.
+    guard !slot.pointee.receive.isThere else { return core.complete(operation.token, .other) }
     slot.pointee.receive.vector.fill(extents, core.arena)
     slot.pointee.receive.token = operation.token
     slot.pointee.receive.isThere = true
@@ -152,6 +155,7 @@ public final class EpollRing: HostRing {
     guard let slot = core.slots.find(operation.handle, .socket) else {
       return core.complete(operation.token, .staleHandle)
     }
+    guard !slot.pointee.send.isThere else { return core.complete(operation.token, .other) }
     slot.pointee.send.vector.fill(extents, core.arena)
     slot.pointee.send.token = operation.token
     slot.pointee.send.moreToCome = operation.moreToCome
@@ -291,6 +295,7 @@ public final class EpollRing: HostRing {
     let target = Token(operation.offset)
     if core.cancelLocally(target) || cancelOnSocket(target) { return core.complete(operation.token) }
     // What a medium works on cannot be taken back: it completes, and then the cancel, too late.
+    if core.noteCanceller(operation.token, of: target) { return }
     if !aio.noteCanceller(operation.token, of: target) { core.complete(operation.token, .notFound) }
   }
 
@@ -303,6 +308,12 @@ public final class EpollRing: HostRing {
           slot.pointee.receive.isThere = false
         } else if slot.pointee.send.isThere, slot.pointee.send.token == target {
           slot.pointee.send.isThere = false
+          core.complete(target, .cancelled)
+          if let token = slot.pointee.shutdown {
+            slot.pointee.shutdown = nil
+            shutDown(slot, token)
+          }
+          return true
         } else if slot.pointee.connect?.token == target {
           slot.pointee.connect = nil
           release(index)
@@ -334,13 +345,13 @@ public final class EpollRing: HostRing {
       if length == 0 { return core.complete(operation.token) }
     }
     slot.pointee.inFlight += 1
-    aio.add(operation, extents, core.arena, slot: Int(operation.handle.rawValue & 0xFFFF_FFFF), slot.pointee.descriptor)
+    aio.add(operation, extents, core.arena, slot: Int(operation.handle.rawValue & 0xFFFF_FFFF), slot)
   }
 
   private func submitMedia() {
     guard aio.hasPrepared else { return }
     core.counters.systemCalls += 1
-    aio.submit { request, result in mediumDone(request, result) }
+    aio.submit(core.offload) { request, result in mediumDone(request, result) }
   }
 
   private func mediumDone(_ request: AIOQueue.Request, _ result: Int64) {
@@ -348,6 +359,9 @@ public final class EpollRing: HostRing {
     slot.pointee.inFlight -= 1
     if result < 0 {
       core.complete(request.token, RingError(mediumError: Int32(truncatingIfNeeded: -result)))
+    } else if result == 0, request.kind != .flush {
+      // Nothing at all, within the medium: the file has been cut short behind our back.
+      core.complete(request.token, .mediumError)
     } else {
       core.complete(request.token, .none, UInt64(result))
     }
@@ -371,6 +385,10 @@ public final class EpollRing: HostRing {
         while let token = core.timers.takeDue(now) { core.complete(token) }
       }
       core.deliverMessages { adopt($0) }
+      core.takeDone(
+        closed: { closeIfDone($0, core.slots[$0]) },
+        own: { job in aio.finish(job) { request, result in mediumDone(request, result) } })
+      submitMedia()
       if !core.ready.isEmpty {
         core.counters.completions += UInt64(core.ready.count)
         completions.append(contentsOf: core.ready)
@@ -401,7 +419,6 @@ public final class EpollRing: HostRing {
     let count = simsan_epoll_wait(epoll, &events, Int32(Self.eventCount), nanoseconds)
     guard count > 0 else { return false }
     for number in 0..<Int(count) { handle(events[number]) }
-    submitMedia()
     return true
   }
 
@@ -412,7 +429,7 @@ public final class EpollRing: HostRing {
     }
     if event.data == Self.aioMark {
       core.counters.systemCalls += 2
-      aio.reap { request, result in mediumDone(request, result) }
+      aio.reap(core.offload) { request, result in mediumDone(request, result) }
       return
     }
     let index = Int(event.data & 0xFFFF_FFFF)

@@ -29,6 +29,16 @@ final class HostCore {
   /// The inbox has signalled that something is in it.
   var hasMail = false
   private var wasInterrupted = false
+  private let worker: Worker
+  /// What the worker has been given; the index is the job's tag. Free places have no token.
+  private var offloaded: [Offloaded] = []
+
+  private struct Offloaded {
+    var token: Token?
+    var slot = 0
+    /// A cancel that came too late, and completes behind it.
+    var canceller: Token?
+  }
   private let start: UInt64
   /// Whether its sockets block: with io_uring.
   let blocks: Bool
@@ -36,11 +46,17 @@ final class HostCore {
   init(arena: Arena, blocks: Bool) {
     self.arena = arena
     self.blocks = blocks
+    worker = Worker(eventfd: inbox.eventfd)
     machine = PostOffice.register(inbox)
     start = simsan_monotonic_nanoseconds()
   }
 
-  deinit { PostOffice.remove(machine) }
+  deinit {
+    PostOffice.remove(machine)
+    // Before the descriptors and the memory that it works on are gone.
+    worker.stop()
+    for message in messages where message.socket >= 0 { simsan_close(message.socket) }
+  }
 
   var now: Instant { Instant(nanoseconds: simsan_monotonic_nanoseconds() - start) }
 
@@ -79,6 +95,7 @@ final class HostCore {
     let (handle, index) = slots.take(descriptor, .medium)
     slots[index].pointee.medium = medium
     slots[index].pointee.isReadOnly = readOnly
+    slots[index].pointee.isDirect = direct
     return (
       handle,
       MediumInfo(
@@ -127,6 +144,7 @@ final class HostCore {
     var bytes: [UInt8] = []
     for extent in extents { bytes += arena.bytes(extent) }
     inbox.put(Inbox.Message(bytes: bytes, socket: socket))
+    counters.systemCalls += 1
     complete(operation.token)
   }
 
@@ -138,10 +156,10 @@ final class HostCore {
   func deliverMessages(adopt: (Int32) -> Handle) {
     if hasMail {
       hasMail = false
+      // Whoever signalled may have wanted no more than that: the loop looks around in any case.
+      wasInterrupted = true
       counters.systemCalls += 1
-      let new = inbox.takeAll()
-      if new.isEmpty { wasInterrupted = true }
-      messages += new
+      messages += inbox.takeAll()
     }
     while !mailboxes.isEmpty, !messages.isEmpty {
       let (token, extent) = mailboxes.removeFirst()
@@ -153,7 +171,7 @@ final class HostCore {
     }
   }
 
-  /// Whether the inbox signalled and nothing was in it: somebody wants the loop to look around.
+  /// Whether the inbox has signalled: somebody may want the loop to look around.
   func takeInterrupt() -> Bool {
     defer { wasInterrupted = false }
     return wasInterrupted
@@ -171,6 +189,13 @@ final class HostCore {
       return true
     }
     return false
+  }
+
+  /// Notes the cancel of something that the worker does, which completes first. False when it does no such thing.
+  func noteCanceller(_ canceller: Token, of target: Token) -> Bool {
+    guard let index = offloaded.firstIndex(where: { $0.token == target }) else { return false }
+    offloaded[index].canceller = canceller
+    return true
   }
 
   // MARK: Media
@@ -198,99 +223,66 @@ final class HostCore {
     return nil
   }
 
-  /// Discards, zeroes or seeks, at once. Where the file system knows no holes, zeroes are written.
-  func performAtOnce(_ operation: Operation) {
+  /// Has the worker discard, zero or seek.
+  func offload(_ operation: Operation) {
     guard let slot = slots.find(operation.handle, .medium) else { return complete(operation.token, .staleHandle) }
     if let refusal = refusal(slot, operation, [], operation.kind == .seek ? 0 : operation.length) {
       return complete(operation.token, refusal)
     }
-    let descriptor = slot.pointee.descriptor
-    let isBlockDevice = slot.pointee.medium.is_block_device
-    counters.systemCalls += 1
-    if operation.kind == .seek {
-      let found = simsan_seek(descriptor, operation.offset, operation.seekHole ? 1 : 0)
-      if found == -Int64(ENXIO) { return complete(operation.token, .none, slot.pointee.medium.size) }
-      guard found >= 0 else {
-        return complete(operation.token, RingError(mediumError: Int32(truncatingIfNeeded: -found)))
+    if operation.kind != .seek, operation.length == 0 { return complete(operation.token) }
+    slot.pointee.inFlight += 1
+    offloadChecked(operation)
+  }
+
+  /// The same for an operation that has been checked, and is counted as in flight.
+  func offloadChecked(_ operation: Operation) {
+    let index = Int(operation.handle.rawValue & 0xFFFF_FFFF)
+    let slot = slots[index]
+    let kind: Worker.Job.Kind =
+      switch operation.kind {
+      case .discard: .discard
+      case .seek: operation.seekHole ? .seekHole : .seekData
+      default: .writeZeroes
       }
-      return complete(operation.token, .none, min(UInt64(found), slot.pointee.medium.size))
-    }
-    guard operation.length > 0 else { return complete(operation.token) }
-    var result =
-      operation.kind == .discard
-      ? simsan_discard(descriptor, isBlockDevice, operation.offset, operation.length)
-      : simsan_write_zeroes(descriptor, isBlockDevice, operation.offset, operation.length)
-    if result == -EOPNOTSUPP || result == -ENOSYS { result = writeZeroesByHand(descriptor, operation) }
-    complete(operation.token, RingError(mediumError: -result))
+    let entry = Offloaded(token: operation.token, slot: index)
+    let tag = offloaded.firstIndex { $0.token == nil } ?? offloaded.endIndex
+    if tag < offloaded.endIndex { offloaded[tag] = entry } else { offloaded.append(entry) }
+    worker.add(
+      Worker.Job(
+        kind: kind, descriptor: slot.pointee.descriptor, isBlockDevice: slot.pointee.medium.is_block_device,
+        offset: operation.offset, length: operation.length, tag: tag))
   }
 
-  private func writeZeroesByHand(_ descriptor: Int32, _ operation: Operation) -> Int32 {
-    let pieceLength: UInt64 = 1 << 20
-    let zeroes = UnsafeMutableRawPointer.allocate(byteCount: Int(pieceLength), alignment: 4096)
-    defer { zeroes.deallocate() }
-    zeroes.initializeMemory(as: UInt8.self, repeating: 0, count: Int(pieceLength))
-    var done: UInt64 = 0
-    while done < operation.length {
-      let written = simsan_pwrite(
-        descriptor, zeroes, Int(min(pieceLength, operation.length - done)), operation.offset + done)
-      guard written > 0 else { return written == 0 ? -EIO : Int32(truncatingIfNeeded: written) }
-      done += UInt64(written)
-    }
-    return 0
+  /// Has the worker do a job of the ring's own: ``takeDone(_:own:)`` brings it back. Its tag is negative.
+  func offload(_ job: Worker.Job) {
+    assert(job.tag < 0)
+    worker.add(job)
   }
-}
 
-/// What is to be known of a medium that was opened.
-public struct MediumInfo: Sendable, Equatable {
-  /// Bytes.
-  public var size: UInt64
-  /// What offsets, lengths and memory must be multiples of, in bytes; 1 for any.
-  public var alignment: Int
-  public var isReadOnly: Bool
-  public var isBlockDevice: Bool
-}
-
-/// Why a medium could not be opened, for people.
-public struct MediumError: Error, CustomStringConvertible, Sendable {
-  public var path: String
-  public var number: Int32
-
-  public var description: String {
-    switch number {
-    case ENOENT: "\(path): there is no such file; make it, for instance with: truncate -s 1G \(path)"
-    case EISDIR: "\(path): is a directory, not a file or block device"
-    case ENODEV: "\(path): is neither a regular file nor a block device"
-    case EACCES, EPERM: "\(path): permission denied; check its owner and mode"
-    case EROFS: "\(path): the file system is read-only; say read_only = true"
-    case EINVAL: "\(path): cannot be opened for direct I/O; its file system does not offer it"
-    case EBUSY: "\(path): is in use by somebody else"
-    default: "\(path): \(String(cString: strerror(number)))"
+  /// Completes what the worker has done. `closed` is told the slot of each, `own` gets the ring's own jobs.
+  func takeDone(closed: (Int) -> Void, own: (Worker.Job) -> Void) {
+    guard worker.isBusy else { return }
+    for job in worker.takeDone() {
+      guard job.tag >= 0 else {
+        own(job)
+        continue
+      }
+      let entry = offloaded[job.tag]
+      offloaded[job.tag] = Offloaded()
+      guard let token = entry.token else { continue }
+      let size = slots[entry.slot].pointee.medium.size
+      slots[entry.slot].pointee.inFlight -= 1
+      switch job.kind {
+      case .seekHole, .seekData:
+        // No more holes or data: the end of the medium.
+        let position = job.result == -Int64(ENXIO) ? size : min(UInt64(max(0, job.result)), size)
+        let error = job.result == -Int64(ENXIO) ? 0 : Int32(truncatingIfNeeded: max(0, -job.result))
+        complete(token, RingError(mediumError: error), error == 0 ? position : 0)
+      default:
+        complete(token, RingError(mediumError: Int32(truncatingIfNeeded: -job.result)))
+      }
+      if let canceller = entry.canceller { complete(canceller, .notFound) }
+      closed(entry.slot)
     }
-  }
-}
-
-extension SocketAddress {
-  init(_ system: simsan_address) {
-    var copy = system
-    let (high, low) = withUnsafeBytes(of: &copy.bytes) {
-      (
-        UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 0, as: UInt64.self)),
-        UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
-      )
-    }
-    self.init(high: high, low: low, port: system.port, zone: system.zone)
-  }
-}
-
-extension simsan_address {
-  init(_ address: SocketAddress) {
-    self.init()
-    withUnsafeMutableBytes(of: &bytes) {
-      $0.storeBytes(of: address.high.bigEndian, toByteOffset: 0, as: UInt64.self)
-      $0.storeBytes(of: address.low.bigEndian, toByteOffset: 8, as: UInt64.self)
-    }
-    zone = address.zone
-    port = address.port
-    is_ipv4 = address.isIPv4 ? 1 : 0
   }
 }

@@ -35,6 +35,8 @@ struct HostSlot {
 
   var medium = simsan_medium()
   var isReadOnly = false
+  /// Opened for direct I/O: the kernel works on its reads and writes while the loop goes on.
+  var isDirect = false
 
   // MARK: Closing
 

@@ -10,6 +10,10 @@ public final class IOUringRing: HostRing {
   private var completed: [simsan_uring_completion]
 
   private static let entries: UInt32 = 1024
+  /// Requests that the kernel has been given and not brought back, the unattended ones aside.
+  private var inFlight = 0
+  private var mustWatchInbox = true
+
   /// User data of requests whose completion nobody waits for.
   private static let unattended = UInt64.max
   private static let inboxMark = UInt64.max - 1
@@ -21,10 +25,20 @@ public final class IOUringRing: HostRing {
     self.uring = uring
     core = HostCore(arena: arena, blocks: true)
     completed = Array(repeating: simsan_uring_completion(), count: 512)
-    watchInbox()
   }
 
-  deinit { simsan_uring_destroy(uring) }
+  deinit {
+    // The kernel may still be writing into the arena: what can be cancelled is, and the rest is waited for.
+    prepare(SIMSAN_URING_CANCEL_ALL, -1, Self.unattended)
+    mustWatchInbox = false
+    var patience = 1000
+    while inFlight > 0, patience > 0 {
+      take(simsan_uring_turn(uring, 10_000_000, &completed, UInt32(completed.count)))
+      mustWatchInbox = false
+      patience -= 1
+    }
+    simsan_uring_destroy(uring)
+  }
 
   public var now: Instant { core.now }
   public var machine: MachineID { core.machine }
@@ -57,6 +71,8 @@ public final class IOUringRing: HostRing {
   }
 
   private func watchInbox() {
+    guard mustWatchInbox else { return }
+    mustWatchInbox = false
     prepare(SIMSAN_URING_POLL, core.inbox.eventfd, Self.inboxMark)
   }
 
@@ -71,7 +87,10 @@ public final class IOUringRing: HostRing {
       take(simsan_uring_turn(uring, 0, &completed, UInt32(completed.count)))
       result = simsan_uring_prepare(uring, Int32(code), descriptor, userData, first, second, offset, flags)
     }
-    if result < 0, userData < Self.inboxMark { done(UInt32(truncatingIfNeeded: userData), Int64(result)) }
+    if userData < Self.inboxMark {
+      inFlight += 1
+      if result < 0 { done(UInt32(truncatingIfNeeded: userData), Int64(result)) }
+    }
   }
 
   // MARK: Submitting
@@ -97,7 +116,7 @@ public final class IOUringRing: HostRing {
     case .describe: core.describe(operation, extents)
     case .read, .write, .flush: medium(operation, extents)
     case .discard, .writeZeroes: range(operation)
-    case .seek: core.performAtOnce(operation)
+    case .seek: core.offload(operation)
     case .timer: core.timers.add(operation.offset, operation.token)
     case .cancel: cancel(operation)
     case .post: core.post(operation, extents) { _ in }
@@ -109,6 +128,8 @@ public final class IOUringRing: HostRing {
     guard let slot = core.slots.find(operation.handle, .socket) else {
       return core.complete(operation.token, .staleHandle)
     }
+    // One at a time; a machine that knows no better is told so.
+    guard !slot.pointee.receive.isThere else { return core.complete(operation.token, .other) }
     let (number, request) = requests.take(operation)
     request.pointee.fill(extents, core.arena)
     slot.pointee.receive.isThere = true
@@ -123,6 +144,7 @@ public final class IOUringRing: HostRing {
     guard let slot = core.slots.find(operation.handle, .socket) else {
       return core.complete(operation.token, .staleHandle)
     }
+    guard !slot.pointee.send.isThere else { return core.complete(operation.token, .other) }
     let (number, request) = requests.take(operation)
     request.pointee.fill(extents, core.arena)
     slot.pointee.send.isThere = true
@@ -209,7 +231,7 @@ public final class IOUringRing: HostRing {
       return core.complete(operation.token, refusal)
     }
     // Block devices are zeroed by an ioctl, which io_uring does not have.
-    guard operation.length > 0, slot.pointee.medium.is_block_device == 0 else { return core.performAtOnce(operation) }
+    guard operation.length > 0, slot.pointee.medium.is_block_device == 0 else { return core.offload(operation) }
     let (number, _) = requests.take(operation)
     slot.pointee.inFlight += 1
     prepare(
@@ -258,6 +280,7 @@ public final class IOUringRing: HostRing {
   private func cancel(_ operation: Operation) {
     let target = Token(operation.offset)
     if core.cancelLocally(target) { return core.complete(operation.token) }
+    if core.noteCanceller(operation.token, of: target) { return }
     guard let number = requests.find(target) else { return core.complete(operation.token, .notFound) }
     // The answer goes out behind the request's own completion.
     requests[number].pointee.canceller = operation.token
@@ -269,12 +292,14 @@ public final class IOUringRing: HostRing {
   public func reap(into completions: inout [Completion], until deadline: Instant) {
     core.counters.turns += 1
     while true {
+      watchInbox()
       turn(core.ready.isEmpty ? deadline : .zero)
       if core.timers.earliest != nil {
         let now = core.now
         while let token = core.timers.takeDue(now) { core.complete(token) }
       }
       core.deliverMessages { adopt($0) }
+      core.takeDone(closed: { closeIfDone($0, core.slots[$0]) }, own: { _ in })
       if !core.ready.isEmpty {
         core.counters.completions += UInt64(core.ready.count)
         completions.append(contentsOf: core.ready)
@@ -316,7 +341,7 @@ public final class IOUringRing: HostRing {
         break
       case Self.inboxMark:
         core.hasMail = true
-        watchInbox()
+        mustWatchInbox = true
       default:
         done(UInt32(truncatingIfNeeded: completion.user_data), completion.result)
       }
@@ -332,6 +357,7 @@ public final class IOUringRing: HostRing {
     let slot = core.slots[index]
     let canceller = request.pointee.canceller
     let failure = Int32(truncatingIfNeeded: result < 0 ? -result : 0)
+    inFlight -= 1
     slot.pointee.inFlight -= 1
     var error = RingError.none
     switch kind {
@@ -370,15 +396,23 @@ public final class IOUringRing: HostRing {
       core.complete(token, error, result < 0 ? 0 : request.pointee.handle.rawValue)
     case .discard, .writeZeroes:
       if failure == EOPNOTSUPP || failure == ENOSYS || failure == EINVAL {
-        // Not by io_uring, or not on this file system: done here and now.
-        core.performAtOnce(request.pointee.operation)
+        // Not by io_uring, or not on this file system. A cancel has come too late either way.
+        slot.pointee.inFlight += 1
+        core.offloadChecked(request.pointee.operation)
+        requests.give(number)
+        if let canceller { _ = core.noteCanceller(canceller, of: token) }
+        return
       } else {
         error = RingError(mediumError: failure)
         core.complete(token, error)
       }
+    case .read, .write:
+      // Nothing at all, within the medium: the file has been cut short behind our back.
+      error = result == 0 ? .mediumError : RingError(mediumError: failure)
+      core.complete(token, error, UInt64(max(0, result)))
     default:
       error = RingError(mediumError: failure)
-      core.complete(token, error, UInt64(max(0, result)))
+      core.complete(token, error)
     }
     requests.give(number)
     if let canceller { core.complete(canceller, error == .cancelled ? .none : .notFound) }

@@ -53,6 +53,22 @@ extension RingSuite {
       throw RingTestFailure("the sender never stalled", #fileID, #line)
     },
 
+    RingTest("cancelling a send that is stalled does not hold up a shutdown behind it") { stage in
+      let connection = try stage.connect()
+      let piece = try stage.left.buffer(256 << 10)
+      for _ in 0..<4096 {
+        let token = stage.left.emit { $0.send(on: connection.left, from: [piece], token: $1) }
+        stage.left.turn(.milliseconds(5))
+        if stage.left.completion(token) == nil { stage.settle(.milliseconds(200)) }
+        guard stage.left.completion(token) == nil else { continue }
+        let shutting = stage.left.emit { $0.shutdown(connection.left, token: $1) }
+        stage.settle()
+        try cancel(token, stage.left, stage)
+        return try expect(stage.wait(stage.left, shutting, "shutdown").error, .none, "shutdown")
+      }
+      throw RingTestFailure("the sender never stalled", #fileID, #line)
+    },
+
     RingTest("cancelling a timer") { stage in
       let timing = stage.left.emit { $0.timer(at: stage.left.ring.now + .seconds(60), token: $1) }
       stage.settle(.milliseconds(2))

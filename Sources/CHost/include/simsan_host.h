@@ -83,8 +83,11 @@ struct simsan_medium {
   uint64_t size;
   uint32_t alignment;
   uint32_t is_block_device;
+  /// On a file system that lives in memory (tmpfs, ramfs), where nothing waits for a device.
+  uint32_t is_memory;
 };
-/// Opens a regular file or a block device. -EISDIR, -ENODEV for what is neither.
+/// Opens a regular file or a block device. -EISDIR, -ENODEV for what is neither. A block device that is to be written is
+/// opened exclusively: -EBUSY when it is mounted or held by somebody else.
 int simsan_open_medium(const char *path, int read_only, int direct, struct simsan_medium *medium);
 int simsan_flush_data(int fd);
 /// Takes the storage of a range away; it reads as zeroes.
@@ -101,7 +104,8 @@ struct simsan_aio;
 /// An aio context of `depth` requests that signals `eventfd`. NULL with errno in `error`.
 struct simsan_aio *simsan_aio_create(unsigned depth, int eventfd, int *error);
 void simsan_aio_destroy(struct simsan_aio *aio);
-enum { SIMSAN_AIO_READ, SIMSAN_AIO_WRITE, SIMSAN_AIO_WRITE_FUA, SIMSAN_AIO_FLUSH };
+/// READ_NOWAIT results in -EAGAIN where it would wait for a device.
+enum { SIMSAN_AIO_READ, SIMSAN_AIO_WRITE, SIMSAN_AIO_WRITE_FUA, SIMSAN_AIO_FLUSH, SIMSAN_AIO_READ_NOWAIT };
 /// Readies request `slot` (below the depth); nothing happens before `simsan_aio_submit`.
 void simsan_aio_prepare(
     struct simsan_aio *aio, unsigned slot, int kind, int fd, struct iovec *vector, unsigned count, uint64_t offset);
@@ -113,7 +117,7 @@ int simsan_aio_reap(struct simsan_aio *aio, uint32_t *slots, int64_t *results, u
 // MARK: io_uring
 
 struct simsan_uring;
-/// NULL with errno in `error` where the kernel does not allow it.
+/// NULL with errno in `error` where the kernel does not allow it, or is too old for what is needed (ENOSYS; Linux 5.11).
 struct simsan_uring *simsan_uring_create(unsigned entries, int *error);
 void simsan_uring_destroy(struct simsan_uring *ring);
 /// Operation codes for `simsan_uring_prepare`.
@@ -129,10 +133,11 @@ enum {
   SIMSAN_URING_ZERO,
   SIMSAN_URING_CANCEL,
   SIMSAN_URING_POLL,
+  SIMSAN_URING_CANCEL_ALL,
 };
 /// Readies one request. What `first` and `second` mean depends on the code: a vector and its count (READ, WRITE), a
 /// struct msghdr (RECEIVE, SEND), a struct sockaddr and its length (CONNECT), offset and length (PUNCH, ZERO), the user
-/// data to cancel (CANCEL). Submits what is there when the queue is full. 0, or what went wrong.
+/// data to cancel (CANCEL); all requests are cancelled by CANCEL_ALL (Linux 5.19). Submits what is there when the queue is full. 0, or what went wrong.
 int simsan_uring_prepare(
     struct simsan_uring *ring, int code, int fd, uint64_t user_data, void *first, uint64_t second, uint64_t offset,
     int flags);

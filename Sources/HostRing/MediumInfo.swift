@@ -1,0 +1,30 @@
+import Glibc
+
+/// What is to be known of a medium that was opened.
+public struct MediumInfo: Sendable, Equatable {
+  /// Bytes.
+  public var size: UInt64
+  /// What offsets, lengths and memory must be multiples of, in bytes; 1 for any.
+  public var alignment: Int
+  public var isReadOnly: Bool
+  public var isBlockDevice: Bool
+}
+
+/// Why a medium could not be opened, for people.
+public struct MediumError: Error, CustomStringConvertible, Sendable {
+  public var path: String
+  public var number: Int32
+
+  public var description: String {
+    switch number {
+    case ENOENT: "\(path): there is no such file; make it, for instance with: truncate -s 1G \(path)"
+    case EISDIR: "\(path): is a directory, not a file or block device"
+    case ENODEV: "\(path): is neither a regular file nor a block device"
+    case EACCES, EPERM: "\(path): permission denied; check its owner and mode"
+    case EROFS: "\(path): the file system is read-only; say read_only = true"
+    case EINVAL: "\(path): cannot be opened for direct I/O; its file system does not offer it"
+    case EBUSY: "\(path): is in use by somebody else"
+    default: "\(path): \(String(cString: strerror(number)))"
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import CHost
+import Glibc
+import Synchronization
+
+/// Carries out what the kernel offers only as calls that wait, on a few threads of its own, so that the ring's loop does
+/// not wait with it.
+///
+/// The threads start when they are first needed; a ring whose media are opened for direct I/O seldom needs any.
+final class Worker {
+  struct Job: @unchecked Sendable {
+    enum Kind: Sendable {
+      case read
+      case write
+      /// A write that is on stable media when it is done.
+      case writeStable
+      case flush
+      case discard
+      case writeZeroes
+      case seekHole
+      case seekData
+    }
+
+    var kind: Kind
+    var descriptor: Int32
+    var isBlockDevice: UInt32 = 0
+    var offset: UInt64 = 0
+    var length: UInt64 = 0
+    /// Memory of the machine's arena, which belongs to the operation until it completes.
+    var vector: UnsafeMutablePointer<iovec>?
+    var count = 0
+    /// What the ring knows the job by.
+    var tag: Int
+    /// Bytes moved, a position, or a negative errno; once it is done.
+    var result: Int64 = 0
+  }
+
+  /// What the loop and the threads share.
+  private final class Shared: @unchecked Sendable {
+    struct Queues {
+      var waiting: [Job] = []
+      var done: [Job] = []
+      var hasStopped = false
+    }
+
+    let queues = Mutex(Queues())
+    /// Counts what the threads have to look at. It has no reference counting of its own: `Worker` frees it.
+    let wakeups: UnsafeMutablePointer<sem_t>
+    let eventfd: Int32
+
+    init(eventfd: Int32) {
+      self.eventfd = eventfd
+      wakeups = .allocate(capacity: 1)
+      sem_init(wakeups, 0, 0)
+    }
+
+    deinit {
+      sem_destroy(wakeups)
+      wakeups.deallocate()
+    }
+
+    /// A thread's life.
+    func run() {
+      while true {
+        while sem_wait(wakeups) != 0 {}
+        let (job, hasStopped) = queues.withLock { queues in
+          (queues.waiting.isEmpty ? nil : queues.waiting.removeFirst(), queues.hasStopped)
+        }
+        if hasStopped { return }
+        guard var job else { continue }
+        job.result = job.perform()
+        queues.withLock { $0.done.append(job) }
+        simsan_eventfd_signal(eventfd)
+      }
+    }
+  }
+
+  private static let threadCountMax = 4
+  private let shared: Shared
+  private var threads: [pthread_t] = []
+  private var outstanding = 0
+
+  /// - Parameter eventfd: Signalled when a job is done.
+  init(eventfd: Int32) { shared = Shared(eventfd: eventfd) }
+
+  deinit { stop() }
+
+  /// Waits for the jobs that have begun; those that have not never will.
+  func stop() {
+    shared.queues.withLock { $0.hasStopped = true }
+    for _ in threads { sem_post(shared.wakeups) }
+    for thread in threads { pthread_join(thread, nil) }
+    threads = []
+  }
+
+  /// Gives a job to the threads.
+  func add(_ job: Job) {
+    if threads.count < Self.threadCountMax, threads.count <= outstanding { startThread() }
+    guard !threads.isEmpty else {
+      // No thread is to be had: it is done here, and the loop waits.
+      var job = job
+      job.result = job.perform()
+      outstanding += 1
+      shared.queues.withLock { $0.done.append(job) }
+      simsan_eventfd_signal(shared.eventfd)
+      return
+    }
+    outstanding += 1
+    shared.queues.withLock { $0.waiting.append(job) }
+    sem_post(shared.wakeups)
+  }
+
+  /// Whether a job has been given whose result has not been taken.
+  var isBusy: Bool { outstanding > 0 }
+
+  /// Takes the jobs that are done.
+  func takeDone() -> [Job] {
+    let done = shared.queues.withLock { queues in
+      defer { queues.done = [] }
+      return queues.done
+    }
+    outstanding -= done.count
+    return done
+  }
+
+  private func startThread() {
+    // Signals are for the thread of the loop.
+    var all = sigset_t()
+    var before = sigset_t()
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    let argument = Unmanaged.passRetained(shared)
+    var thread = pthread_t()
+    let error = pthread_create(
+      &thread, nil,
+      { pointer in
+        guard let pointer else { return nil }
+        Unmanaged<Shared>.fromOpaque(pointer).takeRetainedValue().run()
+        return nil
+      }, argument.toOpaque())
+    if error == 0 { threads.append(thread) } else { argument.release() }
+  }
+}
+
+extension Worker.Job {
+  /// Does it, and waits for it.
+  fileprivate func perform() -> Int64 {
+    switch kind {
+    case .read:
+      let moved = preadv(descriptor, vector, Int32(count), off_t(offset))
+      return moved < 0 ? -Int64(errno) : Int64(moved)
+    case .write, .writeStable:
+      let moved = pwritev(descriptor, vector, Int32(count), off_t(offset))
+      if moved < 0 { return -Int64(errno) }
+      let flushed = kind == .writeStable ? simsan_flush_data(descriptor) : 0
+      return flushed < 0 ? Int64(flushed) : Int64(moved)
+    case .flush:
+      return Int64(simsan_flush_data(descriptor))
+    case .seekHole, .seekData:
+      // A block device says nothing of its holes: it is all data.
+      if isBlockDevice != 0 { return kind == .seekHole ? -Int64(ENXIO) : Int64(offset) }
+      return simsan_seek(descriptor, offset, kind == .seekHole ? 1 : 0)
+    case .discard, .writeZeroes:
+      let result =
+        kind == .discard
+        ? simsan_discard(descriptor, isBlockDevice, offset, length)
+        : simsan_write_zeroes(descriptor, isBlockDevice, offset, length)
+      return result == -EOPNOTSUPP || result == -ENOSYS ? writeZeroesByHand() : Int64(result)
+    }
+  }
+
+  /// Writes zeroes, where the file system can neither make holes nor zero a range.
+  private func writeZeroesByHand() -> Int64 {
+    let pieceLength: UInt64 = 1 << 20
+    let zeroes = UnsafeMutableRawPointer.allocate(byteCount: Int(pieceLength), alignment: 4096)
+    defer { zeroes.deallocate() }
+    zeroes.initializeMemory(as: UInt8.self, repeating: 0, count: Int(pieceLength))
+    var done: UInt64 = 0
+    while done < length {
+      let written = simsan_pwrite(descriptor, zeroes, Int(min(pieceLength, length - done)), offset + done)
+      guard written > 0 else { return written == 0 ? -Int64(EIO) : Int64(written) }
+      done += UInt64(written)
+    }
+    return 0
+  }
+}

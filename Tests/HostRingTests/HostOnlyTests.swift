@@ -1,0 +1,234 @@
+import Foundation
+import HostRing
+import Ring
+import Testing
+
+/// A file in the temporary folder that goes when the test does.
+private final class ScratchFile {
+  let path = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-host-\(UUID().uuidString)").path
+
+  init(_ content: [UInt8]) { FileManager.default.createFile(atPath: path, contents: Data(content)) }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// A ring that is made on one thread and used on another, and nowhere else.
+private struct Moved<Value>: @unchecked Sendable { let value: Value }
+
+extension HostRing {
+  /// Emits a batch and reaps until `count` completions have come, or two seconds have passed.
+  fileprivate func perform(_ count: Int, _ fill: (inout Operations) -> Void) -> [Completion] {
+    var batch = Operations()
+    fill(&batch)
+    submit(&batch)
+    var completions: [Completion] = []
+    let end = now + .seconds(2)
+    while completions.count < count, now < end { reap(into: &completions, until: end) }
+    return completions
+  }
+}
+
+/// What only the real world has: paths, threads and signals.
+@Suite(.serialized) struct HostOnlyTests {
+  static let kinds = HostRingKind.allCases.filter { HostRings.allows($0) }
+
+  @Test(arguments: kinds) func aMediumThatCannotBeOpenedSaysWhy(_ kind: HostRingKind) throws {
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 4096))
+    func message(_ path: String, readOnly: Bool = false) -> String {
+      do {
+        _ = try ring.openMedium(path: path, readOnly: readOnly, direct: false)
+        return "opened"
+      } catch { return error.description }
+    }
+    #expect(message("/nonexistent/disk.img").hasPrefix("/nonexistent/disk.img: there is no such file"))
+    #expect(message("/tmp").hasSuffix("is a directory, not a file or block device"))
+    #expect(message("/tmp", readOnly: true).hasSuffix("is a directory, not a file or block device"))
+    #expect(message("/dev/null").hasSuffix("is neither a regular file nor a block device"))
+  }
+
+  @Test(arguments: kinds) func aFIFOIsRefusedAndNotWaitedFor(_ kind: HostRingKind) throws {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-fifo-\(UUID().uuidString)").path
+    try #require(mkfifo(path, 0o600) == 0)
+    defer { unlink(path) }
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 4096))
+    #expect(throws: MediumError.self) { try ring.openMedium(path: path, readOnly: true, direct: false) }
+  }
+
+  @Test(arguments: kinds) func aMediumHasTheSizeOfItsFile(_ kind: HostRingKind) throws {
+    let file = ScratchFile([UInt8](repeating: 7, count: 12345))
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 4096))
+    let (_, info) = try ring.openMedium(path: file.path, readOnly: true, direct: false)
+    #expect(info.size == 12345 && info.alignment == 1 && info.isReadOnly && !info.isBlockDevice)
+  }
+
+  @Test(arguments: kinds) func directMediaAreAlignedAndSaySo(_ kind: HostRingKind) throws {
+    let file = ScratchFile([UInt8](repeating: 7, count: 65536))
+    let arena = Arena(capacity: 65536)
+    let ring = try HostRings.make(kind, arena: arena)
+    let medium: Handle
+    let alignment: Int
+    do {
+      let opened = try ring.openMedium(path: file.path, readOnly: false, direct: true)
+      (medium, alignment) = (opened.handle, opened.info.alignment)
+    } catch {
+      // A file system without direct I/O, such as an old tmpfs.
+      #expect(error.description.contains("direct I/O"))
+      return
+    }
+    #expect(alignment >= 1 && 4096 % alignment == 0)
+    let completions = ring.perform(5) {
+      $0.read(from: medium, at: 4096, into: Extent(offset: 0, length: 8192), token: Token(1))
+      $0.write(to: medium, at: 0, from: [Extent(offset: 8192, length: 4096)], forceUnitAccess: true, token: Token(2))
+      $0.flush(medium, token: Token(3))
+      $0.read(from: medium, at: 100, into: Extent(offset: 16384, length: 4096), token: Token(4))
+      $0.read(from: medium, at: 0, into: Extent(offset: 16390, length: 4096), token: Token(5))
+    }
+    let byToken = Dictionary(uniqueKeysWithValues: completions.map { ($0.token.rawValue, $0) })
+    #expect(byToken[1]?.result == 8192)
+    #expect(arena.bytes(Extent(offset: 0, length: 8192)).allSatisfy { $0 == 7 })
+    #expect(byToken[2]?.result == 4096)
+    #expect(byToken[3]?.error == RingError.none)
+    if alignment > 2 {
+      #expect(byToken[4]?.error == .misaligned)
+      #expect(byToken[5]?.error == .misaligned)
+    }
+  }
+
+  @Test(arguments: kinds) func aFileThatWasCutShortIsAMediumError(_ kind: HostRingKind) throws {
+    let file = ScratchFile([UInt8](repeating: 7, count: 65536))
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 65536))
+    let (medium, _) = try ring.openMedium(path: file.path, readOnly: false, direct: false)
+    try #require(truncate(file.path, 0) == 0)
+    let completions = ring.perform(1) {
+      $0.read(from: medium, at: 4096, into: Extent(offset: 0, length: 4096), token: Token(1))
+    }
+    #expect(completions == [Completion(token: Token(1), error: .mediumError)])
+  }
+
+  @Test(arguments: kinds) func manyWritesThatWaitAndTheirCancelsAllComplete(_ kind: HostRingKind) throws {
+    // More than libaio's depth, and of every kind that the worker does.
+    let file = ScratchFile([UInt8](repeating: 7, count: 4 << 20))
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 4 << 20))
+    let (medium, _) = try ring.openMedium(path: file.path, readOnly: false, direct: false)
+    let count = 600
+    let completions = ring.perform(2 * count + 1) { batch in
+      for index in 0..<count {
+        let extent = Extent(offset: index * 4096, length: 4096)
+        let (offset, token) = (UInt64(index) * 4096, Token(UInt64(index)))
+        switch index % 4 {
+        case 0: batch.write(to: medium, at: offset, from: [extent], forceUnitAccess: index % 40 == 0, token: token)
+        case 1: batch.read(from: medium, at: offset, into: extent, token: token)
+        case 2: batch.discard(on: medium, at: offset, length: 4096, token: token)
+        default: batch.seek(on: medium, from: offset, toHole: true, token: token)
+        }
+      }
+      for index in 0..<count { batch.cancel(Token(UInt64(index)), token: Token(UInt64(10_000 + index))) }
+      batch.close(medium, token: Token(99_999))
+    }
+    #expect(completions.count == 2 * count + 1)
+    #expect(Set(completions.map(\.token)).count == 2 * count + 1)
+    #expect(completions.last?.token == Token(99_999))
+    let place = Dictionary(uniqueKeysWithValues: completions.enumerated().map { ($1.token.rawValue, $0) })
+    for index in 0..<UInt64(count) {
+      guard let one = place[index], let cancel = place[10_000 + index] else { continue }
+      #expect(one < cancel, "operation \(index) completes before its cancel")
+      let isCancelled = completions[one].error == .cancelled
+      #expect(completions[cancel].error == (isCancelled ? .none : .notFound))
+    }
+  }
+
+  @Test(arguments: kinds) func aSecondReceiveBesideOneThatWaitsIsRefused(_ kind: HostRingKind) throws {
+    // The simulation reports this as a defect of the machine, so that it is no test of the common suite.
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 8192))
+    let (listener, address) = try ring.listen(at: SocketAddress(127, 0, 0, 1, port: 0), backlog: 4)
+    let opened = ring.perform(2) {
+      $0.accept(on: listener, token: Token(1))
+      $0.connect(to: address, token: Token(2))
+    }
+    let sockets = try [1, 2].map { token in
+      Handle(try #require(opened.first { $0.token.rawValue == token && $0.error == .none }).result)
+    }
+    let second = ring.perform(1) {
+      $0.receive(on: sockets[0], into: Extent(offset: 0, length: 64), token: Token(3))
+      $0.receive(on: sockets[0], into: Extent(offset: 64, length: 64), token: Token(4))
+    }
+    #expect(second == [Completion(token: Token(4), error: .other)])
+    let rest = ring.perform(2) { $0.send(on: sockets[1], from: [Extent(offset: 4096, length: 5)], token: Token(5)) }
+    #expect(Set(rest) == [Completion(token: Token(3), result: 5), Completion(token: Token(5), result: 5)])
+  }
+
+  @Test(arguments: kinds) func aRingCanBeMadeOnOneThreadAndUsedOnAnother(_ kind: HostRingKind) throws {
+    let ring = Moved(value: try HostRings.make(kind, arena: Arena(capacity: 4096)))
+    let done = DispatchSemaphore(value: 0)
+    nonisolated(unsafe) var completions: [Completion] = []
+    Thread.detachNewThread {
+      completions = ring.value.perform(1) { $0.timer(at: .zero, token: Token(1)) }
+      done.signal()
+    }
+    #expect(done.wait(timeout: .now() + 5) == .success)
+    #expect(completions == [Completion(token: Token(1))])
+  }
+
+  @Test(arguments: kinds) func interruptWakesARingThatWaits(_ kind: HostRingKind) throws {
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 4096))
+    let moved = Moved(value: ring)
+    Thread.detachNewThread {
+      usleep(20_000)
+      moved.value.interrupt()
+    }
+    var completions: [Completion] = []
+    let start = ring.now
+    ring.reap(into: &completions, until: start + .seconds(5))
+    #expect(completions.isEmpty)
+    #expect(ring.now < start + .seconds(4))
+  }
+
+  @Test(arguments: kinds) func theLoopEndsOnASignal(_ kind: HostRingKind) throws {
+    final class Idle: Machine {
+      let arena = Arena(capacity: 4096)
+      var steps = 0
+      func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
+        steps += 1
+        // The signal comes while the ring waits for this timer, long before it is due.
+        if steps == 1 {
+          operations.timer(at: now + .seconds(60), token: Token(1))
+          Thread.detachNewThread {
+            usleep(30_000)
+            kill(getpid(), SIGTERM)
+          }
+        }
+      }
+    }
+    let machine = Idle()
+    let ring = try HostRings.make(kind, arena: machine.arena)
+    let start = ring.now
+    HostLoop(ring: ring, machine: machine).runUntilSignal()
+    #expect(ring.now < start + .seconds(30))
+    #expect(machine.steps >= 1)
+  }
+
+  @Test(arguments: kinds) func aRingThatGoesTakesWhatItHoldsWithIt(_ kind: HostRingKind) throws {
+    // Reads that are still under way write into memory that must not be gone; and every descriptor is given back.
+    func descriptors() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count }
+    let file = ScratchFile([UInt8](repeating: 7, count: 1 << 20))
+    let before = try descriptors()
+    for _ in 0..<10 {
+      let ring = try HostRings.make(kind, arena: Arena(capacity: 1 << 20))
+      let (medium, _) = try ring.openMedium(path: file.path, readOnly: false, direct: false)
+      let (listener, address) = try ring.listen(at: SocketAddress(127, 0, 0, 1, port: 0), backlog: 4)
+      var batch = Operations()
+      batch.accept(on: listener, token: Token(1))
+      batch.connect(to: address, token: Token(2))
+      for index in 0..<16 {
+        let extent = Extent(offset: index * 65536, length: 65536)
+        batch.read(from: medium, at: UInt64(index) * 65536, into: extent, token: Token(UInt64(10 + index)))
+      }
+      batch.discard(on: medium, at: 0, length: 4096, token: Token(3))
+      ring.submit(&batch)
+      var completions: [Completion] = []
+      ring.reap(into: &completions, until: ring.now)
+    }
+    // A few of the process's own may come and go.
+    #expect(try descriptors() <= before + 4)
+  }
+}
