@@ -5,8 +5,8 @@
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-run: release ## install what is needed, build, and play every scenario in the simulation
-	@.build/release/simsan run
+run: ## install what is needed, build, and play every scenario in the simulation
+	@scripts/run
 
 test: ## install what the tests need, and pass them all
 	@scripts/test
