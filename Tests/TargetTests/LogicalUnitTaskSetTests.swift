@@ -123,6 +123,28 @@ import Testing
     #expect(bench.leakedBuffers == 0)
   }
 
+  @Test func whoeverWaitsForMemoryHoldsNoBlocks() {
+    let bench = LogicalUnitBench()
+    let compare = bench.submit(compareAndWrite(0, 8), [UInt8](repeating: 0, count: 4096) + pattern(4096))
+    // All memory goes to those who want the same blocks.
+    var held: [Extent] = []
+    let reserved = bench.context.buffers.allocate(8192)
+    while let extent = bench.context.buffers.allocate(4096) { held.append(extent) }
+    reserved.map { bench.context.buffers.free($0) }
+    _ = bench.step(compare)
+    #expect(compare.disposition == .starved)
+    held.popLast().map { bench.context.buffers.free($0) }
+    let read = bench.submit(read)
+    #expect(read.disposition == .pending)
+    for extent in held { bench.context.buffers.free(extent) }
+    bench.retry(compare)
+    #expect(compare.disposition == .blocked)
+    #expect(bench.finish(read).status == .good)
+    #expect(release(bench, [compare]) == [compare.command.task])
+    #expect(bench.finish(compare).status == .good)
+    #expect(bench.leakedBuffers == 0)
+  }
+
   @Test func eachNexusMeetsOneUnitAttentionAtPowerOn() {
     let bench = LogicalUnitBench(nexuses: [])
     bench.unit.nexusEstablished(0)

@@ -45,7 +45,10 @@ extension LogicalUnit {
   }
 
   /// There is no memory of `length` bytes: the command waits for it, or ends with BUSY when there never will be.
+  ///
+  /// Meanwhile it holds no blocks: those who wait for blocks hold memory, perhaps all of it.
   func starved(_ command: inout Command, _ length: Int, _ context: borrowing Context) -> Disposition {
+    tasks.unlock(command.task)
     // A command that waits in vain would hold up all that wait behind it.
     if length <= context.buffers.lengthMax / 4 { return .starved }
     command.status = Status.busy.rawValue

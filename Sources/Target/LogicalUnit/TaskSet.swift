@@ -144,12 +144,7 @@ struct TaskSet {
     guard index < entries.count, entries[index].state != .absent else { return }
     let entry = entries[index]
     entries[index].state = .absent
-    if entry.hasRange {
-      entries[index].hasRange = false
-      entries[index].waitsForRange = false
-      if entry.isExclusive { exclusiveCount -= 1 }
-      if !rangeWaiters.isEmpty { wakeRangeWaiters(entry) }
-    }
+    if entry.hasRange { unlock(task) }
     if entry.state == .dormant {
       dormantCount -= 1
     } else {
@@ -162,6 +157,17 @@ struct TaskSet {
     } else if !dormant.isEmpty {
       dormant.removeAll(keepingCapacity: true)
     }
+  }
+
+  /// Gives up a task's range, if it has one. It asks anew when it goes on.
+  mutating func unlock(_ task: TaskIndex) {
+    let index = Int(task)
+    guard index < entries.count, entries[index].hasRange else { return }
+    let entry = entries[index]
+    entries[index].hasRange = false
+    entries[index].waitsForRange = false
+    if entry.isExclusive { exclusiveCount -= 1 }
+    if !rangeWaiters.isEmpty { wakeRangeWaiters(entry) }
   }
 
   /// Lets those try again that waited for `gone`. They may find that there is another.

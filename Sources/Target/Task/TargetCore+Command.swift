@@ -248,6 +248,8 @@ extension TargetCore {
       task.pointee.phase = .active
     case .starved:
       starve(task)
+      // It has given up the blocks that it had, for others that hold memory.
+      if task.pointee.isInTaskSet { noteReady(task, unit(of: task)) }
     }
   }
 
@@ -349,9 +351,16 @@ extension TargetCore {
     task.pointee.isInTaskSet = false
     let unit = unit(of: task)
     unit.finish(task.pointee.command.task)
-    if unit.hasReady {
-      unitsToDrain.append(UnitReference(node: sessions[task.pointee.session].pointee.node, unit: task.pointee.unit))
-    }
+    noteReady(task, unit)
+    // The device server gives its own second buffers back without a word.
+    if starvedHead < starved.count { memoryWasFreed = true }
+  }
+
+  /// Remembers the unit of a task when tasks of it may go on.
+  @inline(__always)
+  private mutating func noteReady(_ task: UnsafeMutablePointer<Task>, _ unit: LogicalUnit) {
+    guard unit.hasReady else { return }
+    unitsToDrain.append(UnitReference(node: sessions[task.pointee.session].pointee.node, unit: task.pointee.unit))
   }
 
   /// Gives the slot and the memory back, once nobody uses them.

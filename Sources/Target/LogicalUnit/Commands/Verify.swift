@@ -92,7 +92,8 @@ extension LogicalUnit {
     guard tasks.lock(command.task, from: command.lba, to: command.lba + command.blockCount, exclusive: false) else {
       return .blocked
     }
-    guard takeAuxiliary(&command, min(Self.pieceLength, length(of: command)), &context) else { return .starved }
+    let piece = min(Self.pieceLength, length(of: command))
+    guard takeAuxiliary(&command, piece, &context) else { return starved(&command, piece, context) }
     return verifyPieces(&command, check, &context)
   }
 

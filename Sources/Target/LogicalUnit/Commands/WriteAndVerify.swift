@@ -77,10 +77,11 @@ extension LogicalUnit {
       guard startWrite(command, at: offset, from: rest, forceUnitAccess: true, &context) else { return .pending }
     }
     if !hasMedium { return good(&command) }
-    guard takeAuxiliary(&command, min(Self.pieceLength, total), &context) else {
+    let piece = min(Self.pieceLength, total)
+    guard takeAuxiliary(&command, piece, &context) else {
       // The write is repeated with the next attempt, which does no harm.
       command.progress = 0
-      return .starved
+      return starved(&command, piece, context)
     }
     command.phase = Phase.verifying
     command.progress = 0

@@ -102,7 +102,8 @@ extension LogicalUnit {
   /// Fills the second buffer with copies of the block, once, and writes it as often as it takes.
   private func writePattern(_ command: inout Command, _ context: inout Context) -> Disposition {
     let total = length(of: command)
-    guard takeAuxiliary(&command, min(Self.pieceLength, total), &context) else { return .starved }
+    let piece = min(Self.pieceLength, total)
+    guard takeAuxiliary(&command, piece, &context) else { return starved(&command, piece, context) }
     let memory = context.arena.bytes(command.auxiliary)
     let block =
       command.buffer.length > 0
