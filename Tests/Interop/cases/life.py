@@ -4,7 +4,7 @@ import os
 import pathlib
 import time
 
-from harness.command import Failure, Skip
+from harness.command import Failure, Skip, run
 from harness.initiator import Connection
 from harness.runner import Case
 from harness.server import Server, Simsan
@@ -56,12 +56,43 @@ def holds_no_more_files_after_connections_end(server: Server) -> None:
         raise Failure(f"{before} open files before, {files()} after 50 sessions have ended")
 
 
+def a_mistake_is_told_at_start(server: Server) -> None:
+    """Which file, which line, what was found and what was expected; status 2; nothing is served."""
+    if not isinstance(server, Simsan):
+        raise Skip("tgt has no world file")
+    (server.folder / "empty.img").write_bytes(b"")
+    (server.folder / "short.img").write_bytes(bytes(1000))
+    mistakes = (
+        ('target { luns = { { file = "nowhere.img" } } }', "nowhere.img"),
+        ('target { luns = { { file = "empty.img" } } }', "empty.img"),
+        ('target { luns = { { file = "short.img", size = "1MiB" } } }', "short.img"),
+        ('target {\n  lunes = {},\n}', "mistaken.lua:2"),
+        ('target {\n  luns = { { memory = true, size = "64 MiX" } },\n}', "mistaken.lua:2"),
+        ("target {", "mistaken.lua:1"),
+        ('target { iqn = "nonsense", luns = { { memory = true } } }', "nonsense"),
+        ('target { luns = { { memory = true }, { lun = 0, null = true } } }', "0"),
+        ("", "target"),
+    )
+    for text, told in mistakes:
+        world = server.folder / "mistaken.lua"
+        world.write_text(text)
+        result = run(str(server.program), "serve", "--check", str(world), seconds=10)
+        if result.status != 2:
+            raise Failure(f"expected status 2 for {text!r}\n{result}")
+        result.says(told)
+    missing = run(str(server.program), "serve", str(server.folder / "no-world.lua"), seconds=10)
+    if missing.status != 2:
+        raise Failure(f"expected status 2\n{missing}")
+    missing.says("no-world.lua")
+
+
 def cases() -> list[Case]:
     return [
         Case(f"life/{play.__name__.replace('_', '-')}", play)
         for play in (
             says_which_ring_it_uses,
             runs_as_an_ordinary_user,
+            a_mistake_is_told_at_start,
             holds_no_more_files_after_connections_end,
             ends_when_asked,
         )
