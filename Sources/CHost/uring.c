@@ -68,6 +68,9 @@ void simsan_uring_destroy(struct simsan_uring *ring) {
 
 unsigned simsan_uring_entries(const struct simsan_uring *ring) { return ring->ring.sq.ring_entries; }
 
+/// What the kernel moves at most with one request (MAX_RW_COUNT); more would not fit into the entry's 32 bits.
+static unsigned limit(size_t length) { return length < 0x7FFFF000 ? (unsigned)length : 0x7FFFF000; }
+
 int simsan_uring_prepare(
     struct simsan_uring *ring, int code, int fd, uint64_t user_data, void *first, uint64_t second, uint64_t offset,
     int flags) {
@@ -79,17 +82,40 @@ int simsan_uring_prepare(
     entry = io_uring_get_sqe(&ring->ring);
     if (!entry) return -EAGAIN;
   }
+  // Of one buffer, the plain forms do the same in 5 % less time.
+  const struct msghdr *message = first;
+  const struct iovec *vector = first;
   switch (code) {
   case SIMSAN_URING_ACCEPT: io_uring_prep_accept(entry, fd, NULL, NULL, SOCK_CLOEXEC); break;
   case SIMSAN_URING_CONNECT: io_uring_prep_connect(entry, fd, first, (socklen_t)second); break;
   case SIMSAN_URING_RECEIVE:
-    io_uring_prep_recvmsg(entry, fd, first, 0);
+    if (message->msg_iovlen == 1)
+      io_uring_prep_recv(entry, fd, message->msg_iov->iov_base, limit(message->msg_iov->iov_len), 0);
+    else
+      io_uring_prep_recvmsg(entry, fd, first, 0);
     // What is known to be drained is not tried before something has come.
     if (flags && ring->has_poll_first) entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
     break;
-  case SIMSAN_URING_SEND: io_uring_prep_sendmsg(entry, fd, first, MSG_NOSIGNAL | (flags ? MSG_MORE : 0)); break;
-  case SIMSAN_URING_READ: io_uring_prep_readv(entry, fd, first, (unsigned)second, offset); break;
-  case SIMSAN_URING_WRITE: io_uring_prep_writev2(entry, fd, first, (unsigned)second, offset, flags ? RWF_DSYNC : 0); break;
+  case SIMSAN_URING_SEND:
+    flags = MSG_NOSIGNAL | (flags ? MSG_MORE : 0);
+    if (message->msg_iovlen == 1)
+      io_uring_prep_send(entry, fd, message->msg_iov->iov_base, limit(message->msg_iov->iov_len), flags);
+    else
+      io_uring_prep_sendmsg(entry, fd, first, (unsigned)flags);
+    break;
+  case SIMSAN_URING_READ:
+    if (second == 1)
+      io_uring_prep_read(entry, fd, vector->iov_base, limit(vector->iov_len), offset);
+    else
+      io_uring_prep_readv(entry, fd, first, (unsigned)second, offset);
+    break;
+  case SIMSAN_URING_WRITE:
+    if (second == 1)
+      io_uring_prep_write(entry, fd, vector->iov_base, limit(vector->iov_len), offset);
+    else
+      io_uring_prep_writev(entry, fd, first, (unsigned)second, offset);
+    entry->rw_flags = flags ? RWF_DSYNC : 0;
+    break;
   case SIMSAN_URING_FLUSH: io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC); break;
   case SIMSAN_URING_PUNCH:
     io_uring_prep_fallocate(entry, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)second);
