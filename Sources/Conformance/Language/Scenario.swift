@@ -66,6 +66,12 @@ enum Need: String, CaseIterable {
   case removable
   case readOnly = "ro-lun"
   case thin
+  case protection = "pi"
+  case zoned = "zbc"
+  case alua
+  case odx
+  case extendedCopy = "xcopy"
+  case sanitize
 
   /// Whether a real target can meet it.
   var needsSimulation: Bool {

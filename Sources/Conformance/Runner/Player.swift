@@ -13,7 +13,7 @@ final class Player {
   static let usualRealWait = Interval.seconds(10)
 
   /// The most events of one case.
-  static let eventsMax: UInt64 = 100_000_000
+  static let eventsMax: UInt64 = 20_000_000
 
   let each: Case
   let scenario: Scenario
