@@ -118,6 +118,8 @@ public final class Disk {
 
   public init(name: String, options: DiskOptions, timeline: Timeline) {
     self.name = name
+    var options = options
+    options.size = min(options.size, 1 << 62)
     self.options = options
     self.timeline = timeline
     sizeMax = max(options.size.multipliedReportingOverflow(by: 16).partialValue, options.size, 1 << 39)
@@ -170,7 +172,7 @@ public final class Disk {
     case .seek: time = options.cachedLatency
     }
     if options.jitter > .zero {
-      time = time + Interval(nanoseconds: latencyRandom.next(below: options.jitter.nanoseconds + 1))
+      time = time + Interval(nanoseconds: latencyRandom.next(below: options.jitter.nanoseconds &+ 1))
     }
     guard access == .read || access == .write, options.throughput > 0 else { return time }
     let now = timeline.now.nanoseconds

@@ -104,7 +104,7 @@ extension Network {
     }
     var latency = links[link].options.latency
     let jitter = links[link].options.jitter.nanoseconds
-    if jitter > 0 { latency = latency + Interval(nanoseconds: links[link].random.next(below: jitter + 1)) }
+    if jitter > 0 { latency = latency + Interval(nanoseconds: links[link].random.next(below: jitter &+ 1)) }
     return max((timeline.now + latency).nanoseconds, earliest)
   }
 

@@ -39,10 +39,10 @@ extension Network {
         return
       }
       let isLast = pipes[pipe].isFinished && next + length == written
-      let options = links[link].options.bandwidth
-      if options > 0 {
+      let bandwidth = links[link].options.bandwidth
+      if bandwidth > 0 {
         let now = timeline.now.nanoseconds
-        let queueTime = Self.transmissionTime(UInt64(max(links[link].options.queueLength, 0)), options)
+        let queueTime = Self.transmissionTime(UInt64(max(links[link].options.queueLength, 0)), bandwidth)
         let full = links[link].busyUntil > now && links[link].busyUntil - now > queueTime
         if full {
           if !pipes[pipe].isPumpSet {

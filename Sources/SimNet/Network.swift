@@ -313,6 +313,9 @@ public final class Network {
   public var liveSocketCount: Int { sockets.count - freeSockets.count }
   public var livePipeCount: Int { pipes.count - freePipes.count }
 
+  /// The bytes of memory that streams take.
+  public var bufferLength: Int { pipes.reduce(0) { $0 + $1.storage.count } }
+
   /// The connected sockets whose peer is gone without a trace, by a power failure or because its reset was lost: they
   /// learn of it when they send, and never if they do not.
   public var halfOpenSocketCount: Int { sockets.count { $0.state == .established && !isLive($0.peer) } }

@@ -12,7 +12,11 @@ struct Pipe {
   var generation: UInt32 = 0
   var isLive = false
 
-  /// The circle; its length is a power of two, and it stays with the slot.
+  /// The length of the circle that is needed: a power of two.
+  private var capacity = 0
+
+  /// The circle; made when the first bytes are sent, so that idle connections by the thousand cost little, and kept with
+  /// the slot.
   var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
   /// The position whose byte lies at the start of the circle. A stream that is drained begins there again, so that few
@@ -92,14 +96,11 @@ struct Pipe {
 
   mutating func reset(capacity: Int) {
     let generation = generation
-    var storage = storage
-    if storage.count < capacity {
-      storage.deallocate()
-      storage = .allocate(byteCount: capacity, alignment: 64)
-    }
+    let storage = storage
     self = Pipe()
     self.generation = generation
     self.storage = storage
+    self.capacity = capacity
     isLive = true
   }
 
@@ -110,6 +111,11 @@ struct Pipe {
 
   /// Copies bytes in at `written`. The caller has checked the room.
   mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    if storage.count < capacity {
+      // Only before the first byte of a stream.
+      storage.deallocate()
+      storage = .allocate(byteCount: capacity, alignment: 64)
+    }
     if read == written { origin = written }
     let start = place(written)
     let first = min(bytes.count, storage.count - start)

@@ -105,6 +105,21 @@ import Testing
     }
   }
 
+  @Test("Ten thousand idle connections cost little, and are all given back")
+  func idle() throws {
+    let wire = Wire()
+    let (listener, _) = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 10_000, owner: 0)
+    let clients = (0..<10_000).map { wire.network.connect(from: wire.a, to: wire.serverAddress, owner: UInt64($0)) }
+    wire.run(.seconds(1))
+    var servers: [SocketID] = []
+    while let server = wire.network.accept(listener) { servers.append(server) }
+    #expect(servers.count == 10_000)
+    #expect(wire.network.bufferLength == 0)
+    for socket in clients + servers { wire.network.close(socket) }
+    wire.run(.seconds(1))
+    #expect(wire.network.liveSocketCount == 0 && wire.network.livePipeCount == 0)
+  }
+
   @Test("A half-open peer learns of a crash by a reset when it sends")
   func halfOpen() throws {
     let wire = Wire()

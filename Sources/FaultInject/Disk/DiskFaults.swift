@@ -164,7 +164,7 @@ public struct DiskLatentError: FaultUnit {
 
   public func inject(into world: World) -> any ActiveFault {
     let medium = world.disk(disk)
-    let id = medium.injectLatentErrors(at: range.lowerBound, length: UInt64(range.count))
+    let id = medium.injectLatentErrors(at: range.lowerBound, length: range.upperBound - range.lowerBound)
     let disk = disk
     let before = medium.counters.unreadableReads
     return SimpleFault(fired: { medium.counters.unreadableReads - before }, lift: { world.lift(id, on: disk) })
@@ -190,7 +190,7 @@ public struct DiskBitRot: FaultUnit {
 
   public func inject(into world: World) -> any ActiveFault {
     let medium = world.disk(disk)
-    let id = medium.injectBitRot(at: range.lowerBound, length: UInt64(range.count), count: count)
+    let id = medium.injectBitRot(at: range.lowerBound, length: range.upperBound - range.lowerBound, count: count)
     let disk = disk
     let before = medium.counters.damagedReads
     return SimpleFault(fired: { medium.counters.damagedReads - before }, lift: { world.lift(id, on: disk) })
