@@ -1,5 +1,6 @@
 import Ring
 import SimClock
+import SimNet
 import SimRing
 
 /// What cases are played on.
@@ -44,8 +45,15 @@ extension Suite {
     return result
   }
 
+  /// Plays one case in the simulation, and returns what its connections carried as a pcapng file.
+  public func capture(_ index: Int, seed: UInt64) -> [UInt8] {
+    let capture = PacketCapture()
+    _ = play(index, seed: seed, on: .simulation, recording: nil, capture: capture)
+    return capture.bytes
+  }
+
   private func play(
-    _ index: Int, seed: UInt64, on stage: Stage, recording: Range<UInt64>?
+    _ index: Int, seed: UInt64, on stage: Stage, recording: Range<UInt64>?, capture: PacketCapture? = nil
   ) -> (result: CaseResult, world: World?) {
     let each = cases[index]
     let seed = each.seed(from: seed)
@@ -66,8 +74,10 @@ extension Suite {
       let playground: any Playground
       switch stage {
       case .simulation:
-        playground = try SimulatedPlayground(
+        let simulated = try SimulatedPlayground(
           try Self.world(of: scenario, each, in: script), seed: seed, recording: recording)
+        simulated.world.network.tap = capture
+        playground = simulated
       case .real(let make):
         if let need = scenario.needs.first(where: \.needsSimulation) {
           result.outcome = .skipped

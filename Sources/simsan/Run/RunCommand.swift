@@ -18,6 +18,7 @@ let runCommand = Command(
     Option("--junit", "FILE", "write a JUnit report"),
     Option("--json", "FILE", "write everything as JSON; the same bytes for the same cases and seed"),
     Option("--html", "FILE", "write a page to read"),
+    Option("--pcap", "FILE", "write what the connections of the case carried, for Wireshark; of one case only"),
     Option("--tap", nil, "print TAP instead of progress"),
     Option("--reports", "FOLDER", "where the pages of failures go; reports if not given"),
     Option("--worker", "K/N", ""), Option("--after", "I", ""),
@@ -52,6 +53,8 @@ let runCommand = Command(
   let run = RunResult(
     cases: results, seed: options.seed, world: options.against?.text ?? "simulation", isVerified: options.isVerified)
   try write(run, options, pages)
+  // A run repeats itself, so that the case is simply played once more with a witness.
+  if let path = options.pcap { try save(Data(suite.capture(0, seed: options.seed)), path) }
   return run.count(.failed) == 0 ? 0 : 1
 }
 

@@ -15,6 +15,7 @@ struct RunOptions {
   var junit: String?
   var json: String?
   var html: String?
+  var pcap: String?
   var writesTAP = false
   var reports = "reports"
   /// The part of the cases that this process plays for another: `K/N` from 0.
@@ -37,10 +38,12 @@ struct RunOptions {
     junit = arguments["--junit"]
     json = arguments["--json"]
     html = arguments["--html"]
+    pcap = arguments["--pcap"]
     writesTAP = arguments.has("--tap")
     reports = arguments["--reports"] ?? reports
     if against != nil {
       if isVerified { throw UsageError("--verify: expected the simulation; a real target does not repeat itself") }
+      if pcap != nil { throw UsageError("--pcap: expected the simulation; capture real traffic with tcpdump") }
       jobs = 1
     }
   }
@@ -68,6 +71,9 @@ struct RunOptions {
     if suite.caseCount == 0 {
       let how = filters.isEmpty ? "" : " that contain \"\(filters.joined(separator: "\" and \""))\""
       if shard == nil || !filters.isEmpty { throw UsageError("simsan run: expected cases\(how), found none") }
+    }
+    if pcap != nil, suite.caseCount != 1, worker == nil {
+      throw UsageError("--pcap: expected one case, found \(suite.caseCount); narrow them down with --filter")
     }
     return suite
   }
