@@ -211,8 +211,9 @@ final class HostCore {
       if slot.pointee.isReadOnly { return .readOnly }
     default: break
     }
+    // Only what moves data between memory and medium has to be aligned.
     let alignment = UInt64(slot.pointee.medium.alignment)
-    guard alignment > 1 else { return nil }
+    guard alignment > 1, operation.kind == .read || operation.kind == .write else { return nil }
     if operation.offset % alignment != 0 { return .misaligned }
     for extent in extents
     where UInt64(extent.length) % alignment != 0

@@ -10,8 +10,18 @@ final class LoopbackPair: RingWorld {
   private let arenas = [Arena(capacity: 32 << 20), Arena(capacity: 32 << 20)]
   private var paths: [String] = []
   private var fillers: [SilentListener] = []
+  private let folder: URL
+  private let direct: Bool
 
-  init(_ kind: HostRingKind, busyPoll: Interval = .zero) throws {
+  /// - Parameters:
+  ///   - folder: Where the files of media are made.
+  ///   - direct: Open them for direct I/O.
+  init(
+    _ kind: HostRingKind, busyPoll: Interval = .zero, folder: URL = FileManager.default.temporaryDirectory,
+    direct: Bool = false
+  ) throws {
+    self.folder = folder
+    self.direct = direct
     rings = try arenas.map { try HostRings.make(kind, arena: $0) }
     for ring in rings { ring.busyPoll = busyPoll }
   }
@@ -44,11 +54,11 @@ final class LoopbackPair: RingWorld {
   }
 
   func makeMedium(for side: Side, size: Int, readOnly: Bool) throws -> Handle {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-ring-\(UUID().uuidString)").path
+    let path = folder.appendingPathComponent("simsan-ring-\(UUID().uuidString)").path
     paths.append(path)
     FileManager.default.createFile(atPath: path, contents: nil)
     try FileHandle(forWritingTo: URL(fileURLWithPath: path)).truncate(atOffset: UInt64(size))
-    return try rings[index(side)].openMedium(path: path, readOnly: readOnly, direct: false).handle
+    return try rings[index(side)].openMedium(path: path, readOnly: readOnly, direct: direct).handle
   }
 }
 
@@ -68,6 +78,28 @@ final class SilentListener {
 }
 
 @Suite(.serialized) struct HostRingSuiteTests {
+  private static let kinds = HostRingKind.allCases.filter { HostRings.allows($0) }
+
+  /// Files that live in memory, which rings carry out at once.
+  @Test(.enabled(if: FileManager.default.isWritableFile(atPath: "/dev/shm"), "no /dev/shm"))
+  func mediaInMemory() throws {
+    for kind in Self.kinds {
+      for test in RingSuite.media { try test.run(LoopbackPair(kind, folder: URL(fileURLWithPath: "/dev/shm"))) }
+    }
+  }
+
+  @Test(arguments: kinds, RingSuite.media) func directMedia(_ kind: HostRingKind, _ test: RingTest) throws {
+    let pair: LoopbackPair
+    do {
+      pair = try LoopbackPair(kind, direct: true)
+      _ = try pair.makeMedium(for: .right, size: 65536, readOnly: true)
+    } catch is MediumError {
+      // A file system without direct I/O.
+      return
+    }
+    try test.run(pair)
+  }
+
   @Test(arguments: RingSuite.all) func epoll(_ test: RingTest) throws {
     try test.run(LoopbackPair(.epoll))
   }

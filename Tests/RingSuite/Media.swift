@@ -5,7 +5,7 @@ extension RingSuite {
   private static let end = UInt64(size)
 
   /// Reads, writes and the rest of what is done to media.
-  static let media: [RingTest] = [
+  public static let media: [RingTest] = [
     RingTest("a fresh medium reads as zeroes, and then as what was written") { stage in
       let medium = try stage.world.makeMedium(for: .left, size: size, readOnly: false)
       try expect(read(stage, medium, at: 8192, 4096), [UInt8](repeating: 0, count: 4096), "fresh bytes")
