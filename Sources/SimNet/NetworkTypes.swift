@@ -127,8 +127,8 @@ public struct HostOptions: Hashable, Sendable {
   /// Holds back a partial segment while another is unacknowledged (RFC 896); most storage software turns this off.
   public var nagle = false
 
-  /// How long an acknowledgement of less than two full segments waits for data to ride on (RFC 1122 §4.2.3.2); not at all
-  /// when zero. With ``nagle`` at the other end this is the well-known stall.
+  /// How long an acknowledgement of less than two full segments waits for data to ride on (RFC 1122 §4.2.3.2); not at
+  /// all when zero. With ``nagle`` at the other end this is the well-known stall.
   public var acknowledgementDelay: Interval = .zero
 
   public init() {}

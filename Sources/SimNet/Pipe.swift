@@ -15,8 +15,8 @@ struct Pipe {
   /// The length of the circle that is needed: a power of two.
   private var capacity = 0
 
-  /// The circle; made when the first bytes are sent, so that idle connections by the thousand cost little, and kept with
-  /// the slot.
+  /// The circle; made when the first bytes are sent, so that idle connections by the thousand cost little, and kept
+  /// with the slot.
   var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
   /// The position whose byte lies at the start of the circle. A stream that is drained begins there again, so that few
