@@ -247,7 +247,7 @@ void encode_strings(buffer *to, const char *const *strings, const size_t *length
   }
 }
 
-/* A cursor over encoded bytes; the host wrote them, so a malformed one is the host's defect and an error all the same. */
+/* A cursor over encoded bytes. The host wrote them; a malformed value is its defect, and an error all the same. */
 typedef struct {
   const uint8_t *at, *end;
 } cursor;

@@ -1,8 +1,8 @@
 /* A sandboxed Lua 5.4 for scenarios.
  *
- * Lua raises errors and yields coroutines with longjmp, which must never cross a frame of Swift. So Swift never sees a
- * lua_State: values cross the border as bytes, a host function answers with a code, and everything that raises or yields
- * does so in C.
+ * Lua raises errors and yields coroutines with longjmp, which must never cross a frame of Swift. So Swift never sees
+ * a lua_State: values cross the border as bytes, a host function answers with a code, and everything that raises or
+ * yields does so in C.
  *
  * The encoding of a value, numbers little-endian:
  *   'N' nil   'T' true   'F' false   'I' int64   'D' double
@@ -14,14 +14,14 @@
  * A list of values is a uint32 count and then the values.
  *
  * What the sandbox changes, against standard Lua:
- *   - os, io, package, debug, coroutine, load, dofile, require, collectgarbage, string.dump are absent; so are the parts of math that
- *     draw random numbers or differ from one C library to another.
- *   - pairs and next visit keys in order: numbers ascending, then strings by their bytes, then false, true, then handles.
- *     pairs visits the keys that were there when it was called and are still there. Any other key (a table, a function)
- *     is an error.
+ *   - os, io, package, debug, coroutine, load, dofile, require, collectgarbage, string.dump are absent; so are the
+ *     parts of math that draw random numbers or differ from one C library to another.
+ *   - pairs and next visit keys in order: numbers ascending, then strings by their bytes, then false, true, then
+ *     handles. pairs visits the keys that were there when it was called and are still there. Any other key (a table, a
+ *     function) is an error.
  *   - tostring and string.format never show an address; %p is an error.
  *   - table.sort is a stable merge sort. Pattern matching is bounded by the instruction budget.
- *   - setmetatable refuses __gc, __mode and __metatable's protection of host objects cannot be lifted.
+ *   - setmetatable refuses __gc and __mode; the host's objects keep their metatables, and getmetatable hides them.
  *   - pcall does not catch what ends a scenario: its limits, and what the host stops it for.
  */
 #ifndef SIMSAN_LUA_H
@@ -78,8 +78,8 @@ int simsan_lua_define_method(simsan_lua *state, int32_t kind, const char *name, 
 /* Compiles `text` and makes an actor that would run it. The actor's number, or -1 with a message in the output. */
 int32_t simsan_lua_load(simsan_lua *state, const char *file, const char *text, size_t length);
 
-/* Makes an actor that would run a function with the encoded arguments. The actor's number, or -1 with a message in the output. Not to be
- * called from a host function. */
+/* Makes an actor that would run a function with the encoded arguments. The actor's number, or -1 with a message in the
+ * output. Not to be called from a host function. */
 int32_t simsan_lua_start(simsan_lua *state, int32_t reference, const uint8_t *arguments, size_t length);
 
 /* Runs an actor until it ends or waits. For one that waits, the encoded list is what its host function returns, or with

@@ -133,7 +133,9 @@ extension HostLibrary {
           for (unit, disk) in zip(description.units, disks) where Int(unit.lun) == lun {
             guard let disk else { throw fields.wrong("lun", .integer(Int64(lun)), "a logical unit that is on a disk") }
             // What such a fault does to the contents is not the target's doing.
-            if corrupts { player.durability.forgetAll(target: 0) }
+            let facts = player.playground.targets
+            let index = facts.firstIndex { $0.iqn == description.iqn && $0.host == program.host }
+            if corrupts, let index { player.durability.forgetAll(target: index) }
             let size = unit.size ?? UnitDescription.defaultSize
             return try make(&fields, DiskPlace(disk: disk, blockSize: UInt64(unit.blockSize), size: size))
           }
