@@ -3,7 +3,7 @@
 local function offer(t, ...)
   local c = t:connect()
   c:send(pdu.login {
-    csg = 1, nsg = 3, transit = true, text = { "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn, ... },
+    csg = 1, nsg = 3, transit = true, text = { "InitiatorName=iqn.2026-11.example:a", "SessionType=Normal", "TargetName=" .. t.iqn, ... },
   })
   return c:receive { opcode = "login response" }
 end
@@ -117,7 +117,7 @@ scenario {
 scenario {
   title = "What is declared gets no answer",
   covers = { "ISCSI-NEG-019", "ISCSI-NEG-018" },
-  matrix = { pair = { "InitiatorAlias=a", "SessionType=Normal" } },
+  matrix = { pair = { "InitiatorAlias=a", "InitiatorAlias=" .. string.rep("a", 255) } },
   play = function(t, case)
     local key = string.match(case.pair, "^[^=]+")
     local r = offer(t, case.pair)

@@ -4,7 +4,7 @@ local function offer(t, key, value)
   local c = t:connect()
   c:send(pdu.login {
     csg = 1, nsg = 3, transit = true,
-    text = { "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn, key .. "=" .. value },
+    text = { "InitiatorName=iqn.2026-11.example:a", "SessionType=Normal", "TargetName=" .. t.iqn, key .. "=" .. value },
   })
   return c:receive { opcode = "login response" }
 end
@@ -15,7 +15,7 @@ scenario {
   matrix = { value = { "65536", "0x10000", "0X10000", "0x00010000" } },
   play = function(t, case)
     local r = offer(t, "MaxBurstLength", case.value)
-    expect(r):pdu { status = 0, transit = true }
+    expect(r):pdu { status = 0 }
     expect(r.text.MaxBurstLength):one_of("65536", "0x10000")
   end,
 }
@@ -74,7 +74,7 @@ scenario {
   },
   play = function(t, case)
     local r = offer(t, case.offer[1], case.offer[2])
-    expect(r):pdu { status = 0, transit = true }
+    expect(r):pdu { status = 0 }
     local agreed = tonumber(r.text[case.offer[1]])
     expect(agreed):differs(nil)
     -- All of these are agreed on as the least of both.
@@ -88,7 +88,7 @@ scenario {
   matrix = { seconds = { 0, 2, 3600 } },
   play = function(t, case)
     local r = offer(t, "DefaultTime2Wait", case.seconds)
-    expect(r):pdu { status = 0, transit = true }
+    expect(r):pdu { status = 0 }
     expect(tonumber(r.text.DefaultTime2Wait)):at_least(case.seconds)
   end,
 }
@@ -101,7 +101,7 @@ scenario {
     c:send(pdu.login {
       csg = 1, nsg = 3, transit = true,
       text = {
-        "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn, "MaxBurstLength=4096", "FirstBurstLength=8192",
+        "InitiatorName=iqn.2026-11.example:a", "SessionType=Normal", "TargetName=" .. t.iqn, "MaxBurstLength=4096", "FirstBurstLength=8192",
       },
     })
     local r = c:receive {}
