@@ -201,16 +201,3 @@ struct AIOQueue: ~Copyable {
     }
   }
 }
-
-/// Why a host ring cannot be had.
-public struct HostRingError: Error, CustomStringConvertible, Sendable {
-  public var what: String
-  public var number: Int32
-
-  init(_ what: String, _ number: Int32) {
-    self.what = what
-    self.number = number
-  }
-
-  public var description: String { "\(what): \(String(cString: strerror(number)))" }
-}

@@ -130,6 +130,7 @@ final class HostCore {
     guard let inbox = PostOffice.inbox(of: MachineID(UInt32(truncatingIfNeeded: operation.offset))) else {
       return complete(operation.token, .unreachable)
     }
+    guard !inbox.isFull else { return complete(operation.token, .noResources) }
     var socket: Int32 = -1
     if operation.handle != .none {
       guard let slot = slots.find(operation.handle, .socket) else { return complete(operation.token, .staleHandle) }

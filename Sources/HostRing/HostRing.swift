@@ -41,7 +41,7 @@ public enum HostRingKind: String, Sendable, CaseIterable {
 public enum HostRings {
   /// A ring of `kind`; without one, io_uring where the kernel allows it, else epoll with libaio.
   ///
-  /// An io_uring belongs to the thread that makes it.
+  /// A ring belongs to the thread that first reaps from it, which need not be the one that makes it.
   public static func make(_ kind: HostRingKind? = nil, arena: Arena) throws(HostRingError) -> any HostRing {
     switch kind {
     case .ioUring: return try IOUringRing(arena: arena)

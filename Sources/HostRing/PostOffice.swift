@@ -21,6 +21,13 @@ final class Inbox: Sendable {
     if eventfd >= 0 { simsan_close(eventfd) }
   }
 
+  /// A machine that takes no messages shall not have the others fill the memory.
+  static let countMax = 65536
+
+  /// Whether there is room for another message. Posters on other threads may take it first, so that the limit can be
+  /// passed by their number.
+  var isFull: Bool { messages.withLock { $0.count >= Self.countMax } }
+
   func put(_ message: Message) {
     messages.withLock { $0.append(message) }
     simsan_eventfd_signal(eventfd)

@@ -157,6 +157,19 @@ extension HostRing {
     #expect(Set(rest) == [Completion(token: Token(3), result: 5), Completion(token: Token(5), result: 5)])
   }
 
+  @Test(arguments: kinds) func anInboxThatNobodyEmptiesFillsUp(_ kind: HostRingKind) throws {
+    let from = try HostRings.make(kind, arena: Arena(capacity: 4096))
+    let to = try HostRings.make(kind, arena: Arena(capacity: 4096))
+    let count = 65536 + 2
+    let completions = from.perform(count) { batch in
+      for index in 0..<count {
+        batch.post(to: to.machine, Extent(offset: 0, length: 1), token: Token(UInt64(index)))
+      }
+    }
+    #expect(completions.count { $0.error == .none } == 65536)
+    #expect(completions.count { $0.error == .noResources } == 2)
+  }
+
   @Test(arguments: kinds) func aRingCanBeMadeOnOneThreadAndUsedOnAnother(_ kind: HostRingKind) throws {
     let ring = Moved(value: try HostRings.make(kind, arena: Arena(capacity: 4096)))
     let done = DispatchSemaphore(value: 0)
