@@ -54,7 +54,7 @@ struct SimulationBench {
       until: { loads.allSatisfy { $0.done >= commands / initiators } }, orUntil: Instant(nanoseconds: 1_000_000_000_000)
     )
     let failures = loads.reduce(0) { $0 + $1.failures }
-    return "\(world.eventCount) events, \(world.now.nanoseconds / 1000) us of virtual time, \(failures) failures"
+    return "\(world.eventCount) events, \(world.now.nanoseconds / 1000) us of virtual time, \(failures) not good (the first command of a session meets its unit attention)"
       + (ended ? "" : ", NOT FINISHED") + ", \(world.hash)"
   }
 }
