@@ -54,7 +54,8 @@ struct SimulationBench {
       until: { loads.allSatisfy { $0.done >= commands / initiators } }, orUntil: Instant(nanoseconds: 1_000_000_000_000)
     )
     let failures = loads.reduce(0) { $0 + $1.failures }
-    return "\(world.eventCount) events, \(world.now.nanoseconds / 1000) us of virtual time, \(failures) not good (the first command of a session meets its unit attention)"
+    return
+      "\(world.eventCount) events, \(world.now.nanoseconds / 1000) us of virtual time, \(failures) unit attentions or failures"
       + (ended ? "" : ", NOT FINISHED") + ", \(world.hash)"
   }
 }
