@@ -380,21 +380,13 @@ public final class EpollRing: HostRing {
         turnsWithoutPoll = 0
         poll(core.ready.isEmpty ? deadline : .zero)
       }
-      if core.timers.earliest != nil {
-        let now = core.now
-        while let token = core.timers.takeDue(now) { core.complete(token) }
-      }
+      core.completeDueTimers()
       core.deliverMessages { adopt($0) }
       core.takeDone(
         closed: { closeIfDone($0, core.slots[$0]) },
         own: { job in aio.finish(job) { request, result in mediumDone(request, result) } })
       submitMedia()
-      if !core.ready.isEmpty {
-        core.counters.completions += UInt64(core.ready.count)
-        completions.append(contentsOf: core.ready)
-        core.ready.removeAll(keepingCapacity: true)
-        return
-      }
+      if core.handOver(to: &completions) { return }
       if core.takeInterrupt() || (deadline != .distantFuture && core.now >= deadline) { return }
     }
   }
@@ -403,13 +395,7 @@ public final class EpollRing: HostRing {
   private func poll(_ deadline: Instant) {
     let until = min(deadline, core.timers.earliest ?? .distantFuture)
     if core.pollBusily(until: until, { poll(nanoseconds: 0) }) { return }
-    var wait: Int64 = -1
-    if until == .zero {
-      wait = 0
-    } else if until != .distantFuture {
-      wait = Int64(clamping: (until - core.now).nanoseconds)
-    }
-    poll(nanoseconds: wait)
+    poll(nanoseconds: core.wait(until: until))
   }
 
   /// Waits so long, without end when that is negative. False when nothing has happened.

@@ -77,6 +77,33 @@ final class HostCore {
     return false
   }
 
+  // MARK: A turn
+
+  /// Completes the timers that are due, in the order of their deadlines.
+  func completeDueTimers() {
+    guard timers.earliest != nil else { return }
+    let now = now
+    while let token = timers.takeDue(now) { complete(token) }
+  }
+
+  /// Appends what has completed to `completions`. False when nothing has.
+  func handOver(to completions: inout [Completion]) -> Bool {
+    guard !ready.isEmpty else { return false }
+    counters.completions += UInt64(ready.count)
+    completions.append(contentsOf: ready)
+    ready.removeAll(keepingCapacity: true)
+    return true
+  }
+
+  /// How long to wait for `deadline`, in nanoseconds as the kernel is told: 0 not at all, -1 without end.
+  func wait(until deadline: Instant) -> Int64 {
+    switch deadline {
+    case .zero: 0
+    case .distantFuture: -1
+    default: Int64(clamping: (deadline - now).nanoseconds)
+    }
+  }
+
   // MARK: Opening
 
   func listen(_ address: SocketAddress, _ backlog: Int) throws(RingError) -> (index: Int, Handle, SocketAddress) {

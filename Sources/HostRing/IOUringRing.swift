@@ -317,18 +317,10 @@ public final class IOUringRing: HostRing {
     while true {
       watchInbox()
       turn(core.ready.isEmpty ? deadline : .zero)
-      if core.timers.earliest != nil {
-        let now = core.now
-        while let token = core.timers.takeDue(now) { core.complete(token) }
-      }
+      core.completeDueTimers()
       core.deliverMessages { adopt($0) }
       core.takeDone(closed: { closeIfDone($0, core.slots[$0]) }, own: { _ in })
-      if !core.ready.isEmpty {
-        core.counters.completions += UInt64(core.ready.count)
-        completions.append(contentsOf: core.ready)
-        core.ready.removeAll(keepingCapacity: true)
-        return
-      }
+      if core.handOver(to: &completions) { return }
       if core.takeInterrupt() || (deadline != .distantFuture && core.now >= deadline) { return }
     }
   }
@@ -337,13 +329,7 @@ public final class IOUringRing: HostRing {
   private func turn(_ deadline: Instant) {
     let until = min(deadline, core.timers.earliest ?? .distantFuture)
     if core.pollBusily(until: until, { turn(nanoseconds: 0) }) { return }
-    var wait: Int64 = -1
-    if until == .zero {
-      wait = 0
-    } else if until != .distantFuture {
-      wait = Int64(clamping: (until - core.now).nanoseconds)
-    }
-    turn(nanoseconds: wait)
+    turn(nanoseconds: core.wait(until: until))
   }
 
   /// Submits, waits so long, without end when that is negative, and takes what has completed. False when nothing has.
