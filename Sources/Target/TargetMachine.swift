@@ -71,6 +71,8 @@ struct TargetCore: ~Copyable {
 
   /// Connections with something to send or to receive anew.
   var dirty: [UInt32] = []
+  /// Connections that have brought something in this step.
+  var receivesInStep = 0
   /// Tasks that wait for memory, oldest first.
   var starved: [UInt32] = []
   var starvedHead = 0
@@ -118,6 +120,7 @@ struct TargetCore: ~Copyable {
       hasStarted = true
       for portal in configuration.portals.indices { armAccept(portal) }
     }
+    receivesInStep = 0
     for index in completions.indices { take(completions[index]) }
     settle()
     flushDirty()

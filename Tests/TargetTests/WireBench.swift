@@ -62,6 +62,9 @@ final class WireBench {
     return nextSocket
   }
 
+  /// The bytes that the receive outstanding on a socket has room for.
+  func room(_ socket: UInt64) -> Int { sockets[socket]?.receive?.extents.reduce(0) { $0 + $1.length } ?? 0 }
+
   func isClosed(_ socket: UInt64) -> Bool { sockets[socket]?.isClosed ?? true }
   func hasEnded(_ socket: UInt64) -> Bool { sockets[socket].map { $0.isClosed || $0.hasEnded } ?? true }
 

@@ -60,6 +60,7 @@ struct Connection {
   var start = 0
   var end = 0
   var inflow = Inflow()
+  var pace = ReceivePace()
   /// The longest data segment that the initiator may send: what the target declared (RFC 7143 §13.12).
   var receiveLengthMax = Self.defaultDataSegmentLength
   var headerDigest = false
@@ -79,6 +80,8 @@ struct Connection {
   /// The longest data segment that the initiator takes.
   var sendLengthMax = Self.defaultDataSegmentLength
   var statSN: UInt32 = 1
+  /// ExpStatSN of the last command (RFC 7143 §11.3.3): the statuses before it have arrived.
+  var expStatSN: UInt32 = 1
   /// Shut down the sending side when the queue is empty.
   var endsAfterSending = false
   var hasShutDown = false

@@ -28,9 +28,11 @@ extension TargetCore {
       connection.pointee.start = 0
       connection.pointee.end = 0
     }
-    let space = Extent(
+    var space = Extent(
       offset: connection.pointee.buffer.offset + connection.pointee.end,
       length: connection.pointee.buffer.length - connection.pointee.end)
+    // Others are there to be served while this initiator works.
+    if receivesInStep <= 1 { space.length = min(space.length, connection.pointee.pace.limit) }
     let token = connection.pointee.token(.receive)
     let inflow = connection.pointee.inflow
     // Full of requests that wait for the end of another session: they are taken first.
@@ -74,10 +76,23 @@ extension TargetCore {
     }
     let wasFull = count == connection.pointee.buffer.length - connection.pointee.end
     connection.pointee.end += count
+    receivesInStep += 1
+    let commands = statistics.commands
     parse(connection)
     guard connection.pointee.phase != .closing, connection.pointee.phase != .free else { return }
+    connection.pointee.pace.received(
+      count, commands: Int(truncatingIfNeeded: statistics.commands &- commands), outstanding: outstanding(connection))
     adjustBuffer(connection, wasFull: wasFull, count: count)
     markDirty(connection)
+  }
+
+  /// The commands that the initiator waits for, as far as it has said.
+  private func outstanding(_ connection: UnsafeMutablePointer<Connection>) -> Int {
+    guard connection.pointee.session >= 0 else { return 0 }
+    let unacknowledged = connection.pointee.statSN &- connection.pointee.expStatSN
+    // What is more than the window is an initiator's error, or its reckoning before the login: it waits for nothing.
+    guard unacknowledged <= limits.commandWindow else { return 0 }
+    return Int(unacknowledged) + sessions[UInt32(connection.pointee.session)].pointee.taskCount
   }
 
   /// Gives a connection that fills its buffer a larger one, and one that has gone quiet a small one.

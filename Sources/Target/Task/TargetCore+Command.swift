@@ -89,6 +89,7 @@ extension TargetCore {
       return
     }
     statistics.commands &+= 1
+    connection.pointee.expStatSN = header.expStatSN
     if prepared == nil { session.pointee.taskCount += 1 }
     link(task, session)
     task.pointee.session = session.pointee.index
