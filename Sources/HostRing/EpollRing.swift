@@ -44,7 +44,7 @@ public final class EpollRing: HostRing {
 
   public var counters: HostRingCounters { core.counters }
 
-  public var busyPoll: Interval {
+  public var busyPoll: Interval? {
     get { core.busyPoll }
     set { core.busyPoll = newValue }
   }
@@ -394,12 +394,10 @@ public final class EpollRing: HostRing {
   /// Asks the kernel what has happened, and waits for it until `deadline` or the next timer.
   private func poll(_ deadline: Instant) {
     let until = min(deadline, core.timers.earliest ?? .distantFuture)
-    if core.pollBusily(until: until, { poll(nanoseconds: 0) }) { return }
-    poll(nanoseconds: core.wait(until: until))
+    core.lookOut(until: until) { poll(nanoseconds: $0) }
   }
 
   /// Waits so long, without end when that is negative. False when nothing has happened.
-  @discardableResult
   private func poll(nanoseconds: Int64) -> Bool {
     core.counters.systemCalls += 1
     let count = simsan_epoll_wait(epoll, &events, Int32(Self.eventCount), nanoseconds)

@@ -23,7 +23,8 @@ final class HostCore {
   var timers = TimerQueue()
   var ready: [Completion] = []
   var counters = HostRingCounters()
-  var busyPoll = Interval.zero
+  var busyPoll: Interval?
+  private var spin = SpinBudget()
   private var mailboxes: [(token: Token, extent: Extent)] = []
   private var messages: [Inbox.Message] = []
   /// The inbox has signalled that something is in it.
@@ -65,16 +66,36 @@ final class HostCore {
     ready.append(Completion(token: token, error: error, result: result, handle: handle))
   }
 
-  /// Asks the kernel until something has come, as long as ``busyPoll`` says and not beyond `deadline`. False when
-  /// nothing has, and the ring is to sleep.
+  /// Takes what the kernel has, and waits for it until `deadline`: looks on for a while (``HostRing/busyPoll``), and
+  /// sleeps when nothing has come.
+  ///
+  /// - Parameter ask: Asks the kernel, which may wait for so many nanoseconds, -1 without end; says whether something came.
   @inline(__always)
-  func pollBusily(until deadline: Instant, _ ask: () -> Bool) -> Bool {
-    guard busyPoll > .zero, deadline > .zero else { return false }
-    let end = min(deadline, now + busyPoll)
-    repeat {
-      if ask() { return true }
-    } while now < end
-    return false
+  func lookOut(until deadline: Instant, _ ask: (_ nanoseconds: Int64) -> Bool) {
+    guard deadline > .zero else {
+      _ = ask(0)
+      return
+    }
+    if looksOn {
+      if ask(0) { return }
+      let idle = now
+      let end = min(deadline, idle + (busyPoll ?? spin.budget(at: idle)))
+      var time = idle
+      while time < end {
+        if ask(0) {
+          spin.succeeded(at: time)
+          return
+        }
+        time = now
+      }
+      spin.failed()
+    }
+    _ = ask(wait(until: deadline))
+    if busyPoll == nil { spin.woke(at: now) }
+  }
+
+  private var looksOn: Bool {
+    if let busyPoll { busyPoll > .zero } else { spin.takesChance() }
   }
 
   // MARK: A turn

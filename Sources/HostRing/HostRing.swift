@@ -11,9 +11,11 @@ public protocol HostRing: Ring {
   var counters: HostRingCounters { get }
 
   /// How long a turn that finds nothing asks the kernel again and again before it sleeps, so that what comes soon is not
-  /// kept waiting for a thread to wake. Zero, the default, is to sleep at once; an idle ring with more burns its core for
-  /// so long after each wake-up.
-  var busyPoll: Interval { get set }
+  /// kept waiting for a thread to wake.
+  ///
+  /// Nil, the default: at most twice as long as the ring has just worked, and only while that helps. Zero is to sleep at
+  /// once. A fixed time is looked on for after every wake-up, whatever it brings.
+  var busyPoll: Interval? { get set }
 
   /// Opens a regular file or a block device as a medium of a fixed size: what it has now.
   ///

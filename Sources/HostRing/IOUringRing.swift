@@ -47,7 +47,7 @@ public final class IOUringRing: HostRing {
   public var machine: MachineID { core.machine }
   public var counters: HostRingCounters { core.counters }
 
-  public var busyPoll: Interval {
+  public var busyPoll: Interval? {
     get { core.busyPoll }
     set { core.busyPoll = newValue }
   }
@@ -328,12 +328,10 @@ public final class IOUringRing: HostRing {
   /// Submits what is ready, waits until `deadline` or the next timer, and takes what has completed.
   private func turn(_ deadline: Instant) {
     let until = min(deadline, core.timers.earliest ?? .distantFuture)
-    if core.pollBusily(until: until, { turn(nanoseconds: 0) }) { return }
-    turn(nanoseconds: core.wait(until: until))
+    core.lookOut(until: until) { turn(nanoseconds: $0) }
   }
 
   /// Submits, waits so long, without end when that is negative, and takes what has completed. False when nothing has.
-  @discardableResult
   private func turn(nanoseconds: Int64) -> Bool {
     core.counters.systemCalls += 1
     let count = simsan_uring_turn(uring, nanoseconds, &completed, UInt32(completed.count))
@@ -389,8 +387,8 @@ public final class IOUringRing: HostRing {
       error = RingError(socketError: failure)
       if result >= 0 {
         let descriptor = Int32(truncatingIfNeeded: result)
-        simsan_no_delay(descriptor)
-        core.counters.systemCalls += 1
+        simsan_prepare_accepted(descriptor)
+        core.counters.systemCalls += 4
         core.complete(token, .none, core.slots.take(descriptor, .socket).handle.rawValue)
       } else {
         core.complete(token, error)

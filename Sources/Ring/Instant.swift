@@ -54,8 +54,9 @@ public struct Interval: Hashable, Comparable, Sendable {
   @inlinable
   public static func seconds(_ count: UInt64) -> Interval { scaled(count, 1_000_000_000) }
 
-  @usableFromInline
-  static func scaled(_ count: UInt64, _ unit: UInt64) -> Interval {
+  /// `count` times `unit` nanoseconds; saturates.
+  @inlinable
+  public static func scaled(_ count: UInt64, _ unit: UInt64) -> Interval {
     let (product, overflow) = count.multipliedReportingOverflow(by: unit)
     return Interval(nanoseconds: overflow ? .max : product)
   }

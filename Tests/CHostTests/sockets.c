@@ -1,8 +1,11 @@
 #include "tests.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "simsan_host.h"
 
@@ -117,6 +120,26 @@ static void blocking(void) {
   CU_ASSERT_EQUAL(simsan_set_blocking(fd, 1), -EBADF);
 }
 
+static int option(int fd, int level, int name) {
+  int value = -1;
+  socklen_t length = sizeof value;
+  return getsockopt(fd, level, name, &value, &length) ? -1 : value;
+}
+
+static void accepted(void) {
+  int listener, left, right;
+  CU_ASSERT_EQUAL_FATAL(connected(&listener, &left, &right), 0);
+  CU_ASSERT_EQUAL(option(right, IPPROTO_TCP, TCP_NODELAY), 1);
+  // Linux doubles what is set. A host may allow less than is asked for; the usual one would be smaller still.
+  int before = option(left, SOL_SOCKET, SO_SNDBUF), after = option(right, SOL_SOCKET, SO_SNDBUF);
+  CU_ASSERT(after > 0 && after <= 1024 * 1024);
+  int large = 512 * 1024;
+  CU_ASSERT_EQUAL(setsockopt(left, SOL_SOCKET, SO_SNDBUF, &large, sizeof large), 0);
+  CU_ASSERT_EQUAL(after, option(left, SOL_SOCKET, SO_SNDBUF));
+  CU_ASSERT_NOT_EQUAL(after, before);
+  close_all(left, right, listener);
+}
+
 void add_socket_tests(void) {
   CU_pSuite suite = CU_add_suite("sockets", NULL, NULL);
   CU_add_test(suite, "both ends know both addresses", addresses);
@@ -124,4 +147,5 @@ void add_socket_tests(void) {
   CU_add_test(suite, "an end and a reset", endings);
   CU_add_test(suite, "what is refused says why", refusals);
   CU_add_test(suite, "blocking and not", blocking);
+  CU_add_test(suite, "an accepted socket suits a peer on this host", accepted);
 }

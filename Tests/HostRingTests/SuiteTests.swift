@@ -17,7 +17,7 @@ final class LoopbackPair: RingWorld {
   ///   - folder: Where the files of media are made.
   ///   - direct: Open them for direct I/O.
   init(
-    _ kind: HostRingKind, busyPoll: Interval = .zero, folder: URL = FileManager.default.temporaryDirectory,
+    _ kind: HostRingKind, busyPoll: Interval? = nil, folder: URL = FileManager.default.temporaryDirectory,
     direct: Bool = false
   ) throws {
     self.folder = folder

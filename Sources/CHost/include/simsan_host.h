@@ -26,9 +26,10 @@ int simsan_socket(const struct simsan_address *address);
 int simsan_connect(int fd, const struct simsan_address *address);
 /// io_uring wants sockets that block, epoll sockets that do not.
 int simsan_set_blocking(int fd, int blocking);
-/// Accepts one connection, non-blocking, with TCP_NODELAY.
+/// Accepts one connection, non-blocking and prepared.
 int simsan_accept(int fd);
-/// Sets what accepted sockets need, where they were accepted by other means.
+/// Prepares a socket that was accepted by other means: TCP_NODELAY, and a send buffer that suits a peer on this host.
+void simsan_prepare_accepted(int fd);
 int simsan_no_delay(int fd);
 int simsan_local_address(int fd, struct simsan_address *address);
 int simsan_remote_address(int fd, struct simsan_address *address);

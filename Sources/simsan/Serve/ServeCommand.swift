@@ -11,8 +11,8 @@ let serveCommand = Command(
     Option("--memory", "SIZE", "memory for buffers; 256MiB if neither this nor the file says otherwise"),
     Option(
       "--busy-poll", "TIME",
-      "look for work so long, such as 50us, before going to sleep: faster when little is outstanding,\n"
-        + "at the price of a busy core"),
+      "look for work so long, such as 50us, before every sleep; 0us is to sleep at once. If not given, as long as\n"
+        + "it pays: at most twice what the work before took, and not at all when that helps nothing"),
     Option("--check", nil, "check the file and what it names; listen nowhere and serve nothing"),
   ],
   discussion: """
@@ -42,7 +42,7 @@ let serveCommand = Command(
     }
     memory = size
   }
-  var busyPoll = Interval.zero
+  var busyPoll: Interval?
   if let text = arguments["--busy-poll"] {
     guard let time = Quantity.time(text), time <= .seconds(1) else {
       throw UsageError("--busy-poll: expected a time up to 1s such as 50us, found \"\(text)\"")

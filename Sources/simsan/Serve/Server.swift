@@ -21,7 +21,7 @@ struct Server {
   ///   - busyPoll: ``HostRing/busyPoll``.
   ///   - listens: False to find out whether all is right while another server runs.
   init(
-    _ file: WorldFile, portals: [SocketAddress], ring name: String?, memory: UInt64?, busyPoll: Interval = .zero,
+    _ file: WorldFile, portals: [SocketAddress], ring name: String?, memory: UInt64?, busyPoll: Interval? = nil,
     listens: Bool = true
   ) throws(UsageError) {
     let memory = memory ?? file.world.targets.compactMap(\.limits.memory).max() ?? Self.usualMemory
