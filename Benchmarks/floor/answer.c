@@ -42,6 +42,7 @@ struct connection *connection_open(int socket) {
     if (!connection) return NULL;
     connection->socket = socket;
     connection->segment_max = SEGMENT_LENGTH_MIN;
+    connection->length_times_16 = 48 * 16;
     open_connections[index] = connection;
     return connection;
   }
@@ -67,6 +68,19 @@ struct iovec input_space(struct connection *connection) {
 }
 
 void input_received(struct connection *connection, size_t count) { connection->end += count; }
+
+size_t receive_limit(struct connection *connection) {
+  if (connection->depth < PACED_DEPTH_MIN) return INPUT_LENGTH;
+  return (size_t)(connection->depth / 2) * (connection->length_times_16 / 16);
+}
+
+void note_pace(struct connection *connection, size_t count, uint32_t commands) {
+  uint32_t outstanding = connection->status_number - connection->acknowledged + (uint32_t)connection->writes_in_use;
+  if (outstanding > WRITES_MAX) outstanding = 0;
+  if (outstanding >= connection->depth) connection->depth = outstanding;
+  else connection->depth -= (connection->depth - outstanding + 7) / 8;
+  if (commands > 0) connection->length_times_16 += (uint32_t)(count / commands) - connection->length_times_16 / 16;
+}
 
 // MARK: What is to be sent
 
@@ -293,6 +307,7 @@ static bool command(struct connection *connection, const uint8_t *header) {
   const uint8_t *cdb = header + 32;
   uint32_t tag = get32(header + 16), expected = get32(header + 20), blocks = 0;
   if (!(header[0] & 0x40)) connection->expected_command = get32(header + 24) + 1;
+  connection->acknowledged = get32(header + 28);
   switch (cdb[0]) {
     case 0x28: case 0x2A: blocks = get16(cdb + 7); break;
     case 0x88: case 0x8A: blocks = get32(cdb + 10); break;

@@ -21,16 +21,36 @@ static bool send_batches(struct connection *connection) {
   return !connection->logged_out;
 }
 
-/// One turn of a connection: what has come is answered with one send. False when it is to be closed.
+/// One turn of a connection: what has come is answered, with one send for each receive. False when it is to be closed.
 static bool turn(struct connection *connection, uint32_t events) {
-  struct iovec space = input_space(connection);
-  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && space.iov_len > 0) {
-    ssize_t received = recv(connection->socket, space.iov_base, space.iov_len, MSG_DONTWAIT);
-    if (received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR)) return false;
-    if (received > 0) input_received(connection, (size_t)received);
-  }
-  // What did not fit into the batch is answered when it has gone.
-  return answer(connection) && send_batches(connection) && answer(connection);
+  bool has_more = events & (EPOLLIN | EPOLLHUP | EPOLLERR);
+  do {
+    struct iovec space = input_space(connection);
+    ssize_t received = 0;
+    uint32_t command = connection->expected_command;
+    if (space.iov_len > receive_limit(connection)) space.iov_len = receive_limit(connection);
+    if (has_more && space.iov_len > 0) {
+      received = recv(connection->socket, space.iov_base, space.iov_len, MSG_DONTWAIT);
+      if (received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR)) return false;
+      if (received > 0) input_received(connection, (size_t)received);
+    }
+    has_more = received > 0 && (size_t)received == space.iov_len;
+    // What did not fit into the batch is answered when it has gone.
+    if (!answer(connection) || !send_batches(connection) || !answer(connection)) return false;
+    if (received > 0) note_pace(connection, (size_t)received, connection->expected_command - command);
+  } while (has_more);
+  return true;
+}
+
+struct waiting {
+  int poller, count;
+  struct epoll_event events[EVENTS_MAX];
+};
+
+static bool ask(void *context) {
+  struct waiting *waiting = context;
+  waiting->count = epoll_wait(waiting->poller, waiting->events, EVENTS_MAX, 0);
+  return waiting->count > 0;
 }
 
 int serve_epoll(int listener) {
@@ -41,10 +61,14 @@ int serve_epoll(int listener) {
     return 1;
   }
   for (;;) {
-    struct epoll_event events[EVENTS_MAX];
-    int count = epoll_wait(poller, events, EVENTS_MAX, -1);
-    for (int index = 0; index < count; index++) {
-      struct connection *connection = events[index].data.ptr;
+    static struct waiting waiting;
+    waiting.poller = poller;
+    if (!look_on(ask, &waiting)) {
+      waiting.count = epoll_wait(poller, waiting.events, EVENTS_MAX, -1);
+      woke();
+    }
+    for (int index = 0; index < waiting.count; index++) {
+      struct connection *connection = waiting.events[index].data.ptr;
       if (!connection) {
         int socket = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (socket < 0) continue;
@@ -57,7 +81,7 @@ int serve_epoll(int listener) {
         }
         continue;
       }
-      if (!turn(connection, events[index].events)) {
+      if (!turn(connection, waiting.events[index].events)) {
         connection_close(connection);
         continue;
       }

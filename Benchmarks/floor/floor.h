@@ -4,6 +4,7 @@
 // it writes nowhere outside its buffers, whatever comes in.
 //
 //   answer.c   bytes received -> bytes to send; no system call
+//   spin.c     how long to look for work before sleeping
 //   epoll.c    epoll_wait, recv, sendmsg
 //   uring.c    io_uring_submit_and_wait with a recv and a sendmsg in flight
 //   main.c     options, the listener
@@ -25,6 +26,8 @@ enum {
   TRANSFER_LENGTH_MAX = 1 << 20,  // of one command
   BURST_LENGTH = 256 << 10,       // FirstBurstLength and MaxBurstLength
   WRITES_MAX = 256,               // writes in progress of one connection; also the command window
+  PACED_DEPTH_MIN = 12,           // from so many outstanding commands on, half of them are taken at a time
+  LOCAL_SEND_BUFFER = 512 << 10,  // SO_SNDBUF: what stays in the cache until the peer copies it out
   BLOCK_LENGTH = 512,
   BLOCK_COUNT = 1 << 20,
 };
@@ -48,6 +51,9 @@ struct connection {
   int socket;
   bool login_done, logged_out;
   uint32_t expected_command, status_number, segment_max;
+  // The last command's ExpStatSN, the highest number of outstanding commands of late, and the mean length of a command in
+  // the input (16 times), as simsan's ReceivePace has them.
+  uint32_t acknowledged, depth, length_times_16;
 
   // Received and not consumed: input[start..<end]. `swallow` bytes of the data segment of `header` are still to come.
   size_t start, end, swallow;
@@ -77,6 +83,12 @@ bool answer(struct connection *);
 /// front: not to be called while bytes are being received.
 struct iovec input_space(struct connection *);
 
+/// The most that is to be received at once: half of what is outstanding.
+size_t receive_limit(struct connection *);
+
+/// Notes that `count` bytes with so many commands in them have been answered.
+void note_pace(struct connection *, size_t count, uint32_t commands);
+
 /// Notes `count` more bytes of input.
 void input_received(struct connection *, size_t count);
 
@@ -86,6 +98,10 @@ struct batch *batch_to_send(struct connection *);
 
 /// Notes that `count` bytes of the batch on its way have been taken. True when it has gone completely.
 bool batch_sent(struct connection *, size_t count);
+
+/// Asks again and again whether something has come, as long as simsan's rings would. False: sleep, and then call woke().
+bool look_on(bool (*ask)(void *), void *context);
+void woke(void);
 
 /// Serve connections of the listener for ever. They return only when the kernel refuses.
 int serve_epoll(int listener);

@@ -24,10 +24,11 @@ int main(int count, char **arguments) {
   if (!ring || count % 2 == 0 || port < 1 || port > 65535) return usage();
   signal(SIGPIPE, SIG_IGN);
 
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-  // Accepted sockets inherit TCP_NODELAY: each send goes out at once.
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, send_buffer = LOCAL_SEND_BUFFER;
+  // Accepted sockets inherit these. TCP_NODELAY: each send goes out at once.
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
   struct sockaddr_in address = {
     .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 128) < 0) {

@@ -18,6 +18,7 @@ static void start_receiving(struct io_uring *ring, struct connection *connection
   if (connection->receiving) return;
   struct iovec space = input_space(connection);
   if (space.iov_len == 0) return;
+  if (space.iov_len > receive_limit(connection)) space.iov_len = receive_limit(connection);
   struct io_uring_sqe *entry = io_uring_get_sqe(ring);
   io_uring_prep_recv(entry, connection->socket, space.iov_base, space.iov_len, 0);
   io_uring_sqe_set_data64(entry, (uint64_t)(uintptr_t)connection | RECEIVED);
@@ -39,6 +40,7 @@ static void start_sending(struct io_uring *ring, struct connection *connection) 
 
 /// Notes what has completed and answers what has come. False when the connection is to be closed.
 static bool completed(struct connection *connection, uint64_t kind, int result) {
+  uint32_t command = connection->expected_command;
   if (kind == SENT) {
     connection->sending = false;
     if (result <= 0) return false;
@@ -48,7 +50,15 @@ static bool completed(struct connection *connection, uint64_t kind, int result) 
     if (result <= 0) return false;
     input_received(connection, (size_t)result);
   }
-  return answer(connection);
+  if (!answer(connection)) return false;
+  if (kind == RECEIVED) note_pace(connection, (size_t)result, connection->expected_command - command);
+  return true;
+}
+
+static bool ask(void *context) {
+  struct io_uring *ring = context;
+  io_uring_submit_and_get_events(ring);
+  return io_uring_cq_ready(ring) > 0;
 }
 
 static void start_accepting(struct io_uring *ring, int listener) {
@@ -68,7 +78,11 @@ int serve_uring(int listener) {
   }
   start_accepting(&ring, listener);
   for (;;) {
-    error = io_uring_submit_and_wait(&ring, 1);
+    error = 0;
+    if (!look_on(ask, &ring)) {
+      error = io_uring_submit_and_wait(&ring, 1);
+      woke();
+    }
     if (error < 0 && error != -EINTR) {
       fprintf(stderr, "floor: io_uring_submit_and_wait: %s\n", strerror(-error));
       return 1;
