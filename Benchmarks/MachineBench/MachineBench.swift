@@ -88,18 +88,28 @@ private final class Bench {
     return pdu
   }
 
-  /// Feeds a batch of commands, numbered anew in place.
+  /// Feeds a batch of commands, numbered anew, in as many receives as the target takes them with.
   private func feedNumbered(_ batch: [UInt8], _ depth: Int) {
-    guard let pending = receive, pending.extent.length >= batch.count else { return }
-    let target = arena.bytes(pending.extent)
-    target.copyBytes(from: batch)
-    for index in 0..<depth {
-      target.storeBytes(of: number.bigEndian, toByteOffset: index * 48 + 24, as: UInt32.self)
-      number &+= 1
+    var left = batch[...]
+    while !left.isEmpty {
+      guard let pending = receive, pending.extent.length >= 48 else {
+        // A benchmark that measures nothing must not go on.
+        fatalError("the target does not receive any more")
+      }
+      let target = arena.bytes(pending.extent)
+      let count = min(left.count, pending.extent.length / 48 * 48)
+      target.copyBytes(from: left.prefix(count))
+      left = left.dropFirst(count)
+      for index in 0..<(count / 48) {
+        target.storeBytes(of: number.bigEndian, toByteOffset: index * 48 + 24, as: UInt32.self)
+        // An initiator that has got every answer so far: one status for each command.
+        target.storeBytes(of: number.bigEndian, toByteOffset: index * 48 + 28, as: UInt32.self)
+        number &+= 1
+      }
+      receive = nil
+      completions.append(Completion(token: pending.token, result: UInt64(count)))
+      settle()
     }
-    receive = nil
-    completions.append(Completion(token: pending.token, result: UInt64(batch.count)))
-    settle()
   }
   private lazy var number: UInt32 = 2
 
