@@ -249,6 +249,14 @@ final class HostCore {
 
   // MARK: Media
 
+  /// The bytes of `extents`. By index, as in all that the rings do with them: a debug build allocates for each element of
+  /// a slice that it walks over.
+  func length(_ extents: ArraySlice<Extent>) -> UInt64 {
+    var length: UInt64 = 0
+    for index in extents.indices { length += UInt64(extents[index].length) }
+    return length
+  }
+
   /// Checks a range against a medium; the error with which an operation on it is refused, or nil.
   func refusal(
     _ slot: UnsafeMutablePointer<HostSlot>, _ operation: Operation, _ extents: ArraySlice<Extent>, _ length: UInt64
@@ -264,11 +272,9 @@ final class HostCore {
     let alignment = UInt64(slot.pointee.medium.alignment)
     guard alignment > 1, operation.kind == .read || operation.kind == .write else { return nil }
     if operation.offset % alignment != 0 { return .misaligned }
-    for extent in extents
-    where UInt64(extent.length) % alignment != 0
-      || UInt64(UInt(bitPattern: arena.base) + UInt(extent.offset)) % alignment != 0
-    {
-      return .misaligned
+    for index in extents.indices {
+      let start = UInt64(UInt(bitPattern: arena.base) + UInt(extents[index].offset))
+      if start % alignment != 0 || UInt64(extents[index].length) % alignment != 0 { return .misaligned }
     }
     return nil
   }

@@ -144,11 +144,11 @@ struct IOVector {
     count = 0
     length = 0
     guard let entries else { return }
-    for extent in extents {
-      let bytes = arena.bytes(extent)
+    for index in extents.indices {
+      let bytes = arena.bytes(extents[index])
       entries[count] = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
       count += 1
-      length += extent.length
+      length += bytes.count
     }
   }
 

@@ -206,8 +206,7 @@ public final class IOUringRing: HostRing {
     guard let slot = core.slots.find(operation.handle, .medium) else {
       return core.complete(operation.token, .staleHandle)
     }
-    var length: UInt64 = 0
-    for extent in extents { length += UInt64(extent.length) }
+    let length = core.length(extents)
     if operation.kind != .flush {
       if let refusal = core.refusal(slot, operation, extents, length) { return core.complete(operation.token, refusal) }
       if length == 0 { return core.complete(operation.token) }

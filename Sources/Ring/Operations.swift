@@ -63,10 +63,14 @@ public struct Operations {
     append(operation)
   }
 
-  /// Receives into one extent.
-  public mutating func receive(on socket: Handle, into extent: Extent, token: Token) {
+  /// Receives into one extent, and what it has no room for into `next`.
+  public mutating func receive(on socket: Handle, into extent: Extent, then next: Extent = .empty, token: Token) {
     var operation = Operation(kind: .receive, token: token, handle: socket)
     attach(extent, to: &operation)
+    if next.length > 0 {
+      extents.append(next)
+      operation.extentCount = 2
+    }
     append(operation)
   }
 

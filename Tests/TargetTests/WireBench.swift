@@ -1,3 +1,4 @@
+import CAllocation
 import ISCSI
 import Ring
 
@@ -25,6 +26,9 @@ final class WireBench {
   /// Sends wait here while ``holdsSends``: the initiator takes nothing.
   var holdsSends = false
   private var heldSends: [(Operation, [Extent])] = []
+
+  /// What the machine has allocated in its steps.
+  var allocations: UInt64 = 0
 
   private struct Socket {
     var inbound: [UInt8] = []
@@ -139,7 +143,9 @@ final class WireBench {
   private func turn() {
     let batch = completions
     completions = []
+    let before = simsan_allocation_count()
     machine.step(batch, now: now, into: &operations)
+    allocations += simsan_allocation_count() - before
     for operation in operations.items {
       let first = Int(operation.firstExtent)
       carryOut(operation, Array(operations.extents[first..<(first + Int(operation.extentCount))]))

@@ -40,8 +40,7 @@ extension TargetCore {
     connection.pointee.isReceiving = true
     if inflow.use == .dataOut || inflow.use == .command, inflow.remaining > 0 {
       context.operations.receive(
-        on: connection.pointee.socket, into: CollectionOfTwo(inflow.destination.prefix(inflow.remaining), space),
-        token: token)
+        on: connection.pointee.socket, into: inflow.destination.prefix(inflow.remaining), then: space, token: token)
     } else {
       context.operations.receive(on: connection.pointee.socket, into: space, token: token)
     }
@@ -361,19 +360,4 @@ extension TargetCore {
       drain(connection)
     }
   }
-}
-
-/// Two elements in a row, without an array.
-struct CollectionOfTwo<Element>: RandomAccessCollection {
-  private let first: Element
-  private let second: Element
-
-  init(_ first: Element, _ second: Element) {
-    self.first = first
-    self.second = second
-  }
-
-  var startIndex: Int { 0 }
-  var endIndex: Int { 2 }
-  subscript(position: Int) -> Element { position == 0 ? first : second }
 }
