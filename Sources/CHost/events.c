@@ -63,12 +63,15 @@ uint64_t simsan_monotonic_nanoseconds(void) {
 
 static volatile sig_atomic_t stop_eventfd = -1;
 static volatile sig_atomic_t stop_asked = 0;
+static volatile sig_atomic_t report_asked = 0;
 
 static void on_signal(int number) {
-  (void)number;
   int error = errno;
   int fd = (int)stop_eventfd;
-  stop_asked = 1;
+  if (number == SIGUSR1)
+    report_asked = 1;
+  else
+    stop_asked = 1;
   if (fd >= 0) simsan_eventfd_signal(fd);
   errno = error;
 }
@@ -77,8 +80,17 @@ int simsan_stop_on_signals(int eventfd) {
   struct sigaction action = {.sa_handler = eventfd < 0 ? SIG_DFL : on_signal, .sa_flags = SA_RESTART};
   stop_eventfd = eventfd;
   stop_asked = 0;
-  if (sigaction(SIGINT, &action, NULL) || sigaction(SIGTERM, &action, NULL)) return -errno;
+  report_asked = 0;
+  const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
+  for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++)
+    if (sigaction(signals[i], &action, NULL)) return -errno;
   return 0;
 }
 
 int simsan_stop_was_asked(void) { return (int)stop_asked; }
+
+int simsan_take_report_request(void) {
+  if (!report_asked) return 0;
+  report_asked = 0;
+  return 1;
+}

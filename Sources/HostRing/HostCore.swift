@@ -10,6 +10,11 @@ public struct HostRingCounters: Sendable, Equatable {
   public var completions: UInt64 = 0
   /// System calls made on the path of operations.
   public var systemCalls: UInt64 = 0
+  /// Times that the ring slept, or was ready to.
+  public var sleeps: UInt64 = 0
+  /// Times that it looked on for more before it slept, and how often nothing came.
+  public var looksOn: UInt64 = 0
+  public var looksInVain: UInt64 = 0
 
   public init() {}
 }
@@ -78,6 +83,7 @@ final class HostCore {
     }
     if looksOn {
       if ask(0) { return }
+      counters.looksOn &+= 1
       let idle = now
       let end = min(deadline, idle + (busyPoll ?? spin.budget(at: idle)))
       var time = idle
@@ -89,7 +95,9 @@ final class HostCore {
         time = now
       }
       spin.failed()
+      counters.looksInVain &+= 1
     }
+    counters.sleeps &+= 1
     _ = ask(wait(until: deadline))
     if busyPoll == nil { spin.woke(at: now) }
   }

@@ -40,20 +40,36 @@ public final class HostLoop {
   ///
   /// A signal only writes into the eventfd that the ring waits on, so that it is noticed between two steps and never
   /// within one.
-  public func runUntilSignal() {
+  ///
+  /// - Parameters:
+  ///   - interval: How often to call `report` at least; nil for never, so that an idle server does not wake.
+  ///   - report: Called between two turns: with true when SIGUSR1 asked for it, with false when `interval` has passed.
+  public func runUntilSignal(reportEvery interval: Interval? = nil, report: (_ wasAsked: Bool) -> Void = { _ in }) {
     StopSignal.arm(ring)
-    run { StopSignal.hasArrived }
+    step()
+    var next = interval.map { ring.now + $0 } ?? .distantFuture
+    while !StopSignal.hasArrived {
+      turn(until: next)
+      if StopSignal.takeReportRequest() { report(true) }
+      if let interval, ring.now >= next {
+        report(false)
+        next = next + interval
+      }
+    }
     StopSignal.disarm()
   }
 }
 
-/// The process's SIGINT and SIGTERM.
+/// The process's signals: SIGINT and SIGTERM ask it to stop, SIGUSR1 to report.
 public enum StopSignal {
   /// Lets the signals interrupt `ring` instead of ending the process.
   public static func arm(_ ring: any HostRing) { simsan_stop_on_signals(ring.interruptDescriptor) }
 
   /// Whether one has arrived since ``arm(_:)``.
   public static var hasArrived: Bool { simsan_stop_was_asked() != 0 }
+
+  /// Whether a report has been asked for since the last call.
+  public static func takeReportRequest() -> Bool { simsan_take_report_request() != 0 }
 
   /// Gives the signals their usual meaning back.
   public static func disarm() { simsan_stop_on_signals(-1) }

@@ -44,10 +44,14 @@ public struct TargetStatistics: Sendable, Equatable {
   public var logins: UInt64 = 0
   public var loginFailures: UInt64 = 0
   public var commands: UInt64 = 0
+  /// Completed receives and sends.
+  public var receives: UInt64 = 0
+  public var sends: UInt64 = 0
   public var pdusReceived: UInt64 = 0
   public var pdusSent: UInt64 = 0
   public var bytesReceived: UInt64 = 0
   public var bytesSent: UInt64 = 0
+  /// Bytes that the target itself copied: between buffers, and into and out of a unit's own memory.
   public var bytesCopied: UInt64 = 0
   public var rejects: UInt64 = 0
   public var headerDigestErrors: UInt64 = 0
@@ -183,6 +187,7 @@ struct TargetCore: ~Copyable {
 
   var currentStatistics: TargetStatistics {
     var result = statistics
+    result.bytesCopied &+= context.bytesCopied
     result.connections = connections.inUse
     result.sessions = sessions.inUse
     result.tasks = tasks.inUse

@@ -58,6 +58,7 @@ extension TargetCore {
       connectionLost(connection, reset: completion.error != .none && !wasDraining)
       return
     }
+    statistics.receives &+= 1
     statistics.bytesReceived &+= completion.result
     connection.pointee.lastReceived = context.now
     var count = Int(truncatingIfNeeded: completion.result)

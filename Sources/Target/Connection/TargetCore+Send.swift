@@ -225,6 +225,7 @@ extension TargetCore {
       return
     }
     connection.pointee.lastSent = context.now
+    statistics.sends &+= 1
     statistics.bytesSent &+= completion.result
     consumeSent(connection, Int(truncatingIfNeeded: completion.result))
     if !connection.pointee.throttled.isEmpty { startThrottled(connection) }

@@ -149,6 +149,9 @@ public struct Context {
   /// The time of this step.
   public var now = Instant.zero
 
+  /// Bytes copied into and out of memory that a unit keeps its blocks in.
+  public var bytesCopied: UInt64 = 0
+
   /// A run of zeroes, never written: what a null device returns.
   public let zeroes: Extent
 

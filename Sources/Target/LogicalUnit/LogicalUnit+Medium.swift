@@ -9,7 +9,7 @@ extension LogicalUnit {
     _ command: borrowing Command, at offset: UInt64, into extent: Extent, _ context: inout Context
   ) -> Bool {
     guard hasMedium else {
-      copyOut(offset, context.arena.bytes(extent))
+      copyOut(offset, to: extent, &context)
       return true
     }
     context.operations.read(from: medium, at: offset, into: extent, token: context.mediumToken(command))
@@ -22,7 +22,7 @@ extension LogicalUnit {
     _ context: inout Context
   ) -> Bool {
     guard hasMedium else {
-      store?.write(at: offset, from: UnsafeRawBufferPointer(context.arena.bytes(extent)))
+      copyIn(offset, from: extent, &context)
       return true
     }
     context.operations.write(
@@ -56,12 +56,20 @@ extension LogicalUnit {
   }
 
   /// Bytes of a backing that answers at once.
-  func copyOut(_ offset: UInt64, _ bytes: UnsafeMutableRawBufferPointer) {
+  func copyOut(_ offset: UInt64, to extent: Extent, _ context: inout Context) {
+    context.bytesCopied &+= UInt64(extent.length)
     if let store {
-      store.read(at: offset, into: bytes)
+      store.read(at: offset, into: context.arena.bytes(extent))
     } else {
-      bytes.initializeMemory(as: UInt8.self, repeating: 0)
+      context.arena.bytes(extent).initializeMemory(as: UInt8.self, repeating: 0)
     }
+  }
+
+  /// Bytes for a backing that takes them at once, or keeps none.
+  func copyIn(_ offset: UInt64, from extent: Extent, _ context: inout Context) {
+    guard let store else { return }
+    context.bytesCopied &+= UInt64(extent.length)
+    store.write(at: offset, from: UnsafeRawBufferPointer(context.arena.bytes(extent)))
   }
 
   /// Gives back the second buffer, before a command ends or waits for anything but the medium.

@@ -13,12 +13,13 @@ let serveCommand = Command(
       "--busy-poll", "TIME",
       "look for work so long, such as 50us, before every sleep; 0us is to sleep at once. If not given, as long as\n"
         + "it pays: at most twice what the work before took, and not at all when that helps nothing"),
+    Option("--counters", "TIME", "print a line of counters so often, such as 1s, and all of them at the end"),
     Option("--check", nil, "check the file and what it names; listen nowhere and serve nothing"),
   ],
   discussion: """
     The file has one target { … } or several; see docs/writing-scenarios.md. A portal is ADDRESS[:PORT], such as
     127.0.0.1:3260 or [::]:3260. Names of backing files are relative to the world file.
-    SIGTERM and SIGINT end it.
+    SIGTERM and SIGINT end it; SIGUSR1 has it print its counters.
     """
 ) { arguments in
   guard arguments.operands.count == 1 else {
@@ -49,12 +50,19 @@ let serveCommand = Command(
     }
     busyPoll = time
   }
+  var interval: Interval?
+  if let text = arguments["--counters"] {
+    guard let time = Quantity.time(text), time >= .milliseconds(10) else {
+      throw UsageError("--counters: expected a time of at least 10ms such as 1s, found \"\(text)\"")
+    }
+    interval = time
+  }
   let server = try Server(
     file, portals: portals, ring: try arguments.word("--ring", among: ringNames), memory: memory, busyPoll: busyPoll,
     listens: !arguments.has("--check"))
   for line in server.description { say(line) }
   if arguments.has("--check") { return 0 }
   say("ready")
-  server.run()
+  server.run(countersEvery: interval)
   return 0
 }

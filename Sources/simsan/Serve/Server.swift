@@ -1,3 +1,4 @@
+import CAllocation
 import Conformance
 import Glibc
 import HostRing
@@ -71,8 +72,28 @@ struct Server {
   }
 
   /// Serves until SIGTERM or SIGINT.
-  func run() {
-    HostLoop(ring: ring, machine: machine).runUntilSignal()
+  ///
+  /// - Parameter interval: How often to print a line of counters; nil for never. SIGUSR1 has all of them printed.
+  func run(countersEvery interval: Interval? = nil) {
+    let start = ServerCounters(machine, ring)
+    var last = start
+    var wasIdle = false
+    var reporting: UInt64 = 0
+    HostLoop(ring: ring, machine: machine).runUntilSignal(reportEvery: interval) { wasAsked in
+      let before = simsan_allocation_count()
+      defer { reporting += simsan_allocation_count() - before }
+      let now = ServerCounters(machine, ring, reporting: reporting)
+      if wasAsked {
+        say(now.table(since: start))
+      } else {
+        // A server that stays idle says so once.
+        let isIdle = now.target.commands == last.target.commands
+        if !isIdle || !wasIdle { say(now.line(since: last)) }
+        wasIdle = isIdle
+        last = now
+      }
+    }
+    if interval != nil { say(ServerCounters(machine, ring, reporting: reporting).table(since: start)) }
     let statistics = machine.statistics
     say(
       "stopped: \(statistics.logins) logins, \(statistics.commands) commands, \(statistics.bytesReceived) bytes received, "

@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import re
+import signal
 import time
 
 from harness.command import Failure, Skip, run
@@ -56,6 +58,25 @@ def holds_no_more_files_after_connections_end(server: Server) -> None:
         raise Failure(f"{before} open files before, {files()} after 50 sessions have ended")
 
 
+def tells_its_counters_when_asked(server: Server) -> None:
+    if not isinstance(server, Simsan):
+        raise Skip("tgt has no such counters")
+    mark = len(server.log())
+    with Connection(server).login() as connection:
+        for _ in range(3):
+            connection.test_unit_ready(server.lun("memory"))
+        os.kill(server.running().pid, signal.SIGUSR1)
+        limit = time.monotonic() + 5
+        while "went wrong" not in server.log()[mark:] and time.monotonic() < limit:
+            time.sleep(0.02)
+        said = server.log()[mark:]
+        for row in ("commands", "steps", "system calls", "receives", "sends", "bytes copied", "allocations"):
+            if not re.search(rf"^{row} +[0-9]", said, re.MULTILINE):
+                raise Failure(f"no count of {row} in:\n{said}")
+        if connection.test_unit_ready(server.lun("memory")) != 0:
+            raise Failure("it does not go on")
+
+
 def a_mistake_is_told_at_start(server: Server) -> None:
     """Which file, which line, what was found and what was expected; status 2; nothing is served."""
     if not isinstance(server, Simsan):
@@ -93,6 +114,7 @@ def cases() -> list[Case]:
             says_which_ring_it_uses,
             runs_as_an_ordinary_user,
             a_mistake_is_told_at_start,
+            tells_its_counters_when_asked,
             holds_no_more_files_after_connections_end,
             ends_when_asked,
         )

@@ -50,7 +50,7 @@ extension LogicalUnit {
     guard let buffer = context.buffers.allocate(length) else { return starved(&command, length, context) }
     command.buffer = buffer
     if !hasMedium {
-      copyOut(cdb.lba << blockShift, context.arena.bytes(buffer))
+      copyOut(cdb.lba << blockShift, to: buffer, &context)
       command.dataIn = buffer
       return good(&command)
     }

@@ -54,9 +54,7 @@ extension LogicalUnit {
       command.blockCount = blocks
       let length = Int(truncatingIfNeeded: blocks << blockShift)
       guard hasMedium else {
-        store?.write(
-          at: command.lba << blockShift,
-          from: UnsafeRawBufferPointer(context.arena.bytes(command.buffer.prefix(length))))
+        copyIn(command.lba << blockShift, from: command.buffer.prefix(length), &context)
         return good(&command)
       }
       guard tasks.lock(command.task, from: command.lba, to: command.lba + blocks, exclusive: false) else {
