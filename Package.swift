@@ -35,6 +35,7 @@ let package = Package(
     room("SCSI"),
     room("Target", ["Ring", "ISCSI", "SCSI"]),
     room("Initiator", ["Ring", "ISCSI", "SCSI"]),
+    room("Load", ["Ring", "ISCSI"]),
     room("HostRing", ["Ring", "CHost"]),
     room("SimClock", ["Ring"]),
     room("SimNet", ["Ring", "SimClock"]),
@@ -48,7 +49,8 @@ let package = Package(
         "CLua",
       ]),
     .executableTarget(
-      name: "simsan", dependencies: ["Conformance", "HostRing", "Ring", "Target", "Initiator", "CAllocation"],
+      name: "simsan",
+      dependencies: ["Conformance", "HostRing", "Ring", "Target", "Initiator", "Load", "ISCSI", "CAllocation"],
       swiftSettings: swift),
 
     // What the target costs by itself.
@@ -67,6 +69,7 @@ let package = Package(
     tests("ISCSI", ["ISCSI", "CDigest"]),
     tests("Initiator", ["Initiator", "ISCSI", "Ring", "Target", "SimRing", "SimNet", "SimClock"]),
     tests("SCSI", ["SCSI"]),
+    tests("Load", ["Load", "ISCSI", "Ring", "Target", "SimRing", "SimNet", "SimClock"]),
     tests("HostRing", ["HostRing", "Ring", "RingSuite", "FaultInject", "SimClock", "CAllocation"]),
     tests("SimClock", ["SimClock", "Ring"]),
     tests("FaultInject", ["FaultInject", "SimRing", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
@@ -74,7 +77,7 @@ let package = Package(
     tests("SimDisk", ["SimDisk", "SimClock", "Ring"]),
     tests("SimRing", ["SimRing", "FaultInject", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI", "CAllocation"]),
-    tests("Simsan", ["simsan"]),
+    tests("Simsan", ["simsan", "Load", "Ring"]),
     tests("Conformance", ["Conformance", "Ring", "ISCSI", "Initiator"]),
   ],
   swiftLanguageModes: [.v6]

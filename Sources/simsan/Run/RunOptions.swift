@@ -87,9 +87,10 @@ struct TargetURL {
   var iqn: String
   var lun: Int
 
-  init(_ text: String) throws(UsageError) {
+  /// - Parameter place: What a mistake is told of.
+  init(_ text: String, place: String = "--against") throws(UsageError) {
     func wrong() -> UsageError {
-      UsageError("--against: expected iscsi://HOST[:PORT]/IQN/LUN, found \"\(text)\"")
+      UsageError("\(place): expected iscsi://HOST[:PORT]/IQN/LUN, found \"\(text)\"")
     }
     self.text = text
     guard text.hasPrefix("iscsi://") else { throw wrong() }

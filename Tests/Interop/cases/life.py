@@ -1,5 +1,6 @@
 """How the server starts and ends, as an operator sees it."""
 
+import json
 import os
 import pathlib
 import re
@@ -77,6 +78,25 @@ def tells_its_counters_when_asked(server: Server) -> None:
             raise Failure("it does not go on")
 
 
+def a_load_is_measured(server: Server) -> None:
+    if not isinstance(server, Simsan):
+        raise Skip("the load comes with our server")
+    bench = (str(server.program), "bench", "--ring", server.ring, "--time", "300ms", "--warm-up", "50ms", "--json", "-")
+    for load in (
+        ("--sessions", "4", "--depth", "8"),
+        ("--digests", "both", "--size", "64KiB", "--operation", "seqmixed", "--overwrite"),
+        ("--rate", "2000", "--operation", "randwrite", "--overwrite"),
+    ):
+        result = run(*bench, *load, server.url("memory"), seconds=20).ok()
+        said = json.loads(result.output)
+        if said["commands"] < 100 or said["failed_commands"] or said["lost_sessions"]:
+            raise Failure(f"expected a hundred commands or more, and none that failed\n{result}")
+    refused = run(*bench, "--operation", "randwrite", server.url("memory"), seconds=20)
+    if refused.status != 2:
+        raise Failure(f"expected status 2 without --overwrite\n{refused}")
+    refused.says("--overwrite")
+
+
 def a_mistake_is_told_at_start(server: Server) -> None:
     """Which file, which line, what was found and what was expected; status 2; nothing is served."""
     if not isinstance(server, Simsan):
@@ -114,6 +134,7 @@ def cases() -> list[Case]:
             says_which_ring_it_uses,
             runs_as_an_ordinary_user,
             a_mistake_is_told_at_start,
+            a_load_is_measured,
             tells_its_counters_when_asked,
             holds_no_more_files_after_connections_end,
             ends_when_asked,

@@ -1,0 +1,248 @@
+import ISCSI
+import Ring
+
+/// An initiator that puts a load on targets and measures it: any number of sessions, each with a number of commands
+/// outstanding, on the same seam as the target, so that it runs on real sockets and in the simulation.
+///
+/// It works as the target does: what one receive brings is taken in place, and all that a session has to send in a step
+/// goes out with one send. Data-in are thrown away where they lie; data-out come from one pattern.
+public final class LoadMachine: Machine {
+  public let arena: Arena
+  public let configuration: LoadConfiguration
+  public private(set) var state = LoadState.connecting
+
+  let pattern: Extent
+  var sessions: [LoadSession] = []
+  var result = LoadResult()
+  /// Constant within a step.
+  var now = Instant.zero
+  var isMeasuring = false
+
+  /// Sessions that have something to do in this step.
+  private var dirty: [Int] = []
+  private var hasStarted = false
+  private var deadline = Instant.distantFuture
+  private var measureStart = Instant.zero
+  private var timerCount: UInt64 = 0
+  private var endedSessions = 0
+  /// A fixed rate: when the next command is due, how far its session's turn has come, and whether a timer is armed for it.
+  private var due = Instant.distantFuture
+  private var turn = 0
+  private var armedDue = Instant.distantFuture
+
+  enum TokenKind: UInt64 { case connect = 1, receive, send, close, timer }
+
+  /// - Parameter configuration: Within the limits that its type states; what is beyond them is cut down.
+  public init(configuration: LoadConfiguration) {
+    var configuration = configuration
+    configuration.sessions = min(max(configuration.sessions, 1), LoadConfiguration.sessionsMax)
+    configuration.depth = min(max(configuration.depth, 1), LoadConfiguration.depthMax)
+    configuration.length = min(max(configuration.length, 1), LoadConfiguration.lengthMax)
+    if configuration.targets.isEmpty { configuration.sessions = 0 }
+    self.configuration = configuration
+    // Few sessions get room for long data segments; many get less each.
+    let receiveLength = configuration.sessions <= 16 ? 1 << 20 : configuration.sessions <= 128 ? 1 << 18 : 1 << 16
+    let stagingLength = configuration.sessions <= 128 ? 1 << 16 : 1 << 14
+    let ofSession = receiveLength + 2 * stagingLength
+    arena = Arena(capacity: LoadSession.segmentMax + configuration.sessions * ofSession)
+    pattern = Extent(offset: 0, length: LoadSession.segmentMax)
+    arena.bytes(pattern).initializeMemory(as: UInt8.self, repeating: 0xA5)
+    for index in 0..<configuration.sessions {
+      let start = LoadSession.segmentMax + index * ofSession
+      sessions.append(
+        LoadSession(
+          index: index, target: configuration.targets[index % configuration.targets.count],
+          configuration: configuration, receive: Extent(offset: start, length: receiveLength),
+          staging: (
+            Extent(offset: start + receiveLength, length: stagingLength),
+            Extent(offset: start + receiveLength + stagingLength, length: stagingLength)
+          )))
+    }
+    result.commandsOfSession = Array(repeating: 0, count: configuration.sessions)
+  }
+
+  /// What has been measured so far.
+  public var currentResult: LoadResult {
+    var current = result
+    if isMeasuring { current.measured = now - measureStart }
+    return current
+  }
+
+  /// Ends the load before its time: the next step sends nothing new.
+  public func stop() {
+    if state != .ended, state != .ending { deadline = .zero }
+  }
+
+  // MARK: Steps
+
+  public func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
+    self.now = now
+    if !hasStarted {
+      hasStarted = true
+      for session in sessions {
+        operations.connect(to: session.target.address, token: token(.connect, session.index))
+      }
+      setDeadline(now + configuration.patience, &operations)
+    }
+    for index in completions.indices { take(completions[index], &operations) }
+    if now >= deadline { nextState(&operations) }
+    if configuration.rate != nil, state == .warmingUp || state == .measuring { issueDue(&operations) }
+    var at = 0
+    while at < dirty.count {
+      let session = sessions[dirty[at]]
+      session.isDirty = false
+      session.goOn(self, &operations)
+      at += 1
+    }
+    dirty.removeAll(keepingCapacity: true)
+    if endedSessions == sessions.count, state != .ended { end() }
+  }
+
+  private func take(_ completion: Completion, _ operations: inout Operations) {
+    let index = Int(truncatingIfNeeded: completion.token.rawValue & 0xFFFF_FFFF)
+    guard let kind = TokenKind(rawValue: completion.token.rawValue >> 56) else { return }
+    if kind == .timer {
+      if armedDue <= now { armedDue = .distantFuture }
+      return
+    }
+    guard index < sessions.count else { return }
+    let session = sessions[index]
+    switch kind {
+    case .connect: session.connected(completion, self)
+    case .receive: session.received(completion, self)
+    case .send: session.sent(completion, self)
+    case .close: session.closed(self)
+    case .timer: break
+    }
+    touch(session)
+  }
+
+  func touch(_ session: LoadSession) {
+    guard !session.isDirty else { return }
+    session.isDirty = true
+    dirty.append(session.index)
+  }
+
+  func token(_ kind: TokenKind, _ index: Int) -> Token { Token(kind.rawValue << 56 | UInt64(index)) }
+
+  // MARK: The states of a load
+
+  private func setDeadline(_ instant: Instant, _ operations: inout Operations) {
+    deadline = instant
+    arm(instant, &operations)
+  }
+
+  private func arm(_ instant: Instant, _ operations: inout Operations) {
+    timerCount &+= 1
+    operations.timer(at: instant, token: Token(TokenKind.timer.rawValue << 56 | timerCount & 0xFFFF_FFFF))
+  }
+
+  /// A session can take commands.
+  func becameReady(_ session: LoadSession) {
+    result.readySessions += 1
+    beginIfAllReady()
+  }
+
+  private func beginIfAllReady() {
+    guard state == .connecting, result.readySessions + result.lostSessions == sessions.count else { return }
+    // The rest follows in this same step.
+    deadline = .zero
+  }
+
+  private func nextState(_ operations: inout Operations) {
+    switch state {
+    case .connecting where result.readySessions > 0 && result.readySessions + result.lostSessions == sessions.count:
+      state = .warmingUp
+      setDeadline(now + configuration.warmUp, &operations)
+      due = now
+      for session in sessions { touch(session) }
+    case .connecting:
+      for session in sessions where session.phase != .ready && session.phase != .ended {
+        session.fail("is not ready after \(configuration.patience.nanoseconds / 1_000_000) ms", self)
+      }
+      finish(&operations)
+    case .warmingUp:
+      state = .measuring
+      isMeasuring = true
+      measureStart = now
+      setDeadline(now + configuration.duration, &operations)
+    case .measuring:
+      finish(&operations)
+    case .ending:
+      // Those that have not ended by now are cut off.
+      for session in sessions where session.phase != .ended {
+        session.fail("has commands without an answer", self)
+      }
+      deadline = .distantFuture
+    case .ended:
+      deadline = .distantFuture
+    }
+  }
+
+  private func finish(_ operations: inout Operations) {
+    if isMeasuring { result.measured = now - measureStart }
+    isMeasuring = false
+    state = .ending
+    setDeadline(now + configuration.patience, &operations)
+    for session in sessions { touch(session) }
+  }
+
+  private func end() {
+    if isMeasuring { result.measured = now - measureStart }
+    isMeasuring = false
+    state = .ended
+  }
+
+  // MARK: What sessions tell
+
+  /// Whether sessions may send new commands of their own accord.
+  var isOpen: Bool { (state == .warmingUp || state == .measuring) && configuration.rate == nil }
+
+  @inline(__always)
+  func commandEnded(_ session: Int, since start: Instant, bytes: Int, isGood: Bool) {
+    guard isMeasuring else { return }
+    guard isGood else {
+      result.failedCommands &+= 1
+      return
+    }
+    result.commands &+= 1
+    result.bytes &+= UInt64(bytes)
+    result.commandsOfSession[session] &+= 1
+    result.latency.add((now - start).nanoseconds)
+  }
+
+  func note(_ error: String) {
+    if result.firstError == nil { result.firstError = error }
+  }
+
+  func lost() {
+    result.lostSessions += 1
+    beginIfAllReady()
+  }
+
+  func sessionEnded() { endedSessions += 1 }
+
+  // MARK: A fixed rate
+
+  /// Begins the commands that are due, each in the next session that can take one. One that no session can take stays due,
+  /// and its latency counts from then on.
+  private func issueDue(_ operations: inout Operations) {
+    guard let rate = configuration.rate, rate > 0 else { return }
+    let gap = Interval(nanoseconds: max(1, 1_000_000_000 / rate))
+    while due <= now {
+      var tries = 0
+      while tries < sessions.count, !sessions[turn].issue(self, at: due) {
+        turn = (turn + 1) % sessions.count
+        tries += 1
+      }
+      guard tries < sessions.count else { break }
+      touch(sessions[turn])
+      turn = (turn + 1) % sessions.count
+      due = due + gap
+    }
+    if due > now, armedDue > due {
+      armedDue = due
+      arm(due, &operations)
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import Testing
+
+@testable import Load
+
+@Suite struct LatencyHistogramTests {
+  @Test func percentilesAreWithinTwoPerCent() {
+    var histogram = LatencyHistogram()
+    for value: UInt64 in 1...100_000 { histogram.add(value * 10) }
+    for (permille, exact): (UInt64, UInt64) in [(500, 500_000), (900, 900_000), (990, 990_000), (999, 999_000)] {
+      let found = histogram.percentile(permille)
+      #expect(found >= exact && found - exact <= exact / 50, "\(permille): \(found)")
+    }
+    #expect(histogram.percentile(1000) == 1_000_000)
+    #expect(histogram.max == 1_000_000)
+    #expect(histogram.count == 100_000)
+  }
+
+  @Test func ofNothingAndOfOne() {
+    var histogram = LatencyHistogram()
+    #expect(histogram.percentile(500) == 0)
+    histogram.add(77)
+    #expect(histogram.percentile(1) == 77)
+    #expect(histogram.percentile(999) == 77)
+  }
+
+  @Test(arguments: [0, 1, 63, 64, 65, 127, 128, 1 << 20, (1 << 40) + 12345, .max] as [UInt64])
+  func everyValueHasAClass(_ value: UInt64) {
+    var histogram = LatencyHistogram()
+    histogram.add(value)
+    #expect(histogram.percentile(500) == value)
+  }
+}

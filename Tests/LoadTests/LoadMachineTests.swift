@@ -1,0 +1,150 @@
+import ISCSI
+import Load
+import Ring
+import SimNet
+import SimRing
+import Target
+import Testing
+
+/// The load against our own target, in the simulation.
+@Suite struct LoadMachineTests {
+  struct Shape: CustomTestStringConvertible, Sendable {
+    var testDescription: String
+    var change: @Sendable (inout LoadConfiguration, inout TargetLimits) -> Void
+  }
+
+  static let shapes = [
+    Shape(testDescription: "4 KiB reads") { _, _ in },
+    Shape(testDescription: "4 KiB writes") { load, _ in load.readPercent = 0 },
+    Shape(testDescription: "reads and writes, with digests") { load, _ in
+      load.readPercent = 70
+      load.headerDigest = true
+      load.dataDigest = true
+    },
+    Shape(testDescription: "256 KiB sequential reads") { load, _ in
+      load.length = 256 << 10
+      load.order = .sequential
+      load.depth = 4
+    },
+    Shape(testDescription: "256 KiB reads with digests") { load, _ in
+      load.length = 256 << 10
+      load.dataDigest = true
+      load.depth = 4
+    },
+    Shape(testDescription: "256 KiB writes by R2T of 64 KiB in segments of 8 KiB") { load, limits in
+      load.length = 256 << 10
+      load.readPercent = 0
+      load.depth = 4
+      load.dataDigest = true
+      limits.firstBurstLength = 4096
+      limits.maxBurstLength = 65536
+      limits.maxRecvDataSegmentLength = 8192
+    },
+    Shape(testDescription: "a window narrower than the depth") { load, limits in
+      load.depth = 64
+      limits.commandWindow = 4
+    },
+    Shape(testDescription: "20 sessions") { load, _ in
+      load.sessions = 20
+      load.depth = 3
+    },
+    Shape(testDescription: "a fixed rate") { load, _ in
+      load.sessions = 4
+      load.rate = 10_000
+    },
+  ]
+
+  @Test(arguments: shapes) func everyShapeOfLoadIsPlayed(_ shape: Shape) {
+    let played = play(shape.change)
+    #expect(played.result.firstError == nil)
+    #expect(played.result.commands > 50)
+    #expect(played.result.failedCommands == 0)
+    #expect(played.result.lostSessions == 0)
+    #expect(played.result.latency.count == played.result.commands)
+    #expect(played.result.commandsOfSession.reduce(0, +) == played.result.commands)
+    #expect(played.result.slowestSessionPercent.map { $0 >= 50 } == true)
+    #expect(Interval.milliseconds(40)...Interval.milliseconds(41) ~= played.result.measured)
+    #expect(played.targets.sessions == 0, "everybody has logged out")
+    #expect(played.targets.connectionsLost == 0)
+  }
+
+  @Test func theSameLoadTwiceIsTheSameToTheByte() {
+    let change: @Sendable (inout LoadConfiguration, inout TargetLimits) -> Void = { load, _ in
+      load.sessions = 5
+      load.readPercent = 50
+    }
+    let first = play(change)
+    let second = play(change)
+    #expect(first.hash == second.hash)
+    #expect(first.result.commands == second.result.commands)
+    let other = play { load, _ in
+      load.sessions = 5
+      load.readPercent = 50
+      load.seed = 2
+    }
+    #expect(other.hash != first.hash, "another seed is another load")
+  }
+
+  @Test func aRateIsKept() {
+    let result = play { load, _ in
+      load.sessions = 4
+      load.rate = 5_000
+    }.result
+    #expect(195...205 ~= result.commands, "\(result.commands) in 40 ms")
+  }
+
+  @Test func whatCannotBeReachedIsSaid() {
+    let result = play(listens: false) { _, _ in }.result
+    #expect(result.lostSessions == 1)
+    #expect(result.commands == 0)
+    #expect(result.firstError?.contains("cannot connect") == true)
+  }
+
+  @Test func aTargetThatIsNotThereIsSaid() {
+    let result = play { load, _ in load.targets[0].name += "x" }.result
+    #expect(result.firstError?.contains("0x0203") == true, "\(result.firstError ?? "")")
+  }
+
+  @Test func aLengthThatIsNoMultipleOfTheBlocksIsSaid() {
+    let result = play { load, _ in load.length = 1000 }.result
+    #expect(result.firstError?.contains("multiple") == true, "\(result.firstError ?? "")")
+  }
+
+  private struct Played {
+    var result: LoadResult
+    var targets: TargetStatistics
+    var hash: String
+  }
+
+  private func play(
+    listens: Bool = true, _ change: (inout LoadConfiguration, inout TargetLimits) -> Void
+  ) -> Played {
+    let name = "iqn.2026-11.example:load-test"
+    let world = World(seed: 1)
+    let address = SocketAddress(10, 0, 0, 1, port: 3260)
+    let server = world.addHost("target", addresses: [address])
+    let process = world.addProcess("target", on: server)
+    var configuration = TargetConfiguration(
+      nodes: [TargetNode(name: name, logicalUnits: [LogicalUnitConfiguration(blockCount: 1 << 14, backing: .memory)])],
+      portals: [])
+    if listens, let listener = try? world.ring(of: process).listen(at: address, backlog: 128).listener {
+      configuration.portals = [Portal(listener: listener, address: address)]
+    }
+    var load = LoadConfiguration(targets: [LoadTarget(address: address, name: name, lun: 0)])
+    load.depth = 8
+    load.warmUp = .milliseconds(5)
+    load.duration = .milliseconds(40)
+    load.patience = .seconds(2)
+    change(&load, &configuration.limits)
+    let target = TargetMachine(configuration: configuration, arena: Arena(capacity: 64 << 20))
+    world.start(process, target)
+    let host = world.addHost("load", addresses: [SocketAddress(10, 0, 1, 1, port: 0)])
+    let client = world.addProcess("load", on: host)
+    let machine = LoadMachine(configuration: load)
+    world.start(client, machine)
+    let hasEnded = world.run(until: { machine.state == .ended }, orUntil: .zero + .seconds(60))
+    #expect(hasEnded)
+    _ = world.run(until: { target.statistics.connections == 0 }, orUntil: .zero + .seconds(70))
+    return Played(result: machine.currentResult, targets: target.statistics, hash: "\(world.hash)")
+  }
+}
