@@ -140,6 +140,22 @@ def simsan(program, ring, files, place, busy=False):
     return Server(name, command, place, iqn, luns)
 
 
+class Many(Server):
+    """simsan serve with many targets of one null device each, behind one portal."""
+
+    def __init__(self, program, ring, targets, place):
+        name = f"simsan-{ring}"
+        prefix = f"iqn.2026-11.example:{ring.replace('_', '-')}"
+        world = place.folder / f"{name}-many.lua"
+        world.write_text("".join(
+            f'target {{ iqn = "{prefix}.{index}", portals = {{ "127.0.0.1:{place.port}" }},'
+            f' luns = {{ {{ null = true, size = "{SIZE_MIB}MiB" }} }} }}\n' for index in range(targets)))
+        super().__init__(name, [str(program), "serve", "--ring", ring, str(world)], place, prefix, {"null": 0})
+
+    def target_url(self, index):
+        return f"iscsi://127.0.0.1:{self.port}/{self.iqn}.{index}/0"
+
+
 def backing_files(wanted, disk_folder, tag):
     """Makes the files of the wanted backings, written through, so that no block is a hole. Returns their paths."""
     places = {
