@@ -6,7 +6,7 @@ BEGIN = "<!-- figures: written by Benchmarks/run; do not edit below -->"
 END = "<!-- end of figures -->"
 
 
-def _table(heading, rows):
+def table(heading, rows):
     """A table, laid out so that it reads well as text too."""
     widths = [max(len(row[column]) for row in [heading, *rows]) for column in range(len(heading))]
 
@@ -36,7 +36,7 @@ def _rates(figures, cells, series):
             rate, noise = figures.median(cell, one), figures.noise(cell, one)
             row.append("–" if rate is None else f"{rate / 1000:.1f}" + ("" if noise is None else f" ±{noise / 2:.0%}"))
         rows.append(row)
-    return _table(["thousand commands a second", *(one.name for one in series)], rows)
+    return table(["thousand commands a second", *(one.name for one in series)], rows)
 
 
 def _ratios(figures, cells, series):
@@ -51,7 +51,7 @@ def _ratios(figures, cells, series):
                 goal = None
             row.append(_verdict(figures.ratio(cell, one, REFERENCE), goal))
         rows.append(row)
-    return _table(["multiples of tgt null", "goal", *(one.name for one in series)], rows)
+    return table(["multiples of tgt null", "goal", *(one.name for one in series)], rows)
 
 
 def _floor_parts(figures, cells):
@@ -64,7 +64,7 @@ def _floor_parts(figures, cells):
                 row.append(_verdict(part, FLOOR_PART if backing == "null" else None))
         rows.append(row)
     names = [f"{backing}, {ring}" for backing in ("null", "memory") for ring in RINGS]
-    return _table(["part of the floor of the same ring", *names], rows)
+    return table(["part of the floor of the same ring", *names], rows)
 
 
 def _latencies(figures, cells, series):
@@ -75,14 +75,14 @@ def _latencies(figures, cells, series):
             p50, p99 = figures.median(cell, one, "p50"), figures.median(cell, one, "p99")
             row.append("–" if p50 is None else f"{p50:.0f} / {p99:.0f}")
         rows.append(row)
-    return _table(["latency p50 / p99, µs", *(one.name for one in series)], rows)
+    return table(["latency p50 / p99, µs", *(one.name for one in series)], rows)
 
 
 def _server_times(figures, cells, series):
     rows = [
         [cell.name, *(_number(figures.median(cell, one, "server_us"), ".2f") for one in series)] for cell in cells
     ]
-    return _table(["server CPU per command, µs", *(one.name for one in series)], rows)
+    return table(["server CPU per command, µs", *(one.name for one in series)], rows)
 
 
 def _files(figures, cells):
@@ -101,7 +101,7 @@ def _files(figures, cells):
             rows.append(row)
     heading = ["thousand commands a second", "tgt", *(f"simsan, {ring}" for ring in RINGS),
                *(f"{ring} / tgt" for ring in RINGS)]
-    return _table(heading, rows)
+    return table(heading, rows)
 
 
 def _busy(figures, cells, series):
@@ -112,7 +112,7 @@ def _busy(figures, cells, series):
             server, client = figures.median(cell, one, "server_cpu"), figures.median(cell, one, "client_cpu")
             row.append("–" if server is None else f"{server:.0f} / {client:.0f}")
         rows.append(row)
-    return _table(["server / generator, % of a core", *(one.name for one in series)], rows)
+    return table(["server / generator, % of a core", *(one.name for one in series)], rows)
 
 
 def tables(figures, load_cells, load_series, file_cells):

@@ -41,9 +41,8 @@ static int from_sockaddr(const struct sockaddr_storage *storage, struct simsan_a
   return 0;
 }
 
-int simsan_no_delay(int fd) {
-  int one = 1;
-  return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) ? -errno : 0;
+int simsan_no_delay(int fd, int on) {
+  return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) ? -errno : 0;
 }
 
 // What lies in a send buffer on the way to a peer on this host is copied out of it by the peer. As much as fits into the
@@ -53,7 +52,7 @@ enum { LOCAL_SEND_BUFFER = 512 * 1024 };
 void simsan_prepare_accepted(int fd) {
   struct simsan_address here, there;
   int length = LOCAL_SEND_BUFFER;
-  simsan_no_delay(fd);
+  simsan_no_delay(fd, 1);
   if (simsan_local_address(fd, &here) || simsan_remote_address(fd, &there)) return;
   if (memcmp(here.bytes, there.bytes, sizeof here.bytes) == 0)
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &length, sizeof length);
@@ -62,7 +61,7 @@ void simsan_prepare_accepted(int fd) {
 int simsan_socket(const struct simsan_address *address) {
   int fd = socket(address->is_ipv4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
-  simsan_no_delay(fd);
+  simsan_no_delay(fd, 1);
   return fd;
 }
 

@@ -255,6 +255,7 @@ public final class FaultRing: Ring {
     case .receive: outgoing.receive(on: handle, into: extents, token: token)
     case .send: outgoing.send(on: handle, from: extents, moreToCome: operation.moreToCome, token: token)
     case .shutdown: outgoing.shutdown(handle, token: token)
+    case .noDelay: outgoing.noDelay(handle, operation.length != 0, token: token)
     case .close: outgoing.close(handle, reset: operation.length != 0, token: token)
     case .describe: outgoing.describe(handle, into: extents.first ?? .empty, token: token)
     case .read: outgoing.read(from: handle, at: operation.offset, into: extents, token: token)

@@ -116,6 +116,7 @@ public final class EpollRing: HostRing {
         simsan_epoll_remove(epoll, core.slots[index].pointee.descriptor)
       }
     case .mailbox: core.mailbox(operation, extents)
+    case .noDelay: core.noDelay(operation)
     }
   }
 

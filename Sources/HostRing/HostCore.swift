@@ -181,6 +181,13 @@ final class HostCore {
     complete(operation.token, .none, UInt64(2 * length))
   }
 
+  func noDelay(_ operation: Operation) {
+    guard let slot = slots.find(operation.handle, .socket) else { return complete(operation.token, .staleHandle) }
+    counters.systemCalls += 1
+    let result = simsan_no_delay(slot.pointee.descriptor, operation.length != 0 ? 1 : 0)
+    complete(operation.token, RingError(socketError: -result))
+  }
+
   /// The socket of a `post`, taken out of this ring; nil when it may not move, which has been answered.
   func post(_ operation: Operation, _ extents: ArraySlice<Extent>, release: (Int) -> Void) {
     guard let inbox = PostOffice.inbox(of: MachineID(UInt32(truncatingIfNeeded: operation.offset))) else {

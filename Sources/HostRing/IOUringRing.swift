@@ -124,6 +124,7 @@ public final class IOUringRing: HostRing {
     case .cancel: cancel(operation)
     case .post: core.post(operation, extents) { _ in }
     case .mailbox: core.mailbox(operation, extents)
+    case .noDelay: core.noDelay(operation)
     }
   }
 

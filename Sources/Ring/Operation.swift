@@ -51,6 +51,7 @@ public struct Operation: Sendable {
     case cancel
     case post
     case mailbox
+    case noDelay
   }
 
   public var kind: Kind
@@ -79,7 +80,7 @@ public struct Operation: Sendable {
   /// the address in ``Operations/addresses``. `post`: the machine.
   public var offset: UInt64 = 0
 
-  /// `discard`, `writeZeroes`: the number of bytes.
+  /// `discard`, `writeZeroes`: the number of bytes. `noDelay`: 1 for on, 0 for off.
   public var length: UInt64 = 0
 
   /// A cancel of nothing: what a slot for operations holds before its first use.

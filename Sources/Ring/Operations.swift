@@ -90,6 +90,15 @@ public struct Operations {
     append(Operation(kind: .shutdown, token: token, handle: socket))
   }
 
+  /// Sets TCP_NODELAY of a socket. On: partial segments go out at once, and so does one that is being held back, for want
+  /// of an acknowledgement or because more was to come. Off: Nagle's algorithm (RFC 1122 §4.2.3.4). It holds for sends that
+  /// are outstanding, and for those that follow.
+  public mutating func noDelay(_ socket: Handle, _ isOn: Bool, token: Token) {
+    var operation = Operation(kind: .noDelay, token: token, handle: socket)
+    operation.length = isOn ? 1 : 0
+    append(operation)
+  }
+
   /// Closes a socket, a listener or a medium. Operations outstanding on it complete first, as cancelled. A socket with
   /// received bytes that nobody read is reset, as TCP does; with `reset`, always.
   public mutating func close(_ handle: Handle, reset: Bool = false, token: Token) {

@@ -130,6 +130,19 @@ extension Network {
     pump(pipe)
   }
 
+  /// Sets TCP_NODELAY of a socket: with it, a partial segment that is being held back goes out, whatever holds it.
+  public func setNoDelay(_ id: SocketID, _ isOn: Bool) -> RingError {
+    guard isLive(id) else { return .staleHandle }
+    let pipe = sockets[Int(id.slot)].outgoing
+    guard pipe >= 0 else { return .none }
+    pipes[pipe].nagle = !isOn
+    if isOn {
+      pipes[pipe].isCorked = false
+      pump(pipe)
+    }
+    return .none
+  }
+
   /// Sends `bytes`: ``sendable(_:length:)``, ``put(_:_:)`` and ``transmit(_:moreToCome:)`` in one.
   public func send(_ id: SocketID, _ bytes: UnsafeRawBufferPointer) -> StreamResult {
     let result = sendable(id, length: bytes.count)

@@ -76,7 +76,7 @@ extension Network {
       return true
     }
     guard isLive(pipes[pipe].sender), pipes[pipe].next > pipes[pipe].acked else { return false }
-    return hosts[Int(sockets[Int(pipes[pipe].sender.slot)].host)].options.nagle
+    return pipes[pipe].nagle ?? hosts[Int(sockets[Int(pipes[pipe].sender.slot)].host)].options.nagle
   }
 
   private func cutSegment(_ link: Int, at position: UInt64, _ length: UInt64) -> UInt64 {

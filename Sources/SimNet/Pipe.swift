@@ -62,6 +62,8 @@ struct Pipe {
   var isFinished = false
   /// The sender said that more follows at once: a partial segment waits.
   var isCorked = false
+  /// The sender's TCP_NODELAY, negated; nil as long as it is what its host has for all.
+  var nagle: Bool?
   var senderGone = false
   var receiverGone = false
 

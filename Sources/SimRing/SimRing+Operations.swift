@@ -18,6 +18,9 @@ extension SimRing {
     case .shutdown:
       guard let index = index(of: operation.handle, .socket) else { return finish(operation.token, .staleHandle) }
       finish(operation.token, network.shutdown(handles[index].socket))
+    case .noDelay:
+      guard let index = index(of: operation.handle, .socket) else { return finish(operation.token, .staleHandle) }
+      finish(operation.token, network.setNoDelay(handles[index].socket, operation.length != 0))
     case .close: beginClose(operation)
     case .describe: describe(operation, extents)
     case .read, .write, .flush, .discard, .writeZeroes, .seek: beginMediaAccess(operation, extents)
@@ -323,7 +326,7 @@ extension SimRing {
         pending[slot].canceller = operation.token
         return
       }
-    case .shutdown, .close, .describe, .timer, .cancel, .post: break
+    case .shutdown, .noDelay, .close, .describe, .timer, .cancel, .post: break
     }
     complete(slot, .cancelled)
     finish(operation.token, .none)

@@ -32,6 +32,9 @@ public struct TargetNode: Sendable {
   /// The initiator names that may log in and discover it; nil for all.
   public var initiators: [String]?
 
+  /// How its answers go out, from the full-feature phase on.
+  public var sendPolicy = SendPolicy.batching
+
   public init(name: String, alias: String? = nil, logicalUnits: [LogicalUnitConfiguration], initiators: [String]? = nil)
   {
     self.name = name

@@ -155,7 +155,7 @@ struct TargetCore: ~Copyable {
       releaseIfDone(connection)
     case .timer:
       timerFired()
-    case .shutdown, .cancel, nil:
+    case .shutdown, .cancel, .noDelay, nil:
       break
     }
   }

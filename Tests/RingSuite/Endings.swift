@@ -152,6 +152,7 @@ extension RingSuite {
       try stage.fail(right, .staleHandle, "receive") { $0.receive(on: connection.right, into: extent, token: $1) }
       try stage.fail(right, .staleHandle, "send") { $0.send(on: connection.right, from: [extent], token: $1) }
       try stage.fail(right, .staleHandle, "shutdown") { $0.shutdown(connection.right, token: $1) }
+      try stage.fail(right, .staleHandle, "no-delay") { $0.noDelay(connection.right, true, token: $1) }
       try stage.fail(right, .staleHandle, "close") { $0.close(connection.right, token: $1) }
       try stage.fail(right, .staleHandle, "describe") { $0.describe(connection.right, into: extent, token: $1) }
       try stage.fail(right, .staleHandle, "read") { $0.read(from: medium, at: 0, into: extent, token: $1) }

@@ -103,6 +103,32 @@ extension RingSuite {
       try expect(stage.receive(stage.right, connection.right, 2), [7, 8], "bytes")
     },
 
+    RingTest("to set no-delay pushes out what more to come holds back") { stage in
+      let connection = try stage.connect()
+      let extent = try stage.left.buffer([7])
+      try stage.succeed(stage.left, "send") {
+        $0.send(on: connection.left, from: [extent], moreToCome: true, token: $1)
+      }
+      try stage.succeed(stage.left, "no-delay") { $0.noDelay(connection.left, true, token: $1) }
+      // What nobody pushes waits for 200 ms.
+      let alarm = stage.right.emit { $0.timer(at: stage.right.ring.now + .milliseconds(150), token: $1) }
+      try expect(stage.receive(stage.right, connection.right, 1), [7], "bytes")
+      try expect(stage.right.completion(alarm) == nil, true, "it came before the alarm")
+    },
+
+    RingTest("nothing is lost or held for good while no-delay is switched") { stage in
+      let connection = try stage.connect()
+      let content = pattern(64)
+      let whole = try stage.left.buffer(content)
+      for index in 0..<content.count {
+        try stage.succeed(stage.left, "no-delay") { $0.noDelay(connection.left, index % 3 == 0, token: $1) }
+        try stage.succeed(stage.left, "send") {
+          $0.send(on: connection.left, from: [whole.slice(index, 1)], token: $1)
+        }
+      }
+      try expect(stage.receive(stage.right, connection.right, content.count), content, "bytes")
+    },
+
     RingTest("a sender stalls when the peer does not read, and goes on when it does") { stage in
       let connection = try stage.connect()
       let piece = try stage.left.buffer(pattern(64 << 10))

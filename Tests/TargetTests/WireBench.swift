@@ -27,6 +27,9 @@ final class WireBench {
   var holdsSends = false
   private var heldSends: [(Operation, [Extent])] = []
 
+  /// The sends so far, in bytes, and whether more were to come; and what TCP_NODELAY was set to.
+  var sends: [(length: Int, moreToCome: Bool)] = []
+  var noDelays: [Bool] = []
   /// What the machine has allocated in its steps.
   var allocations: UInt64 = 0
 
@@ -40,7 +43,8 @@ final class WireBench {
 
   init(
     units: [LogicalUnitConfiguration] = [LogicalUnitConfiguration(lun: 0, blockCount: 8192)],
-    mediumLength: Int = 0, arenaLength: Int = 16 << 20, limits: (inout TargetLimits) -> Void = { _ in }
+    mediumLength: Int = 0, arenaLength: Int = 16 << 20, sendPolicy: SendPolicy = .batching,
+    limits: (inout TargetLimits) -> Void = { _ in }
   ) {
     arena = Arena(capacity: arenaLength)
     medium = Array(repeating: 0, count: mediumLength)
@@ -50,6 +54,7 @@ final class WireBench {
         TargetNode(name: Self.name + "2", logicalUnits: [LogicalUnitConfiguration(lun: 3, blockCount: 64)]),
       ],
       portals: [Portal(listener: Handle(1), address: SocketAddress(0, 0, 0, 0, port: 3260))])
+    configuration.nodes[0].sendPolicy = sendPolicy
     limits(&configuration.limits)
     machine = TargetMachine(configuration: configuration, arena: arena)
     turn()
@@ -170,6 +175,7 @@ final class WireBench {
     case .send where holdsSends:
       heldSends.append((operation, extents))
     case .send:
+      sends.append((length, operation.moreToCome))
       var count = 0
       for extent in extents where count < sendMax {
         let part = extent.prefix(sendMax - count)
@@ -202,6 +208,9 @@ final class WireBench {
       finishMedium(Completion(token: operation.token, result: UInt64(length)))
     case .flush, .discard, .writeZeroes, .seek:
       finishMedium(Completion(token: operation.token))
+    case .noDelay:
+      noDelays.append(operation.length != 0)
+      completions.append(Completion(token: operation.token))
     case .connect, .cancel, .post, .mailbox:
       completions.append(Completion(token: operation.token))
     }

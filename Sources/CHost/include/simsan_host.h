@@ -30,7 +30,8 @@ int simsan_set_blocking(int fd, int blocking);
 int simsan_accept(int fd);
 /// Prepares a socket that was accepted by other means: TCP_NODELAY, and a send buffer that suits a peer on this host.
 void simsan_prepare_accepted(int fd);
-int simsan_no_delay(int fd);
+/// Sets or clears TCP_NODELAY; setting it pushes out a partial segment.
+int simsan_no_delay(int fd, int on);
 int simsan_local_address(int fd, struct simsan_address *address);
 int simsan_remote_address(int fd, struct simsan_address *address);
 /// The error that is pending on a socket (SO_ERROR), as a negative errno; 0 for none.

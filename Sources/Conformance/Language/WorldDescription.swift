@@ -1,4 +1,5 @@
 import Ring
+import Target
 
 /// The world that a scenario wants, or that `simsan serve` deploys.
 public struct WorldDescription: Sendable {
@@ -30,6 +31,8 @@ public struct TargetDescription: Sendable {
   public var units: [UnitDescription] = []
   /// The initiators that may log in; nil for all.
   public var initiators: [String]?
+  /// How its answers go out.
+  public var sendPolicy = SendPolicy.batching
   /// What differs from the target's own defaults, by the names of RFC 7143's keys.
   public var keys = KeyDescription()
   /// Bounds of the implementation.

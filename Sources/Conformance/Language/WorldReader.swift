@@ -1,4 +1,5 @@
 import Ring
+import Target
 
 /// Reads the tables that describe a world.
 enum WorldReader {
@@ -23,6 +24,11 @@ enum WorldReader {
     }
     target.portalGroupTag = try fields.integer("portal_group", in: 0...65535) ?? 1
     target.initiators = try fields.strings("initiators")
+    if let word = try fields.word("send_policy", among: sendPolicies.map(\.word)),
+      let found = sendPolicies.first(where: { $0.word == word })
+    {
+      target.sendPolicy = found.policy
+    }
     target.keys = try keys(fields.any("keys"))
     target.limits = try limits(fields.any("limits"))
     for (index, value) in (try fields.list("luns") ?? []).enumerated() {
@@ -37,6 +43,11 @@ enum WorldReader {
     if target.units.isEmpty { target.units = [UnitDescription()] }
     return target
   }
+
+  /// The words for the ways in which answers go out.
+  static let sendPolicies: [(word: String, policy: SendPolicy)] = [
+    ("batching", .batching), ("nodelay", .noDelay), ("cork", .cork), ("adaptive-nagle", .adaptiveNagle),
+  ]
 
   /// RFC 7143 §4.2.7: 223 bytes at most, of a known form.
   private static func isISCSIName(_ name: String) -> Bool {

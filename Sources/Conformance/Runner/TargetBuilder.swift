@@ -36,7 +36,9 @@ public enum TargetBuilder {
       }
       units.append(configuration)
     }
-    return TargetNode(name: target.iqn, alias: target.alias, logicalUnits: units, initiators: target.initiators)
+    var node = TargetNode(name: target.iqn, alias: target.alias, logicalUnits: units, initiators: target.initiators)
+    node.sendPolicy = target.sendPolicy
+    return node
   }
 
   /// The limits of the program that runs `targets`: what the first of them that says something about a limit says.

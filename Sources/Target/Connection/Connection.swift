@@ -40,6 +40,8 @@ struct Connection {
   // MARK: Outstanding operations
 
   var isReceiving = false
+  /// The room of the receive outstanding, in bytes.
+  var receiveRoom = 0
   var isSending = false
   var isDescribing = false
   var isClosing = false
@@ -75,6 +77,13 @@ struct Connection {
   var staging = Extent.empty
   var stagingUsed = 0
   var isDirty = false
+  var sendPolicy = SendPolicy.batching
+  var nagle = AdaptiveNagle()
+  /// Where each answer goes out by itself: the bytes left of each that is whole in the queue, and of all of them.
+  var answers: [Int] = []
+  var answersLength = 0
+  /// The last receive has emptied the socket, and what came with it is not answered yet.
+  var becameIdle = false
   /// Tasks that wait until less is queued, in their order.
   var throttled: [UInt32] = []
   /// The longest data segment that the initiator takes.

@@ -31,17 +31,21 @@ extension TargetCore {
     var space = Extent(
       offset: connection.pointee.buffer.offset + connection.pointee.end,
       length: connection.pointee.buffer.length - connection.pointee.end)
-    // Others are there to be served while this initiator works.
-    if receivesInStep <= 1 { space.length = min(space.length, connection.pointee.pace.limit) }
+    // Others are there to be served while this initiator works. The other policies have to see when a socket is empty.
+    if receivesInStep <= 1, connection.pointee.sendPolicy == .batching {
+      space.length = min(space.length, connection.pointee.pace.limit)
+    }
     let token = connection.pointee.token(.receive)
     let inflow = connection.pointee.inflow
     // Full of requests that wait for the end of another session: they are taken first.
     guard space.length > 0 else { return }
     connection.pointee.isReceiving = true
     if inflow.use == .dataOut || inflow.use == .command, inflow.remaining > 0 {
+      connection.pointee.receiveRoom = inflow.remaining + space.length
       context.operations.receive(
         on: connection.pointee.socket, into: inflow.destination.prefix(inflow.remaining), then: space, token: token)
     } else {
+      connection.pointee.receiveRoom = space.length
       context.operations.receive(on: connection.pointee.socket, into: space, token: token)
     }
   }
@@ -80,8 +84,12 @@ extension TargetCore {
     let commands = statistics.commands
     parse(connection)
     guard connection.pointee.phase != .closing, connection.pointee.phase != .free else { return }
-    connection.pointee.pace.received(
-      count, commands: Int(truncatingIfNeeded: statistics.commands &- commands), outstanding: outstanding(connection))
+    let arrived = Int(truncatingIfNeeded: statistics.commands &- commands)
+    connection.pointee.pace.received(count, commands: arrived, outstanding: outstanding(connection))
+    if connection.pointee.sendPolicy == .adaptiveNagle {
+      if connection.pointee.nagle.received(arrived) { setNoDelay(connection, false) }
+      connection.pointee.becameIdle = Int(truncatingIfNeeded: completion.result) < connection.pointee.receiveRoom
+    }
     adjustBuffer(connection, wasFull: wasFull, count: count)
     markDirty(connection)
   }

@@ -194,14 +194,19 @@ extension TargetCore {
     sendExtents.removeAll(keepingCapacity: true)
     var at = connection.pointee.queueHead
     let count = connection.pointee.queue.count
-    while at < count, sendExtents.count < Self.sendExtentsMax {
-      let extent = connection.pointee.queue[at].extent
+    let policy = connection.pointee.sendPolicy
+    // Any but the usual policy sends an answer by itself.
+    var room = policy == .batching ? Int.max : connection.pointee.answers.first ?? Int.max
+    while at < count, room > 0, sendExtents.count < Self.sendExtentsMax {
+      let extent = connection.pointee.queue[at].extent.prefix(room)
       if extent.length > 0 { sendExtents.append(extent) }
+      room -= extent.length
       at += 1
     }
     if sendExtents.isEmpty {
       // Only entries without bytes are left, if any.
       if at > connection.pointee.queueHead { consumeSent(connection, 0) }
+      if connection.pointee.becameIdle { becameIdle(connection) }
       if connection.pointee.endsAfterSending, !connection.pointee.hasShutDown {
         connection.pointee.hasShutDown = true
         context.operations.shutdown(connection.pointee.socket, token: connection.pointee.token(.shutdown))
@@ -210,8 +215,58 @@ extension TargetCore {
     }
     connection.pointee.isSending = true
     connection.pointee.lastSent = context.now
+    let moreToCome =
+      switch policy {
+      case .batching: at < count
+      // More answers wait. What has not come in yet is not waited for: nobody knows whether it will.
+      case .cork: connection.pointee.answers.count > 1
+      case .noDelay, .adaptiveNagle: false
+      }
     context.operations.send(
-      on: connection.pointee.socket, from: sendExtents, moreToCome: at < count, token: connection.pointee.token(.send))
+      on: connection.pointee.socket, from: sendExtents, moreToCome: moreToCome, token: connection.pointee.token(.send))
+  }
+
+  // MARK: Answers one by one
+
+  /// What is queued up to here is a whole answer.
+  @inline(__always)
+  mutating func endAnswer(_ connection: UnsafeMutablePointer<Connection>) {
+    guard connection.pointee.sendPolicy != .batching else { return }
+    let length = connection.pointee.queuedBytes - connection.pointee.answersLength
+    guard length > 0 else { return }
+    connection.pointee.answers.append(length)
+    connection.pointee.answersLength += length
+  }
+
+  /// `count` bytes of the queue have been sent.
+  private func consumeAnswers(_ connection: UnsafeMutablePointer<Connection>, _ count: Int) {
+    var left = count
+    while left > 0, let first = connection.pointee.answers.first {
+      let taken = min(left, first)
+      left -= taken
+      connection.pointee.answersLength -= taken
+      if taken == first {
+        connection.pointee.answers.removeFirst()
+      } else {
+        connection.pointee.answers[0] = first - taken
+      }
+    }
+  }
+
+  mutating func setNoDelay(_ connection: UnsafeMutablePointer<Connection>, _ isOn: Bool) {
+    context.operations.noDelay(connection.pointee.socket, isOn, token: connection.pointee.token(.noDelay))
+  }
+
+  /// All that came has been answered, and the socket was empty.
+  private mutating func becameIdle(_ connection: UnsafeMutablePointer<Connection>) {
+    connection.pointee.becameIdle = false
+    switch connection.pointee.nagle.becameIdle() {
+    case .nothing: break
+    case .push: setNoDelay(connection, true)
+    case .pushAndReturn:
+      setNoDelay(connection, true)
+      setNoDelay(connection, false)
+    }
   }
 
   mutating func sent(_ connection: UnsafeMutablePointer<Connection>, _ completion: Completion) {
@@ -250,6 +305,7 @@ extension TargetCore {
   private mutating func consumeSent(_ connection: UnsafeMutablePointer<Connection>, _ count: Int) {
     var left = count
     connection.pointee.queuedBytes -= count
+    if !connection.pointee.answers.isEmpty { consumeAnswers(connection, count) }
     while connection.pointee.queueHead < connection.pointee.queue.count {
       let head = connection.pointee.queueHead
       let length = connection.pointee.queue[head].extent.length

@@ -189,4 +189,5 @@ public enum TokenKind: UInt64, Sendable {
   case timer = 7
   case cancel = 8
   case shutdown = 9
+  case noDelay = 10
 }

@@ -232,6 +232,11 @@ extension TargetCore {
     connection.pointee.dataDigest = parameters.digests.data
     connection.pointee.sendLengthMax = Int(parameters.initiatorMaxRecvDataSegmentLength)
     connection.pointee.receiveLengthMax = Int(parameters.targetMaxRecvDataSegmentLength)
+    if session.pointee.node >= 0 {
+      connection.pointee.sendPolicy = nodes[Int(session.pointee.node)].configuration.sendPolicy
+      // Whatever the host has for all its sockets.
+      if connection.pointee.sendPolicy != .batching { setNoDelay(connection, true) }
+    }
     setDeadline(connection, context.now + limits.pingInterval)
     markDirty(connection)
   }

@@ -59,6 +59,7 @@ extension TargetCore {
   /// The session need not wait for an answered task, only its memory must.
   private mutating func endAnswered(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.isAnswered = true
+    if let connection = connections[task.pointee.connection] { endAnswer(connection) }
     let session = task.pointee.session
     releaseTaskIfDone(task)
     leaveSession(session)
