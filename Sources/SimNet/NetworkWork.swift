@@ -33,11 +33,19 @@ public struct NetworkWork: Hashable, Sendable {
 }
 
 extension Network {
-  /// What the transmission stage of a host has done.
+  /// What the transmission stage of a host has done; sends and segments are an entry each.
   public func transmitCounters(of host: HostID) -> Stage.Counters { hosts[Int(host.rawValue)].transmission.counters }
 
-  /// What the softirq stage of a host has done.
+  /// What the softirq stage of a host has done; segments and resets are an entry each.
   public func softirqCounters(of host: HostID) -> Stage.Counters { hosts[Int(host.rawValue)].softirq.counters }
+
+  /// A send is made on a host, whether a segment goes out for it or not.
+  func payForSend(_ host: UInt32) {
+    let work = hosts[Int(host)].options.work
+    guard work.send > .zero else { return }
+    _ = hosts[Int(host)].transmission.enter(
+      at: timeline.now.nanoseconds, work: work.send.nanoseconds, delay: work.transmitDelay.nanoseconds)
+  }
 
   /// When a segment of `length` bytes that a pipe's sender transmits now is at the link, in nanoseconds.
   func leaveTransmission(_ pipe: Int, _ length: UInt64) -> UInt64 {
@@ -46,11 +54,7 @@ extension Network {
     let host = Int(sockets[Int(pipes[pipe].sender.slot)].host)
     let work = hosts[host].options.work
     guard work.transmits else { return now }
-    var time = Stage.sum(work.segmentOut.nanoseconds, Stage.work(length, perKibibyte: work.kibibyteOut))
-    if pipes[pipe].isSendUnpaid {
-      pipes[pipe].isSendUnpaid = false
-      time = Stage.sum(time, work.send.nanoseconds)
-    }
+    let time = Stage.sum(work.segmentOut.nanoseconds, Stage.work(length, perKibibyte: work.kibibyteOut))
     return hosts[host].transmission.enter(at: now, work: time, delay: work.transmitDelay.nanoseconds)
   }
 

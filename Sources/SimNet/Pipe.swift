@@ -62,8 +62,6 @@ struct Pipe {
   var isFinished = false
   /// The sender said that more follows at once: a partial segment waits.
   var isCorked = false
-  /// A send has been made whose work no segment has paid for yet.
-  var isSendUnpaid = false
   var senderGone = false
   var receiverGone = false
 
