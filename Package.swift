@@ -63,6 +63,10 @@ let package = Package(
       dependencies: ["Target", "Initiator", "ISCSI", "Ring", "SimRing", "SimNet", "SimDisk", "SimClock"],
       path: "Benchmarks/SimulationBench", swiftSettings: swift),
 
+    .executableTarget(
+      name: "pipeline-bench", dependencies: ["Target", "Initiator", "ISCSI", "Ring", "SimRing", "SimNet", "SimClock"],
+      path: "Benchmarks/PipelineBench", swiftSettings: swift),
+
     tests("Architecture", []),
     // The meaning of every operation, as one body of tests for all rings.
     .target(name: "RingSuite", dependencies: ["Ring"], path: "Tests/RingSuite", swiftSettings: swift),

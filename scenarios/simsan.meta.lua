@@ -58,7 +58,21 @@ function explore(fields) end
 ---@return world_part
 function target(fields) end
 
----@param fields { name: string, address: string?, send_buffer: size?, receive_buffer: size?, nagle: boolean? }
+---@class work_fields what the stages of a host take; a time each
+---@field wake? duration before a step of an idle thread
+---@field step? duration of each step
+---@field completion? duration of each completion
+---@field received? duration of 1024 bytes that the thread receives
+---@field sent? duration of 1024 bytes that the thread sends
+---@field send? duration transmission, of each send
+---@field segment_out? duration
+---@field kibibyte_out? duration
+---@field transmit_delay? duration of an idle transmission stage
+---@field segment_in? duration softirq, of each segment
+---@field kibibyte_in? duration
+---@field interrupt_delay? duration of an idle softirq stage
+
+---@param fields { name: string, address: string?, send_buffer: size?, receive_buffer: size?, nagle: boolean?, work: work_fields? }
 ---@return world_part
 function host(fields) end
 

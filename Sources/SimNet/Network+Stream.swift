@@ -127,6 +127,7 @@ extension Network {
     let pipe = sockets[Int(id.slot)].outgoing
     guard pipe >= 0 else { return }
     pipes[pipe].isCorked = moreToCome
+    payForSend(sockets[Int(id.slot)].host)
     pump(pipe)
   }
 

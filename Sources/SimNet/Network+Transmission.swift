@@ -101,10 +101,10 @@ extension Network {
       if reverse >= 0, pipes[reverse].isAcknowledgementOwed { acknowledge(reverse) }
     }
     let now = timeline.now.nanoseconds
-    var entered = now
+    var entered = leaveTransmission(pipe, length)
     if links[link].options.bandwidth > 0 {
       let time = Self.transmissionTime(length + UInt64(Self.headerLength), links[link].options.bandwidth)
-      let (done, overflow) = max(links[link].busyUntil, now).addingReportingOverflow(time)
+      let (done, overflow) = max(links[link].busyUntil, entered).addingReportingOverflow(time)
       entered = overflow ? .max : done
       links[link].busyUntil = entered
     }
@@ -122,6 +122,20 @@ extension Network {
   func segmentArrived(_ pipe: Int, start: UInt64, lengthAndEnd: UInt64) {
     let link = pipes[pipe].link
     guard passes(link), hosts[Int(pipes[pipe].receiverHost)].isUp else {
+      counters.segmentsLost += 1
+      return
+    }
+    if let time = leaveSoftirq(Int(pipes[pipe].receiverHost), lengthAndEnd & ~Self.flag) {
+      schedule(
+        .segmentTaken, at: time, subject: UInt32(pipe), generation: pipes[pipe].generation, start, lengthAndEnd)
+    } else {
+      segmentTaken(pipe, start: start, lengthAndEnd: lengthAndEnd)
+    }
+  }
+
+  /// A segment is where its bytes go into the receive buffer.
+  func segmentTaken(_ pipe: Int, start: UInt64, lengthAndEnd: UInt64) {
+    guard hosts[Int(pipes[pipe].receiverHost)].isUp else {
       counters.segmentsLost += 1
       return
     }
@@ -289,7 +303,16 @@ extension Network {
     guard isLive(id) else { return }
     let socket = sockets[Int(id.slot)]
     guard hosts[Int(socket.host)].isUp, passes(linkTable[socket.remoteInterface][socket.localInterface]) else { return }
-    failSocket(id, socket.state == .connecting ? .connectionRefused : .connectionReset)
+    if let time = leaveSoftirq(Int(socket.host), 0) {
+      schedule(.resetTaken, at: time, subject: id.slot, generation: id.generation)
+    } else {
+      resetTaken(at: id)
+    }
+  }
+
+  func resetTaken(at id: SocketID) {
+    guard isLive(id), hosts[Int(sockets[Int(id.slot)].host)].isUp else { return }
+    failSocket(id, sockets[Int(id.slot)].state == .connecting ? .connectionRefused : .connectionReset)
   }
 
   /// Ends a connection on one side: its owner learns of `error` with the next call.
@@ -325,6 +348,8 @@ extension Network {
   /// The host loses its power: its sockets are gone, and nobody is told.
   public func powerOff(_ host: HostID) {
     hosts[Int(host.rawValue)].isUp = false
+    hosts[Int(host.rawValue)].transmission.abandon()
+    hosts[Int(host.rawValue)].softirq.abandon()
     for index in sockets.indices where sockets[index].state != .free && sockets[index].host == host.rawValue {
       release(index)
     }

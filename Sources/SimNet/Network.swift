@@ -17,6 +17,8 @@ public final class Network {
     var interfaces: [Int] = []
     var isUp = true
     var nextPort: UInt16 = 49152
+    var transmission = Stage()
+    var softirq = Stage()
   }
 
   struct Interface {
@@ -106,6 +108,9 @@ public final class Network {
     case pump
     case delayedAcknowledgement
     case reset
+    /// A segment or reset has passed the softirq stage of its host.
+    case segmentTaken
+    case resetTaken
   }
 
   let timeline: Timeline
@@ -337,9 +342,11 @@ public final class Network {
     let length = second & ~(1 << 63)
     switch kind {
     case .segment: return "segment of \(length) bytes from position \(first) arrives, stream \(slot)"
+    case .segmentTaken: return "segment of \(length) bytes from position \(first) is taken in, stream \(slot)"
     case .acknowledgement: return "acknowledgement of position \(first), window up to \(length), stream \(slot)"
     case .retransmit, .pump, .delayedAcknowledgement: return "\(kind) timer of stream \(slot)"
-    case .connectionRequest, .connectionAnswer, .connectionRefused, .connectionUnreachable, .connectionTimer, .reset:
+    case .connectionRequest, .connectionAnswer, .connectionRefused, .connectionUnreachable, .connectionTimer, .reset,
+      .resetTaken:
       return "\(kind), socket \(slot)"
     }
   }
@@ -355,11 +362,13 @@ public final class Network {
     case .connectionUnreachable: connectFailed(socket, .unreachable)
     case .connectionTimer: connectionTimerFired(socket)
     case .reset: resetArrived(at: socket)
-    case .segment, .acknowledgement, .retransmit, .pump, .delayedAcknowledgement:
+    case .resetTaken: resetTaken(at: socket)
+    case .segment, .segmentTaken, .acknowledgement, .retransmit, .pump, .delayedAcknowledgement:
       let index = Int(event.subject)
       guard pipes[index].isLive, pipes[index].generation == event.generation else { return }
       switch kind {
       case .segment: segmentArrived(index, start: event.first, lengthAndEnd: event.second)
+      case .segmentTaken: segmentTaken(index, start: event.first, lengthAndEnd: event.second)
       case .acknowledgement: acknowledgementArrived(index, position: event.first, edgeAndGap: event.second)
       case .retransmit: retransmitTimerFired(index)
       case .delayedAcknowledgement:

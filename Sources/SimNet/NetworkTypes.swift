@@ -131,6 +131,9 @@ public struct HostOptions: Hashable, Sendable {
   /// all when zero. With ``nagle`` at the other end this is the well-known stall.
   public var acknowledgementDelay: Interval = .zero
 
+  /// What sending and receiving take, as the model of the pipeline has it.
+  public var work = NetworkWork()
+
   public init() {}
 }
 

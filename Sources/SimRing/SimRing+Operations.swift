@@ -151,6 +151,7 @@ extension SimRing {
     let result = network.receivable(socket, limit: limit)
     if case .count(let count) = result, count > 0 {
       let digest = forEach(extents, count: count) { network.take(socket, into: $0) }
+      countReceived(count)
       recordPayload(operation, count, digest)
     }
     return result

@@ -82,6 +82,8 @@ public final class SimRing: Ring {
   var ready: [Completion] = []
   var messages: [Message] = []
   var mailboxes: [Int] = []
+  /// The bytes that were received since ``takeReceivedCount()``, which a step pays for.
+  private var receivedCount: UInt64 = 0
 
   init(world: World, process: ProcessID, host: HostID) {
     self.world = world
@@ -158,6 +160,13 @@ public final class SimRing: Ring {
     }
     completions.append(contentsOf: ready)
     ready.removeAll(keepingCapacity: true)
+  }
+
+  func countReceived(_ count: Int) { receivedCount &+= UInt64(count) }
+
+  func takeReceivedCount() -> UInt64 {
+    defer { receivedCount = 0 }
+    return receivedCount
   }
 
   // MARK: Handles

@@ -34,7 +34,8 @@ public struct DiskID: Hashable, Sendable {
 ///
 /// **Time.** ``advanceOneInstant()`` goes to the next event and handles everything that is due then; ``run(until:)``
 /// and ``run(until:orUntil:)`` repeat that. A machine is stepped once for all completions that are due at an instant,
-/// and again a step time later at the earliest; what arrives meanwhile waits and makes one batch.
+/// and again a step time later at the earliest; what arrives meanwhile waits and makes one batch. ``ThreadWork`` says
+/// what else a step takes.
 ///
 /// **Faults.** ``crash(_:)`` ends a process whose host stays up: its sockets are closed or reset by the kernel, and
 /// what the disks have cached stays. ``powerOff(_:)`` ends all processes of a host, silently for the network, and
@@ -84,6 +85,13 @@ public final class World {
     var completions: [Completion] = []
     var operations = Operations()
     var stepCount: UInt64 = 0
+    var work = ThreadWork()
+    var counters = Stage.Counters()
+    /// A step is under way: `operations` begin when its work is done. With `isEndDue` it was done during a pause.
+    var isWorking = false
+    var isEndDue = false
+    /// The step to come follows the last one at once, without ``ThreadWork/wake``.
+    var isAwake = false
   }
 
   /// The kinds of the ring room's events.
@@ -91,6 +99,8 @@ public final class World {
     case step
     case timer
     case access
+    /// The work of a step is done.
+    case end
   }
 
   public let timeline: Timeline
@@ -200,6 +210,7 @@ public final class World {
     guard ring.incarnation == event.generation else { return }
     switch kind {
     case .step: stepDue(index)
+    case .end: endStep(index)
     case .timer: ring.fireTimers()
     case .access: ring.finishAccess(Int(truncatingIfNeeded: event.first), generation: event.second)
     }
@@ -234,9 +245,12 @@ public final class World {
   func wake(_ process: ProcessID) {
     let index = Int(process.rawValue)
     guard !processes[index].isStepSet, processes[index].machine != nil, !processes[index].isPaused else { return }
+    guard !processes[index].isWorking else {
+      processes[index].isAwake = true
+      return
+    }
     processes[index].isStepSet = true
-    schedule(
-      .step, at: max(timeline.now.nanoseconds, processes[index].busyUntil), process, processes[index].ring.incarnation)
+    schedule(.step, at: stepTime(index), process, processes[index].ring.incarnation)
   }
 
   private func stepDue(_ index: Int) {
@@ -262,10 +276,15 @@ public final class World {
       var operations = Operations()
       swap(&operations, &processes[index].operations)
       machine.step(completions, now: processes[index].front.now, into: &operations)
-      // A machine that was crashed meanwhile has nothing left to say.
-      if processes[index].machine === machine { processes[index].front.submit(&operations) }
-      operations.removeAll()
-      swap(&operations, &processes[index].operations)
+      if processes[index].machine === machine, !processes[index].work.isNone {
+        swap(&operations, &processes[index].operations)
+        beginWork(index, completions: completions.count)
+      } else {
+        // A machine that was crashed meanwhile has nothing left to say.
+        if processes[index].machine === machine { processes[index].front.submit(&operations) }
+        operations.removeAll()
+        swap(&operations, &processes[index].operations)
+      }
     }
     completions.removeAll(keepingCapacity: true)
     swap(&completions, &processes[index].completions)
@@ -334,6 +353,9 @@ public final class World {
     processes[index].hasStarted = false
     processes[index].isStepSet = false
     processes[index].isPaused = false
+    processes[index].isWorking = false
+    processes[index].isEndDue = false
+    processes[index].isAwake = false
     processes[index].busyUntil = timeline.now.nanoseconds
     wake(process)
   }
@@ -359,6 +381,7 @@ public final class World {
     let index = Int(process.rawValue)
     guard processes[index].isPaused else { return }
     processes[index].isPaused = false
+    if processes[index].isEndDue { endStep(index) }
     wake(process)
   }
 
@@ -380,6 +403,9 @@ public final class World {
     processes[index].front = processes[index].ring
     processes[index].isStepSet = false
     processes[index].isPaused = false
+    processes[index].isWorking = false
+    processes[index].isEndDue = false
+    processes[index].operations.removeAll()
     processes[index].completions.removeAll(keepingCapacity: true)
   }
 

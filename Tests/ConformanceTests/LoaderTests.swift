@@ -61,6 +61,15 @@ import Testing
     ("target { luns = { { lun = 1 }, { lun = 1 } } }", "expected a LUN of its own, found a second 1"),
     ("target { luns = { { size = 1000 } } }", "a multiple of the block size of 512 bytes"),
     ("link { between = { 'a' } }", "a.lua:1: link.between: expected two host names"),
+    (
+      "host { name = 'a', work = { wake = '2s' } }",
+      "a.lua:1: host.work.wake: expected a time of at most 1s, found string \"2s\""
+    ),
+    (
+      "host { name = 'a', work = { wkae = '2us' } }",
+      "host.work: unknown field 'wkae' (found string \"2us\"); did you mean 'wake'?"
+    ),
+    ("host { name = 'a', work = 5 }", "host.work: expected a table of named fields, found number 5"),
     ("link { between = { 'a', 'b' }, loss = '3/2' }", "a ratio such as \"1/1000\", found string \"3/2\""),
     ("scenario { title = 'x', needs = { 'sim-nte' }, play = print }", "found \"sim-nte\"; did you mean 'sim-net'?"),
     (

@@ -44,6 +44,29 @@ import Testing
     #expect(result.ladder.isEmpty)
   }
 
+  @Test func theWorkOfAHostIsInTheTimeOfACommand() throws {
+    let result = try play(
+      body: """
+        local s = t:login { host = "a" }
+        local start = now()
+        for _ = 1, 10 do expect(s:test_unit_ready()):good() end
+        local each = (now() - start) / 10
+        expect(each > 0.00325 and each < 0.0033):holds("each command takes the work of all stages: " .. each)
+        """,
+      fields: """
+        world = { target { host = "target" }, link { between = { "a", "target" }, latency = "10us", jitter = "1us" },
+          host { name = "target", work = { wake = "2ms", segment_in = "500us", send = "300us", interrupt_delay = "200us" } },
+          host { name = "a", work = { transmit_delay = "100us", send = "100us", segment_in = "50us" } } },
+        """)
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
+  @Test func theInitiatorOfAScriptHasNoThreadThatCouldBeBusy() throws {
+    let fields = "world = { target {}, host { name = 'a', work = { step = '1us' } } },"
+    #expect(
+      try failure("t:login { host = 'a' }", fields: fields).message.contains("work of threads only where a target is"))
+  }
+
   @Test func aFailedExpectationSaysWhatWasExpectedWhatCameAndThePDUsBefore() throws {
     let (oracle, message) = try failure("local s = t:login {}\nexpect(s:test_unit_ready()):status('BUSY')")
     #expect(oracle == "expectation")

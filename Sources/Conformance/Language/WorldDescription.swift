@@ -131,6 +131,29 @@ public struct HostDescription: Sendable {
   public var sendBuffer: UInt64?
   public var receiveBuffer: UInt64?
   public var nagle = false
+  public var work = WorkDescription()
+
+  public init() {}
+}
+
+/// The `work = { … }` of a host: what the stages of its half of the pipeline take. Nothing where nothing is said.
+public struct WorkDescription: Sendable {
+  // The threads of its programs.
+  public var wake: Interval?
+  public var step: Interval?
+  public var completion: Interval?
+  /// Of 1024 bytes received or sent.
+  public var received: Interval?
+  public var sent: Interval?
+  // Transmission.
+  public var send: Interval?
+  public var segmentOut: Interval?
+  public var kibibyteOut: Interval?
+  public var transmitDelay: Interval?
+  // Softirq.
+  public var segmentIn: Interval?
+  public var kibibyteIn: Interval?
+  public var interruptDelay: Interval?
 
   public init() {}
 }

@@ -188,8 +188,37 @@ enum WorldReader {
     host.sendBuffer = try fields.size("send_buffer")
     host.receiveBuffer = try fields.size("receive_buffer")
     host.nagle = try fields.flag("nagle") ?? false
+    host.work = try work(fields.any("work"))
     try fields.finish()
     return host
+  }
+
+  /// Longer than any stage of a real host takes; so sums stay far from the edge of a number.
+  private static let workMax = Interval.seconds(1)
+
+  private static func work(_ value: LuaValue) throws(LuaFailure) -> WorkDescription {
+    var fields = try Fields(value, path: "host.work")
+    var work = WorkDescription()
+    work.wake = try workTime(&fields, "wake")
+    work.step = try workTime(&fields, "step")
+    work.completion = try workTime(&fields, "completion")
+    work.received = try workTime(&fields, "received")
+    work.sent = try workTime(&fields, "sent")
+    work.send = try workTime(&fields, "send")
+    work.segmentOut = try workTime(&fields, "segment_out")
+    work.kibibyteOut = try workTime(&fields, "kibibyte_out")
+    work.transmitDelay = try workTime(&fields, "transmit_delay")
+    work.segmentIn = try workTime(&fields, "segment_in")
+    work.kibibyteIn = try workTime(&fields, "kibibyte_in")
+    work.interruptDelay = try workTime(&fields, "interrupt_delay")
+    try fields.finish()
+    return work
+  }
+
+  private static func workTime(_ fields: inout Fields, _ name: String) throws(LuaFailure) -> Interval? {
+    guard let time = try fields.time(name) else { return nil }
+    guard time <= workMax else { throw fields.wrong(name, fields.any(name), "a time of at most 1s") }
+    return time
   }
 
   static func link(_ value: LuaValue) throws(LuaFailure) -> LinkDescription {

@@ -15,6 +15,8 @@ public final class SimulatedPlayground: Playground {
   public private(set) var targets: [TargetFacts] = []
 
   private var hosts: [(name: String, id: HostID)] = []
+  /// What the threads of a host's programs take, by its name.
+  private var threadWork: [(host: String, work: ThreadWork)] = []
   private(set) var programs: [TargetProgram] = []
 
   /// The target program of one host, through all its lives.
@@ -60,7 +62,7 @@ public final class SimulatedPlayground: Playground {
     for link in description.links { try configure(link) }
     for (name, id) in hosts {
       let own = description.targets.filter { $0.host == name }
-      if own.isEmpty { addInitiator(on: name, id) } else { try addTargets(own, on: name, id) }
+      if own.isEmpty { try addInitiator(on: name, id) } else { try addTargets(own, on: name, id) }
     }
     for program in programs { try start(program) }
   }
@@ -92,6 +94,10 @@ public final class SimulatedPlayground: Playground {
     if let bytes = own?.sendBuffer { options.sendBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
     if let bytes = own?.receiveBuffer { options.receiveBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
     options.nagle = own?.nagle ?? false
+    if let work = own?.work {
+      options.work = work.network
+      threadWork.append((name, work.thread))
+    }
     hosts.append((name, world.addHost(name, addresses: addresses, options: options)))
   }
 
@@ -119,7 +125,12 @@ public final class SimulatedPlayground: Playground {
     world.network.configureLink(from: ends.1, to: ends.0, change)
   }
 
-  private func addInitiator(on name: String, _ host: HostID) {
+  private func addInitiator(on name: String, _ host: HostID) throws(LuaFailure) {
+    // A scenario's initiator does what its script says at once: it has no thread that could be busy.
+    guard !threadWork.contains(where: { $0.host == name && $0.work != ThreadWork() }) else {
+      throw LuaFailure(
+        "host.work: expected work of threads only where a target is, found it on \"\(name)\"", field: "work")
+    }
     let process = world.addProcess("\(name).initiator", on: host)
     let machine = InitiatorMachine(arenaCapacity: 64 << 20)
     world.attach(machine.arena, to: process)
@@ -148,6 +159,7 @@ public final class SimulatedPlayground: Playground {
       disks.append(own)
     }
     let process = world.addProcess(name, on: host)
+    if let own = threadWork.first(where: { $0.host == name }) { world.setThreadWork(own.work, of: process) }
     programs.append(
       TargetProgram(host: name, hostID: host, process: process, descriptions: descriptions, disks: disks))
     for target in descriptions {
