@@ -1,4 +1,5 @@
 import Foundation
+import Target
 
 /// Plays the pipeline of a read at the depths 1 to 256 with each send policy, in the simulation, and prints a line of
 /// figures a cell, with what the closed form says beside it.
@@ -22,20 +23,20 @@ struct PipelineBench {
       ] + stages + ["predicted_per_s", "round_trip_us", "plateau_per_s", "longest"]).joined(separator: "\t"))
     for file in files {
       let setup = try Setup(file: file)
-      for policy in Policy.allCases {
+      for policy in SendPolicy.allCases {
         for depth in depths { cell(setup, policy, depth) }
       }
     }
   }
 
-  private static func cell(_ setup: Setup, _ policy: Policy, _ depth: Int) {
+  private static func cell(_ setup: Setup, _ policy: SendPolicy, _ depth: Int) {
     guard let result = PipelineWorld.run(setup, policy, depth: depth, commands: 2000 + 60 * depth) else {
-      FileHandle.standardError.write(Data("\(setup.name) \(policy.rawValue) \(depth): did not finish\n".utf8))
+      FileHandle.standardError.write(Data("\(setup.name) \(policy) \(depth): did not finish\n".utf8))
       exit(1)
     }
     let perSegment = 1 / result.segments
     let plateau = Prediction.plateau(setup, batch: Double(depth), perSegment: perSegment)
-    var fields = [setup.name, policy.rawValue, "\(depth)"]
+    var fields = [setup.name, "\(policy)", "\(depth)"]
     fields.append(String(format: "%.0f", result.rate))
     fields += [result.p50, result.p99].map { String(format: "%.1f", $0) }
     fields.append(String(format: "%.3f", result.segments))

@@ -20,7 +20,7 @@ struct Result {
 
 /// One session that reads 512 bytes at random places of a null device, over the stages of a setup.
 enum PipelineWorld {
-  static func run(_ setup: Setup, _ policy: Policy, depth: Int, commands: Int) -> Result? {
+  static func run(_ setup: Setup, _ policy: SendPolicy, depth: Int, commands: Int) -> Result? {
     let world = World(seed: 1)
     world.network.defaultLink.latency = Interval(nanoseconds: setup.link.latencyNs)
     world.network.defaultLink.jitter = .zero
@@ -34,17 +34,14 @@ enum PipelineWorld {
     let client = world.addHost("client", addresses: [SocketAddress(10, 0, 0, 2, port: 0)], options: options)
     let process = world.addProcess("target", on: server)
     guard let listener = try? world.ring(of: process).listen(at: address, backlog: 16).listener else { return nil }
+    var node = TargetNode(
+      name: PipelineLoad.target, logicalUnits: [LogicalUnitConfiguration(blockCount: 1 << 20, backing: .null)])
+    node.sendPolicy = policy
     let target = TargetMachine(
-      configuration: TargetConfiguration(
-        nodes: [
-          TargetNode(
-            name: PipelineLoad.target, logicalUnits: [LogicalUnitConfiguration(blockCount: 1 << 20, backing: .null)])
-        ],
-        portals: [Portal(listener: listener, address: address)]),
+      configuration: TargetConfiguration(nodes: [node], portals: [Portal(listener: listener, address: address)]),
       arena: Arena(capacity: 64 << 20))
-    let front = PolicyRing(world.ring(of: process), policy, network: world.network, host: server)
     world.setThreadWork(setup.server.thread, of: process)
-    world.start(process, target, through: front)
+    world.start(process, target)
     let stamps = Stamps()
     world.network.tap = stamps
     let load = PipelineLoad(depth: depth, commands: commands, address: address) { stamps.isArmed = true }
@@ -63,7 +60,7 @@ enum PipelineWorld {
     let start = world.now
     let before = counters()
     guard world.run(until: { load.isDone || load.failures > 0 }, orUntil: limit), load.failures == 0,
-      front.failures == 0, let shares = stamps.shares
+      let shares = stamps.shares
     else { return nil }
     let after = counters()
     let elapsed = Double((world.now - start).nanoseconds)
