@@ -8,8 +8,11 @@ extension LoadSession {
 
   private var filling: Extent { fillsSecond ? staging.1 : staging.0 }
 
-  /// Whether a PDU with its header in the staging buffer fits.
-  private var hasRoom: Bool { staged + Self.overhead <= filling.length }
+  /// What commands and their data leave free, for pings and the like.
+  private static let reserve = 1024
+
+  /// Whether a PDU of the load with its header in the staging buffer fits.
+  private var hasRoom: Bool { staged + Self.overhead + Self.reserve <= filling.length }
 
   // MARK: PDUs
 
