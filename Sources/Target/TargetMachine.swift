@@ -77,6 +77,8 @@ struct TargetCore: ~Copyable {
   var dirty: [UInt32] = []
   /// Connections that have brought something in this step.
   var receivesInStep = 0
+  /// The immediate data, in a receive buffer, of the command that is being begun, if they are not copied at once.
+  var lent = Extent.empty
   /// Tasks that wait for memory, oldest first.
   var starved: [UInt32] = []
   var starvedHead = 0

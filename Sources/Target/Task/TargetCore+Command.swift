@@ -121,7 +121,13 @@ extension TargetCore {
     }
     if task.pointee.isImmediate { session.pointee.immediate += 1 } else { session.pointee.windowed += 1 }
     _ = session.pointee.tags.insert(tag, task.pointee.command.task)
-    takeUnsolicited(task, session, header, immediate)
+    // A unit that keeps its blocks in memory, or nowhere, takes them before this call is over, unless it is in another's way.
+    var mayLend = false
+    if case .now = turn, let immediate, !immediate.isEmpty, session.pointee.node >= 0 {
+      let node = Int(session.pointee.node)
+      if let unit = nodes[node].unit(header.lun) { mayLend = !nodes[node].units[unit].hasMedium }
+    }
+    takeUnsolicited(task, session, header, immediate, mayLend: mayLend)
     if case .later = turn {
       task.pointee.phase = .held
       if !hold(session, header.cmdSN, .task(task.pointee.command.task), length: 0) {
@@ -130,6 +136,7 @@ extension TargetCore {
       return
     }
     start(task)
+    if lent.length > 0 { takeBack(task) }
     if !session.pointee.held.isEmpty { takeHeld(session) }
   }
 
@@ -138,7 +145,7 @@ extension TargetCore {
   @inline(__always)
   private mutating func takeUnsolicited(
     _ task: UnsafeMutablePointer<Task>, _ session: UnsafeMutablePointer<Session>, _ header: HeaderView,
-    _ immediate: UnsafeRawBufferPointer?
+    _ immediate: UnsafeRawBufferPointer?, mayLend: Bool
   ) {
     let count = header.dataSegmentLength
     guard task.pointee.isWrite || count > 0 else { return }
@@ -165,8 +172,13 @@ extension TargetCore {
         count, task.pointee.unsolicitedOpen ? first : expected <= Self.busyBufferLength ? expected : count)
       if let buffer = context.buffers.allocate(wanted), let base = immediate.baseAddress {
         task.pointee.gathered = buffer
-        (context.arena.base + buffer.offset).copyMemory(from: base, byteCount: count)
-        statistics.bytesCopied &+= UInt64(count)
+        if mayLend, count == expected, !task.pointee.unsolicitedOpen {
+          task.pointee.isLent = true
+          lent = Extent(offset: base - UnsafeRawPointer(context.arena.base), length: count)
+        } else {
+          (context.arena.base + buffer.offset).copyMemory(from: base, byteCount: count)
+          statistics.bytesCopied &+= UInt64(count)
+        }
       } else {
         task.pointee.dataError = .noMemory
       }
@@ -174,6 +186,21 @@ extension TargetCore {
     task.pointee.received = count
     task.pointee.solicitedStart = count
     if !task.pointee.unsolicitedOpen { task.pointee.burstStart = count }
+  }
+
+  /// The receive buffer is needed again: what a task that goes on still has there moves into its own memory.
+  mutating func takeBack(_ task: UnsafeMutablePointer<Task>) {
+    let extent = lent
+    lent = .empty
+    guard task.pointee.isLent else { return }
+    task.pointee.isLent = false
+    (context.arena.base + task.pointee.gathered.offset).copyMemory(
+      from: context.arena.base + extent.offset, byteCount: extent.length)
+    statistics.bytesCopied &+= UInt64(extent.length)
+    if task.pointee.command.buffer == extent {
+      task.pointee.command.buffer = task.pointee.gathered
+      task.pointee.gathered = .empty
+    }
   }
 
   /// Begins a task whose turn it is, unless its session must take more of its answers first.
@@ -369,6 +396,10 @@ extension TargetCore {
     guard task.pointee.phase == .ending || task.pointee.isAnswered, !task.pointee.isOnMedium,
       !task.pointee.isSending, !task.pointee.isReceivingInto
     else { return }
+    if task.pointee.isLent {
+      task.pointee.isLent = false
+      if task.pointee.command.buffer == lent { task.pointee.command.buffer = .empty }
+    }
     free(task.pointee.command.buffer)
     free(task.pointee.gathered)
     let waiter = task.pointee.abortWaiter

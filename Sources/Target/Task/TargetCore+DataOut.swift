@@ -8,8 +8,11 @@ extension TargetCore {
   mutating func gather(_ task: UnsafeMutablePointer<Task>, _ count: Int) {
     task.pointee.deviceLength = count
     task.pointee.starvedLength = 0
+    if task.pointee.isLent, lent.length < count { takeBack(task) }
     let gathered = task.pointee.gathered
-    if gathered.length >= count {
+    if task.pointee.isLent {
+      task.pointee.command.buffer = lent
+    } else if gathered.length >= count {
       task.pointee.command.buffer = gathered
       task.pointee.gathered = .empty
     } else if task.pointee.dataError == .none {

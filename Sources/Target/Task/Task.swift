@@ -58,6 +58,9 @@ struct Task {
   /// is large enough.
   var gathered = Extent.empty
 
+  /// Its immediate data lie in the receive buffer still, ``TargetCore/lent``, and not in its own memory.
+  var isLent = false
+
   /// Contiguous bytes received.
   var received = 0
 
@@ -132,6 +135,7 @@ extension Task {
     dataError = .none
     wanted = 0
     gathered = .empty
+    isLent = false
     received = 0
     unsolicitedOpen = false
     unsolicitedLimit = 0
