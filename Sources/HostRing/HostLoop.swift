@@ -42,18 +42,23 @@ public final class HostLoop {
   /// within one.
   ///
   /// - Parameters:
+  ///   - ready: Called when signals are taken: whoever is told that the server is ready may send one.
   ///   - interval: How often to call `report` at least; nil for never, so that an idle server does not wake.
   ///   - report: Called between two turns: with true when SIGUSR1 asked for it, with false when `interval` has passed.
-  public func runUntilSignal(reportEvery interval: Interval? = nil, report: (_ wasAsked: Bool) -> Void = { _ in }) {
+  public func runUntilSignal(
+    ready: () -> Void = {}, reportEvery interval: Interval? = nil, report: (_ wasAsked: Bool) -> Void = { _ in }
+  ) {
     StopSignal.arm(ring)
     step()
+    ready()
     var next = interval.map { ring.now + $0 } ?? .distantFuture
     while !StopSignal.hasArrived {
       turn(until: next)
       if StopSignal.takeReportRequest() { report(true) }
       if let interval, ring.now >= next {
         report(false)
-        next = next + interval
+        // After a pause there is one report, and not one for each that was missed.
+        next = max(next + interval, ring.now)
       }
     }
     StopSignal.disarm()

@@ -62,7 +62,6 @@ let serveCommand = Command(
     listens: !arguments.has("--check"))
   for line in server.description { say(line) }
   if arguments.has("--check") { return 0 }
-  say("ready")
   server.run(countersEvery: interval)
   return 0
 }

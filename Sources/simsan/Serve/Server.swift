@@ -71,7 +71,7 @@ struct Server {
     machine = TargetMachine(configuration: configuration, arena: arena)
   }
 
-  /// Serves until SIGTERM or SIGINT.
+  /// Serves until SIGTERM or SIGINT, and says "ready" when it takes signals.
   ///
   /// - Parameter interval: How often to print a line of counters; nil for never. SIGUSR1 has all of them printed.
   func run(countersEvery interval: Interval? = nil) {
@@ -79,7 +79,7 @@ struct Server {
     var last = start
     var wasIdle = false
     var reporting: UInt64 = 0
-    HostLoop(ring: ring, machine: machine).runUntilSignal(reportEvery: interval) { wasAsked in
+    HostLoop(ring: ring, machine: machine).runUntilSignal(ready: { say("ready") }, reportEvery: interval) { wasAsked in
       let before = simsan_allocation_count()
       defer { reporting += simsan_allocation_count() - before }
       let now = ServerCounters(machine, ring, reporting: reporting)
