@@ -3,7 +3,8 @@ import Ring
 /// Everything that a target machine is told when it is made. A value: what a world file describes, and what a scenario
 /// varies.
 public struct TargetConfiguration: Sendable {
-  /// The iSCSI target nodes, in the order in which discovery lists them.
+  /// The iSCSI target nodes, in the order in which discovery lists them: also those that other machines serve
+  /// (``TargetNode/server``).
   public var nodes: [TargetNode]
 
   /// The listening portals.
@@ -16,6 +17,10 @@ public struct TargetConfiguration: Sendable {
     self.nodes = nodes
     self.portals = portals
   }
+
+  /// Whether the machine is one of several that share the nodes, the shards of one target: nodes are served by others, or
+  /// others listen for it.
+  var isSharded: Bool { nodes.contains { $0.server != nil } || portals.contains { $0.listener == .none } }
 }
 
 /// One iSCSI target node (RFC 7143 §4.4.1) and its logical units.
@@ -35,6 +40,10 @@ public struct TargetNode: Sendable {
   /// How its answers go out, from the full-feature phase on.
   public var sendPolicy = SendPolicy.batching
 
+  /// The machine that serves it, where that is another one: a connection whose login names the node is posted there.
+  /// Nil where it is the machine that is told. Of a node that is served elsewhere, the logical units need not be told.
+  public var server: MachineID?
+
   public init(name: String, alias: String? = nil, logicalUnits: [LogicalUnitConfiguration], initiators: [String]? = nil)
   {
     self.name = name
@@ -42,11 +51,18 @@ public struct TargetNode: Sendable {
     self.logicalUnits = logicalUnits
     self.initiators = initiators
   }
+
+  /// What the other machines know of it when `server` serves it.
+  public func served(by server: MachineID) -> TargetNode {
+    var node = TargetNode(name: name, alias: alias, logicalUnits: [], initiators: initiators)
+    node.server = server
+    return node
+  }
 }
 
 /// A network portal (RFC 7143 §4.4.1): an open listener, and what it is called in discovery.
 public struct Portal: Sendable {
-  /// The ring's listener.
+  /// The ring's listener; ``Handle/none`` where another machine listens, and posts what it accepts.
   public var listener: Handle
 
   /// The address that it listens on. With a wildcard address, discovery names the address that the initiator reached.

@@ -42,6 +42,9 @@ public struct TargetStatistics: Sendable, Equatable {
   public var completions: UInt64 = 0
   public var accepts: UInt64 = 0
   public var logins: UInt64 = 0
+  /// Connections that were posted to the machine that serves their node, and that came from another.
+  public var handovers: UInt64 = 0
+  public var takeovers: UInt64 = 0
   public var loginFailures: UInt64 = 0
   public var commands: UInt64 = 0
   /// Completed receives and sends.
@@ -60,6 +63,23 @@ public struct TargetStatistics: Sendable, Equatable {
   public var connectionsLost: UInt64 = 0
 
   public init() {}
+
+  /// What two machines use and have done together.
+  public static func + (left: TargetStatistics, right: TargetStatistics) -> TargetStatistics {
+    var sum = left
+    for path in counts { sum[keyPath: path] += right[keyPath: path] }
+    for path in counters { sum[keyPath: path] &+= right[keyPath: path] }
+    return sum
+  }
+
+  private nonisolated(unsafe) static let counts: [WritableKeyPath<Self, Int>] = [
+    \.connections, \.sessions, \.tasks, \.bufferBytes, \.bufferBytesMax, \.buffers,
+  ]
+  private nonisolated(unsafe) static let counters: [WritableKeyPath<Self, UInt64>] = [
+    \.steps, \.completions, \.accepts, \.logins, \.handovers, \.takeovers, \.loginFailures, \.commands, \.receives,
+    \.sends, \.pdusReceived, \.pdusSent, \.bytesReceived, \.bytesSent, \.bytesCopied, \.rejects,
+    \.headerDigestErrors, \.dataDigestErrors, \.protocolErrors, \.connectionsLost,
+  ]
 }
 
 /// The state of a target; see ``TargetMachine``. Its behaviour is in extensions, a concern a file.
@@ -97,6 +117,8 @@ struct TargetCore: ~Copyable {
 
   var acceptOrder: UInt64 = 0
   var nextTSIH: UInt16 = 1
+  /// Where the connections of other machines arrive.
+  var mailbox = Extent.empty
   /// When the earliest armed timer goes off.
   var timerDeadline = Instant.distantFuture
   var timerCount: UInt64 = 0
@@ -115,6 +137,7 @@ struct TargetCore: ~Copyable {
     var groupTags: [UInt16] = []
     for portal in configuration.portals where !groupTags.contains(portal.groupTag) { groupTags.append(portal.groupTag) }
     nodes = configuration.nodes.map { NodeState($0, portalGroupTags: groupTags) }
+    if configuration.isSharded { mailbox = openMailbox() }
   }
 
   mutating func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
@@ -125,6 +148,7 @@ struct TargetCore: ~Copyable {
     if !hasStarted {
       hasStarted = true
       for portal in configuration.portals.indices { armAccept(portal) }
+      if mailbox.length > 0 { awaitMessage() }
     }
     receivesInStep = 0
     for index in completions.indices { take(completions[index]) }
@@ -157,6 +181,11 @@ struct TargetCore: ~Copyable {
       releaseIfDone(connection)
     case .timer:
       timerFired()
+    case .post:
+      guard let connection = connection(index, generation) else { return }
+      posted(connection, completion)
+    case .mailbox:
+      messageArrived(completion)
     case .shutdown, .cancel, .noDelay, nil:
       break
     }

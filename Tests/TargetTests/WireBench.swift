@@ -30,6 +30,10 @@ final class WireBench {
   /// The sends so far, in bytes, and whether more were to come; and what TCP_NODELAY was set to.
   var sends: [(length: Int, moreToCome: Bool)] = []
   var noDelays: [Bool] = []
+  /// What was posted: the message, and the socket. What becomes of a post.
+  var posts: [(message: [UInt8], socket: UInt64)] = []
+  var postError = RingError.none
+  private var mailbox: (token: Token, extent: Extent)?
   /// What the machine has allocated in its steps.
   var allocations: UInt64 = 0
 
@@ -44,7 +48,7 @@ final class WireBench {
   init(
     units: [LogicalUnitConfiguration] = [LogicalUnitConfiguration(lun: 0, blockCount: 8192)],
     mediumLength: Int = 0, arenaLength: Int = 16 << 20, sendPolicy: SendPolicy = .batching,
-    limits: (inout TargetLimits) -> Void = { _ in }
+    servers: [MachineID?] = [nil, nil], limits: (inout TargetLimits) -> Void = { _ in }
   ) {
     arena = Arena(capacity: arenaLength)
     medium = Array(repeating: 0, count: mediumLength)
@@ -55,6 +59,7 @@ final class WireBench {
       ],
       portals: [Portal(listener: Handle(1), address: SocketAddress(0, 0, 0, 0, port: 3260))])
     configuration.nodes[0].sendPolicy = sendPolicy
+    for (index, server) in servers.enumerated() { configuration.nodes[index].server = server }
     limits(&configuration.limits)
     machine = TargetMachine(configuration: configuration, arena: arena)
     turn()
@@ -89,6 +94,20 @@ final class WireBench {
     sockets[socket]?.receive = nil
     completions.append(Completion(token: receive.token, error: .connectionReset))
     settle()
+  }
+
+  /// A message from another machine, with a socket, whose number is returned.
+  func deliver(_ message: [UInt8]) -> UInt64 {
+    guard let waiting = mailbox else { return 0 }
+    mailbox = nil
+    nextSocket += 1
+    sockets[nextSocket] = Socket()
+    let part = waiting.extent.prefix(message.count)
+    arena.bytes(part).copyBytes(from: message[..<part.length])
+    completions.append(
+      Completion(token: waiting.token, result: UInt64(message.count), handle: Handle(nextSocket)))
+    settle()
+    return nextSocket
   }
 
   /// Takes what the target has sent.
@@ -211,7 +230,16 @@ final class WireBench {
     case .noDelay:
       noDelays.append(operation.length != 0)
       completions.append(Completion(token: operation.token))
-    case .connect, .cancel, .post, .mailbox:
+    case .post:
+      precondition(sockets[handle]?.receive == nil, "nothing outstanding on a socket that moves")
+      if postError == .none {
+        posts.append((extents.flatMap { Array(arena.bytes($0)) }, handle))
+        sockets[handle]?.isClosed = true
+      }
+      completions.append(Completion(token: operation.token, error: postError))
+    case .mailbox:
+      mailbox = (operation.token, extents[0])
+    case .connect, .cancel:
       completions.append(Completion(token: operation.token))
     }
   }
@@ -237,6 +265,12 @@ final class BenchInitiator {
   init(_ bench: WireBench) {
     self.bench = bench
     socket = bench.connect()
+  }
+
+  /// On a connection that is there already.
+  init(_ bench: WireBench, socket: UInt64) {
+    self.bench = bench
+    self.socket = socket
   }
 
   func send(_ pdu: ProtocolDataUnit) { bench.feed(socket, pdu.encoded(options)) }

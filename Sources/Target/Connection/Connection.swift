@@ -13,6 +13,9 @@ struct Connection {
     case login
     /// Its login is complete but for the end of the session that it replaces (RFC 7143 §6.3.5).
     case reinstating
+    /// Its login has named a node of another machine. Its buffer holds the message that goes there with it, when what it
+    /// has to send has been sent.
+    case leaving
     /// Full-feature phase.
     case fullFeature
     /// The last response has been queued; what still comes in is thrown away until the initiator closes.
@@ -45,6 +48,7 @@ struct Connection {
   var isSending = false
   var isDescribing = false
   var isClosing = false
+  var isPosting = false
 
   // MARK: Time
 
@@ -101,7 +105,11 @@ struct Connection {
   var text: TextExchange?
   /// Text exchanges so far; makes their transfer tags.
   var textCount: UInt32 = 0
-  /// The last Login Request of a login that waits for the end of another session, and its stage.
+  /// The machine that a connection that leaves goes to.
+  var destination = MachineID(0)
+  /// Another machine has accepted it.
+  var wasTakenOver = false
+  /// The last Login Request of a login that waits for the end of another session, or for its machine; and its stage.
   var finalRequest: FinalRequest?
   var finalStage: UInt8 = 0
 

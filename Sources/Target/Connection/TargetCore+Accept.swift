@@ -4,6 +4,7 @@ import Ring
 /// Accepting connections, and what every connection meets at its beginning.
 extension TargetCore {
   mutating func armAccept(_ portal: Int) {
+    guard configuration.portals[portal].listener != .none else { return }
     context.operations.accept(
       on: configuration.portals[portal].listener, token: Token(TokenKind.accept.rawValue << 56 | UInt64(portal)))
   }
@@ -27,28 +28,43 @@ extension TargetCore {
     }
     statistics.accepts &+= 1
     let socket = Handle(completion.result)
+    guard let connection = newConnection(socket, portal, .accepted, bufferLength: Self.idleBufferLength) else { return }
+    connection.pointee.isDescribing = true
+    setDeadline(connection, context.now + limits.loginTimeout)
+    context.operations.describe(
+      socket, into: connection.pointee.buffer.prefix(2 * SocketAddress.encodedLength),
+      token: connection.pointee.token(.describe))
+  }
+
+  /// A connection that has not logged in, of a socket that has just come. Nil when there is no room for it: the socket is
+  /// closed.
+  mutating func newConnection(
+    _ socket: Handle, _ portal: Int, _ phase: Connection.Phase, bufferLength: Int
+  ) -> UnsafeMutablePointer<Connection>? {
     if pendingLogins >= limits.pendingLoginsMax { dropOldestPendingLogin() }
     guard let connection = connections.take() else {
-      context.operations.close(socket, reset: true, token: Token(TokenKind.cancel.rawValue << 56))
-      return
+      refuse(socket)
+      return nil
     }
-    guard let buffer = context.buffers.allocate(Self.idleBufferLength) else {
+    guard let buffer = context.buffers.allocate(bufferLength) else {
       connections.give(connection)
-      context.operations.close(socket, reset: true, token: Token(TokenKind.cancel.rawValue << 56))
-      return
+      refuse(socket)
+      return nil
     }
     acceptOrder &+= 1
-    connection.pointee.phase = .accepted
+    connection.pointee.phase = phase
     connection.pointee.socket = socket
     connection.pointee.portal = portal
     connection.pointee.order = acceptOrder
     connection.pointee.buffer = buffer
     connection.pointee.lastReceived = context.now
-    connection.pointee.isDescribing = true
     pendingLogins += 1
-    setDeadline(connection, context.now + limits.loginTimeout)
-    context.operations.describe(
-      socket, into: buffer.prefix(2 * SocketAddress.encodedLength), token: connection.pointee.token(.describe))
+    return connection
+  }
+
+  /// Resets a socket that becomes no connection.
+  mutating func refuse(_ socket: Handle) {
+    context.operations.close(socket, reset: true, token: Token(TokenKind.cancel.rawValue << 56))
   }
 
   mutating func described(_ connection: UnsafeMutablePointer<Connection>, _ completion: Completion) {
@@ -123,7 +139,7 @@ extension TargetCore {
     switch connection.pointee.phase {
     case .free, .closing:
       return
-    case .accepted, .login, .draining:
+    case .accepted, .login, .leaving, .draining:
       close(connection, reset: true)
     case .reinstating:
       connection.pointee.deadline = context.now + limits.loginTimeout

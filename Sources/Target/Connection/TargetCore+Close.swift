@@ -49,7 +49,7 @@ extension TargetCore {
   /// Gives the slot back once no operation refers to its memory.
   mutating func releaseIfDone(_ connection: UnsafeMutablePointer<Connection>) {
     guard connection.pointee.phase == .closing, !connection.pointee.isClosing, !connection.pointee.isReceiving,
-      !connection.pointee.isSending, !connection.pointee.isDescribing
+      !connection.pointee.isSending, !connection.pointee.isDescribing, !connection.pointee.isPosting
     else { return }
     endInflow(connection)
     for index in connection.pointee.queueHead..<connection.pointee.queue.count {

@@ -19,7 +19,7 @@ extension TargetCore {
   mutating func startReceiving(_ connection: UnsafeMutablePointer<Connection>) {
     switch connection.pointee.phase {
     case .login, .fullFeature, .draining, .reinstating: break
-    case .free, .accepted, .closing: return
+    case .free, .accepted, .leaving, .closing: return
     }
     guard !connection.pointee.isReceiving,
       connection.pointee.queue.count - connection.pointee.queueHead < Self.queuedEntriesMax
@@ -83,7 +83,14 @@ extension TargetCore {
     receivesInStep += 1
     let commands = statistics.commands
     parse(connection)
-    guard connection.pointee.phase != .closing, connection.pointee.phase != .free else { return }
+    switch connection.pointee.phase {
+    case .closing, .free: return
+    case .leaving:
+      // Its buffer is a message now.
+      markDirty(connection)
+      return
+    default: break
+    }
     let arrived = Int(truncatingIfNeeded: statistics.commands &- commands)
     connection.pointee.pace.received(count, commands: arrived, outstanding: outstanding(connection))
     if connection.pointee.sendPolicy == .adaptiveNagle {
@@ -106,7 +113,8 @@ extension TargetCore {
   /// Gives a connection that fills its buffer a larger one, and one that has gone quiet a small one.
   private mutating func adjustBuffer(_ connection: UnsafeMutablePointer<Connection>, wasFull: Bool, count: Int) {
     let length = connection.pointee.buffer.length
-    if wasFull, length < Self.busyBufferLength {
+    // A login is answered request by request: nobody has much to say before it is complete.
+    if wasFull, length < Self.busyBufferLength, connection.pointee.phase == .fullFeature {
       moveBuffer(connection, min(length * 4, Self.busyBufferLength))
     } else if length > Self.idleBufferLength, count < Self.idleBufferLength / 2, connection.pointee.available == 0,
       !connection.pointee.inflow.isActive
@@ -156,7 +164,7 @@ extension TargetCore {
     while true {
       switch connection.pointee.phase {
       case .login, .fullFeature: break
-      case .reinstating, .free, .accepted, .closing: return
+      case .reinstating, .leaving, .free, .accepted, .closing: return
       case .draining:
         connection.pointee.start = 0
         connection.pointee.end = 0

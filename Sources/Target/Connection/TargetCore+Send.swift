@@ -207,6 +207,7 @@ extension TargetCore {
       // Only entries without bytes are left, if any.
       if at > connection.pointee.queueHead { consumeSent(connection, 0) }
       if connection.pointee.becameIdle { becameIdle(connection) }
+      if connection.pointee.phase == .leaving { post(connection) }
       if connection.pointee.endsAfterSending, !connection.pointee.hasShutDown {
         connection.pointee.hasShutDown = true
         context.operations.shutdown(connection.pointee.socket, token: connection.pointee.token(.shutdown))

@@ -190,4 +190,6 @@ public enum TokenKind: UInt64, Sendable {
   case cancel = 8
   case shutdown = 9
   case noDelay = 10
+  case post = 11
+  case mailbox = 12
 }

@@ -1,4 +1,5 @@
 import ISCSI
+import Ring
 
 /// The login of one connection (RFC 7143 §6.3), as a state machine: it takes the header and text of each Login Request and
 /// says what to answer. It knows no session and no socket; what it needs to know of them it asks its ``LoginAuthority``.
@@ -13,6 +14,8 @@ struct LoginNegotiation {
     case proceed(current: UInt8)
     /// Refuse and close.
     case refuse(LoginStatus)
+    /// Have another machine answer, which serves the node that this text, complete now, has named.
+    case handOver(MachineID, text: [UInt8])
   }
 
   /// What the first request told, fixed for the whole login.
@@ -88,6 +91,9 @@ struct LoginNegotiation {
     if !hasIdentity {
       hasIdentity = true
       if let status = identify(authority) { return .refuse(status) }
+      if !identity.isDiscovery, let server = authority.nodes[Int(identity.node)].server {
+        return .handOver(server, text: received)
+      }
     }
     declare(current, authority, &writer)
     text = writer.bytes

@@ -17,6 +17,13 @@ extension TargetCore {
       }
       return
     }
+    loginRequest(connection, header, data)
+  }
+
+  /// A Login Request, or a text of several.
+  mutating func loginRequest(
+    _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ data: UnsafeRawBufferPointer
+  ) {
     var login =
       connection.pointee.login
       ?? LoginNegotiation(limits: limits, groupTag: configuration.portals[connection.pointee.portal].groupTag)
@@ -33,6 +40,8 @@ extension TargetCore {
       connection.pointee.login = login
     case .complete(let current):
       completeLogin(connection, header, login, current)
+    case .handOver(let server, let text):
+      handOver(connection, header, text, to: server)
     }
   }
 
@@ -256,7 +265,7 @@ extension TargetCore {
     }
   }
 
-  private mutating func withHeader(_ request: FinalRequest, _ body: (inout Self, HeaderView) -> Void) {
+  mutating func withHeader(_ request: FinalRequest, _ body: (inout Self, HeaderView) -> Void) {
     var bytes = request.bytes
     withUnsafePointer(to: &bytes) { body(&self, HeaderView(UnsafeRawPointer($0))) }
   }
