@@ -48,6 +48,7 @@ function explore(fields) end
 ---@field portal_group? integer
 ---@field luns? lun_fields[]
 ---@field initiators? string[]
+---@field shard? integer
 ---@field send_policy? "batching"|"nodelay"|"cork"|"adaptive-nagle"
 ---@field keys? table MaxRecvDataSegmentLength, MaxBurstLength, FirstBurstLength, MaxOutstandingR2T, InitialR2T, ImmediateData, crc32c
 ---@field limits? table command_window, connections, pending_logins, login_timeout, ping_interval, ping_timeout, tasks, memory

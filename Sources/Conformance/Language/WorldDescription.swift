@@ -33,6 +33,9 @@ public struct TargetDescription: Sendable {
   public var initiators: [String]?
   /// How its answers go out.
   public var sendPolicy = SendPolicy.batching
+  /// Which of its program's threads serves it, from 0; nil for the first in the simulation, and for any with
+  /// `simsan serve`.
+  public var shard: Int?
   /// What differs from the target's own defaults, by the names of RFC 7143's keys.
   public var keys = KeyDescription()
   /// Bounds of the implementation.
@@ -42,6 +45,9 @@ public struct TargetDescription: Sendable {
   public static let usualPortals = [
     SocketAddress(0, 0, 0, 0, port: 3260), SocketAddress(high: 0, low: 0, port: 3260),
   ]
+
+  /// The highest shard, and so many that no host has as many cores.
+  public static let shardMax = 63
 
   public init() {}
 }

@@ -29,6 +29,7 @@ enum WorldReader {
     {
       target.sendPolicy = found.policy
     }
+    target.shard = try fields.integer("shard", in: 0...TargetDescription.shardMax)
     target.keys = try keys(fields.any("keys"))
     target.limits = try limits(fields.any("limits"))
     for (index, value) in (try fields.list("luns") ?? []).enumerated() {

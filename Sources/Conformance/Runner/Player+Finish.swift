@@ -27,7 +27,7 @@ extension Player {
       return
     }
     let end = now + Self.settleTime
-    let running = simulation.programs.filter { $0.machine != nil }
+    let running = simulation.programs.filter(\.isRunning)
     while now < end, failures.isEmpty {
       collectEvents()
       // The last events of a connection come before the last completions of its operations.
@@ -37,7 +37,7 @@ extension Player {
     }
     guard failures.isEmpty else { return }
     for program in running {
-      guard let statistics = program.machine?.statistics, !isAtRest(program) else { continue }
+      guard let statistics = program.statistics, !isAtRest(program) else { continue }
       fail(
         "resources",
         "expected the target on \(program.host) to have given everything back \(Quantity.text(Self.settleTime)) after the "
@@ -54,7 +54,7 @@ extension Player {
   }
 
   private func isAtRest(_ program: SimulatedPlayground.TargetProgram) -> Bool {
-    guard let statistics = program.machine?.statistics else { return true }
+    guard let statistics = program.statistics else { return true }
     return statistics.connections == 0 && statistics.sessions == 0 && statistics.tasks == 0
       && statistics.buffers <= program.idleBuffers
   }

@@ -23,20 +23,30 @@ public final class SimulatedPlayground: Playground {
   final class TargetProgram {
     let host: String
     let hostID: HostID
-    let process: ProcessID
+    /// Its threads, a process of the simulation each: shards of the target, of which the first listens.
+    let processes: [ProcessID]
     let descriptions: [TargetDescription]
     /// Of each target, the disks of its units; nil for one that needs none.
     let disks: [[DiskID?]]
-    fileprivate(set) var machine: TargetMachine?
+    /// Of each process its machine; empty while the program does not run.
+    fileprivate(set) var machines: [TargetMachine] = []
     /// Buffers in use when nobody is connected.
     fileprivate(set) var idleBuffers = 0
 
+    var isRunning: Bool { !machines.isEmpty }
+
+    /// What its machines use and have done, together; nil while it does not run.
+    var statistics: TargetStatistics? {
+      guard let first = machines.first else { return nil }
+      return machines.dropFirst().reduce(first.statistics) { $0 + $1.statistics }
+    }
+
     init(
-      host: String, hostID: HostID, process: ProcessID, descriptions: [TargetDescription], disks: [[DiskID?]]
+      host: String, hostID: HostID, processes: [ProcessID], descriptions: [TargetDescription], disks: [[DiskID?]]
     ) {
       self.host = host
       self.hostID = hostID
-      self.process = process
+      self.processes = processes
       self.descriptions = descriptions
       self.disks = disks
     }
@@ -158,10 +168,14 @@ public final class SimulatedPlayground: Playground {
       }
       disks.append(own)
     }
-    let process = world.addProcess(name, on: host)
-    if let own = threadWork.first(where: { $0.host == name }) { world.setThreadWork(own.work, of: process) }
+    let processes = (0..<TargetBuilder.shardCount(descriptions)).map { shard in
+      world.addProcess(shard == 0 ? name : "\(name).shard\(shard)", on: host)
+    }
+    if let own = threadWork.first(where: { $0.host == name }) {
+      for process in processes { world.setThreadWork(own.work, of: process) }
+    }
     programs.append(
-      TargetProgram(host: name, hostID: host, process: process, descriptions: descriptions, disks: disks))
+      TargetProgram(host: name, hostID: host, processes: processes, descriptions: descriptions, disks: disks))
     for target in descriptions {
       targets.append(
         TargetFacts(
@@ -199,17 +213,15 @@ public final class SimulatedPlayground: Playground {
 
   /// Listens, opens the disks, and starts the machine.
   func start(_ program: TargetProgram) throws(LuaFailure) {
-    let ring = world.ring(of: program.process)
-    var nodes: [TargetNode] = []
+    let rings = program.processes.map { world.ring(of: $0) }
+    var media: [[(handle: Handle, alignment: Int)?]] = []
     var portals: [Portal] = []
     for (target, disks) in zip(program.descriptions, program.disks) {
-      var media: [Handle?] = []
-      for disk in disks { media.append(disk.map { ring.open($0) }) }
-      nodes.append(try TargetBuilder.node(target, media: media.map { $0.map { ($0, 1) } }))
+      media.append(disks.map { disk in disk.map { (rings[target.shard ?? 0].open($0), 1) } })
       let wanted = target.portals.isEmpty ? TargetDescription.usualPortals : target.portals
       for address in wanted where !portals.contains(where: { $0.address == address }) {
         do {
-          let (listener, bound) = try ring.listen(at: address, backlog: 128)
+          let (listener, bound) = try rings[0].listen(at: address, backlog: 128)
           portals.append(Portal(listener: listener, address: bound, groupTag: target.portalGroupTag))
         } catch {
           throw LuaFailure("target \(target.iqn): cannot listen at \(address): \(error)")
@@ -217,24 +229,23 @@ public final class SimulatedPlayground: Playground {
       }
     }
     let memory = program.descriptions.compactMap(\.limits.memory).max() ?? 64 << 20
-    var configuration = TargetConfiguration(nodes: nodes, portals: portals)
-    configuration.limits = TargetBuilder.limits(program.descriptions)
-    let machine = TargetMachine(configuration: configuration, arena: Arena(capacity: Int(memory)))
-    program.machine = machine
-    program.idleBuffers = machine.statistics.buffers
-    world.start(program.process, machine)
+    let configurations = try TargetBuilder.configurations(
+      program.descriptions, media: media, portals: portals, on: program.processes.map(\.machine))
+    program.machines = configurations.map { TargetMachine(configuration: $0, arena: Arena(capacity: Int(memory))) }
+    program.idleBuffers = program.statistics?.buffers ?? 0
+    for (process, machine) in zip(program.processes, program.machines) { world.start(process, machine) }
   }
 
   /// The power of the host goes: no goodbye to the network, and a crash image on its disks.
   func powerOff(_ program: TargetProgram) {
     world.powerOff(program.hostID)
-    program.machine = nil
+    program.machines = []
   }
 
   /// The program ends as if by SIGKILL; its host stays up.
   func kill(_ program: TargetProgram) {
-    world.crash(program.process)
-    program.machine = nil
+    for process in program.processes { world.crash(process) }
+    program.machines = []
   }
 
   /// Starts it again, on whatever is on its disks.

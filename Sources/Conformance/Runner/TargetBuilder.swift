@@ -41,6 +41,35 @@ public enum TargetBuilder {
     return node
   }
 
+  /// How many machines run `targets`.
+  public static func shardCount(_ targets: [TargetDescription]) -> Int {
+    (targets.compactMap(\.shard).max() ?? 0) + 1
+  }
+
+  /// The configurations of the machines that run `targets` together, one for each of `machines`: each of them knows all
+  /// nodes, and serves those of its own shard; the first listens.
+  ///
+  /// - Parameters:
+  ///   - media: Of each target, the media of its units; see ``node(_:media:)``.
+  ///   - portals: The portals of the first machine.
+  ///   - machines: At least ``shardCount(_:)``.
+  public static func configurations(
+    _ targets: [TargetDescription], media: [[(handle: Handle, alignment: Int)?]], portals: [Portal],
+    on machines: [MachineID]
+  ) throws(LuaFailure) -> [TargetConfiguration] {
+    let nodes = try zip(targets, media).map { (target, media) throws(LuaFailure) in try node(target, media: media) }
+    return machines.indices.map { shard in
+      let known = zip(targets, nodes).map { target, node in
+        let home = target.shard ?? 0
+        return home == shard ? node : node.served(by: machines[home])
+      }
+      let heard = portals.map { shard == 0 ? $0 : Portal(listener: .none, address: $0.address, groupTag: $0.groupTag) }
+      var configuration = TargetConfiguration(nodes: known, portals: heard)
+      configuration.limits = limits(targets)
+      return configuration
+    }
+  }
+
   /// The limits of the program that runs `targets`: what the first of them that says something about a limit says.
   public static func limits(_ targets: [TargetDescription]) -> TargetLimits {
     var limits = TargetLimits()

@@ -196,7 +196,8 @@ extension HostLibrary {
     guard let program = simulation.programs.first(where: { host == nil || $0.host == host }) else {
       throw fields.wrong("host", .text(host ?? ""), "one of \(names.joined(separator: ", "))")
     }
-    return program.process
+    let shard = try fields.integer("shard", in: 0...program.processes.count - 1) ?? 0
+    return program.processes[shard]
   }
 
   // MARK: Shared

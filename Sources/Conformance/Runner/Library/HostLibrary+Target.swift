@@ -31,7 +31,7 @@ extension HostLibrary {
     },
     HostFunction("restart", of: .target) { (player, call) throws(LuaFailure) in
       let (simulation, program) = try program(player, call, "target:restart")
-      if program.machine != nil {
+      if program.isRunning {
         simulation.kill(program)
         player.durability.exit(player.targets(of: program), at: player.now)
       }
@@ -41,24 +41,25 @@ extension HostLibrary {
     },
     HostFunction("pause", of: .target) { (player, call) throws(LuaFailure) in
       let (simulation, program) = try program(player, call, "target:pause")
-      simulation.world.pause(program.process)
+      for process in program.processes { simulation.world.pause(process) }
       return .nothing
     },
     HostFunction("resume", of: .target) { (player, call) throws(LuaFailure) in
       let (simulation, program) = try program(player, call, "target:resume")
-      simulation.world.resume(program.process)
+      for process in program.processes { simulation.world.resume(process) }
       return .nothing
     },
     HostFunction("statistics", of: .target) { (player, call) throws(LuaFailure) in
       let (_, program) = try program(player, call, "target:statistics")
-      guard let statistics = program.machine?.statistics else { return .result(.none) }
+      guard let statistics = program.statistics else { return .result(.none) }
       let pairs: [(String, UInt64)] = [
         ("connections", UInt64(statistics.connections)), ("sessions", UInt64(statistics.sessions)),
         ("tasks", UInt64(statistics.tasks)), ("buffer_bytes", UInt64(statistics.bufferBytes)),
         ("buffer_bytes_max", UInt64(statistics.bufferBytesMax)), ("commands", statistics.commands),
         ("logins", statistics.logins), ("login_failures", statistics.loginFailures),
         ("rejects", statistics.rejects), ("connections_lost", statistics.connectionsLost),
-        ("accepts", statistics.accepts), ("protocol_errors", statistics.protocolErrors),
+        ("accepts", statistics.accepts), ("handovers", statistics.handovers),
+        ("protocol_errors", statistics.protocolErrors),
       ]
       return .result(.table(LuaTable(fields: pairs.map { ($0.0, .integer(Int64(clamping: $0.1))) })))
     },
