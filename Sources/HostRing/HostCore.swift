@@ -17,6 +17,19 @@ public struct HostRingCounters: Sendable, Equatable {
   public var looksInVain: UInt64 = 0
 
   public init() {}
+
+  /// What two rings have done together.
+  public static func + (left: HostRingCounters, right: HostRingCounters) -> HostRingCounters {
+    var sum = left
+    sum.turns &+= right.turns
+    sum.operations &+= right.operations
+    sum.completions &+= right.completions
+    sum.systemCalls &+= right.systemCalls
+    sum.sleeps &+= right.sleeps
+    sum.looksOn &+= right.looksOn
+    sum.looksInVain &+= right.looksInVain
+    return sum
+  }
 }
 
 /// What both host rings have in common: handles, timers, messages, addresses, and media that are opened by path.

@@ -8,7 +8,11 @@ let serveCommand = Command(
     Option(
       "--ring", "NAME", "how to reach the kernel: io_uring or epoll; io_uring where the kernel allows it if not given"),
     Option("--portal", "ADDRESS", "listen here instead of where the file says; may be given several times"),
-    Option("--memory", "SIZE", "memory for buffers; 256MiB if neither this nor the file says otherwise"),
+    Option(
+      "--shards", "N",
+      "serve with so many threads, each of which has targets of its own; one for each core if not given, as long as\n"
+        + "there are targets for them"),
+    Option("--memory", "SIZE", "memory for the buffers of a thread; 256MiB if neither this nor the file says otherwise"),
     Option(
       "--busy-poll", "TIME",
       "look for work so long, such as 50us, before every sleep; 0us is to sleep at once. If not given, as long as\n"
@@ -58,10 +62,11 @@ let serveCommand = Command(
     interval = time
   }
   let server = try Server(
-    file, portals: portals, ring: try arguments.word("--ring", among: ringNames), memory: memory, busyPoll: busyPoll,
-    listens: !arguments.has("--check"))
+    file, portals: portals, ring: try arguments.word("--ring", among: ringNames),
+    shards: try arguments.number("--shards", in: 1...TargetDescription.shardMax + 1), memory: memory,
+    busyPoll: busyPoll, listens: !arguments.has("--check"))
   for line in server.description { say(line) }
   if arguments.has("--check") { return 0 }
-  server.run(countersEvery: interval)
+  try server.run(countersEvery: interval)
   return 0
 }

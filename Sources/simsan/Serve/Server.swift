@@ -1,14 +1,14 @@
 import CAllocation
 import Conformance
+import Foundation
 import Glibc
 import HostRing
 import Ring
 import Target
 
-/// The targets of a world file on one host ring.
+/// The targets of a world file on host rings: one for each shard, of which the first listens.
 struct Server {
-  private let ring: any HostRing
-  private let machine: TargetMachine
+  private let shards: [Shard]
 
   /// What an operator wants to read at the start.
   private(set) var description: [String] = []
@@ -19,37 +19,47 @@ struct Server {
   /// Opens the media, listens, and makes the machine.
   ///
   /// - Parameters:
+  ///   - count: How many shards; nil for what suits the host.
+  ///   - memory: Bytes of memory for the buffers of each shard.
   ///   - busyPoll: ``HostRing/busyPoll``.
   ///   - listens: False to find out whether all is right while another server runs.
   init(
-    _ file: WorldFile, portals: [SocketAddress], ring name: String?, memory: UInt64?, busyPoll: Interval? = nil,
-    listens: Bool = true
+    _ file: WorldFile, portals: [SocketAddress], ring name: String?, shards count: Int?, memory: UInt64?,
+    busyPoll: Interval? = nil, listens: Bool = true
   ) throws(UsageError) {
     let memory = memory ?? file.world.targets.compactMap(\.limits.memory).max() ?? Self.usualMemory
-    let arena = Arena(capacity: Int(clamping: memory))
-    let (ring, kind) = try makeRing(name, arena: arena)
-    ring.busyPoll = busyPoll
-    self.ring = ring
-    description.append("ring \(kind.rawValue)\(kind == .epoll ? " and libaio" : "")")
+    let targets = try Self.place(file.world.targets, on: count)
+    let count = max(count ?? 1, TargetBuilder.shardCount(targets))
+    var rings: [any HostRing] = []
+    var arenas: [Arena] = []
+    for shard in 0..<count {
+      arenas.append(Arena(capacity: Int(clamping: memory)))
+      let (ring, kind) = try makeRing(name, arena: arenas[shard])
+      ring.busyPoll = busyPoll
+      rings.append(ring)
+      if shard == 0 { description.append("ring \(kind.rawValue)\(kind == .epoll ? " and libaio" : "")") }
+    }
+    if count > 1 { description.append("shards \(count), a thread each") }
     let names = file.world.targets.map(\.iqn)
     if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
       throw UsageError("\(file.path): expected targets of different names, found \(twice) twice")
     }
-    var nodes: [TargetNode] = []
+    var completed: [TargetDescription] = []
+    var media: [[(handle: Handle, alignment: Int)?]] = []
     var listeners: [Portal] = []
-    var units: [String] = []
-    for target in file.world.targets {
+    for target in targets {
       var target = target
-      var media: [(handle: Handle, alignment: Int)?] = []
+      let shard = target.shard ?? 0
+      var own: [(handle: Handle, alignment: Int)?] = []
       for index in target.units.indices {
-        media.append(try Self.open(&target.units[index], of: target.iqn, in: file, on: ring))
-        units.append(Self.words(target.units[index]))
+        own.append(try Self.open(&target.units[index], of: target.iqn, in: file, on: rings[shard]))
       }
-      do { nodes.append(try TargetBuilder.node(target, media: media)) } catch { throw UsageError(error.message) }
+      completed.append(target)
+      media.append(own)
       let wanted = !portals.isEmpty ? portals : target.portals.isEmpty ? TargetDescription.usualPortals : target.portals
       for address in wanted where listens && !listeners.contains(where: { $0.address == address }) {
         do throws(RingError) {
-          let (listener, bound) = try Self.listen(at: address, on: ring)
+          let (listener, bound) = try Self.listen(at: address, on: rings[0])
           listeners.append(Portal(listener: listener, address: bound, groupTag: target.portalGroupTag))
           description.append("portal \(bound),\(target.portalGroupTag)")
         } catch {
@@ -62,27 +72,73 @@ struct Server {
           throw UsageError("cannot listen at \(address): \(why)")
         }
       }
-      description.append("target \(target.iqn)")
-      description += units
-      units = []
+      description.append("target \(target.iqn)" + (count > 1 ? ", shard \(shard)" : ""))
+      description += target.units.map(Self.words)
     }
-    var configuration = TargetConfiguration(nodes: nodes, portals: listeners)
-    configuration.limits = TargetBuilder.limits(file.world.targets)
-    machine = TargetMachine(configuration: configuration, arena: arena)
+    let configurations: [TargetConfiguration]
+    do {
+      configurations = try TargetBuilder.configurations(
+        completed, media: media, portals: listeners, on: rings.map(\.machine))
+    } catch {
+      throw UsageError(error.message)
+    }
+    shards = zip(rings, zip(configurations, arenas)).map { ring, machine in
+      Shard(ring: ring, machine: TargetMachine(configuration: machine.0, arena: machine.1))
+    }
+  }
+
+  /// Gives every target a shard: its own, or the one with the fewest targets so far.
+  ///
+  /// - Parameter count: How many shards; nil for one for each core that the process may run on, if there are targets for
+  ///   them.
+  private static func place(_ targets: [TargetDescription], on count: Int?) throws(UsageError) -> [TargetDescription] {
+    if let count, let far = targets.first(where: { ($0.shard ?? 0) >= count }) {
+      throw UsageError(
+        "--shards: expected at least \((far.shard ?? 0) + 1), as target \(far.iqn) has shard = \(far.shard ?? 0); "
+          + "found \(count)")
+    }
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    let count = count ?? max(min(cores, targets.count, TargetDescription.shardMax + 1), TargetBuilder.shardCount(targets))
+    var load = [Int](repeating: 0, count: count)
+    for target in targets { if let shard = target.shard { load[shard] += 1 } }
+    return targets.map { target in
+      guard target.shard == nil else { return target }
+      var placed = target
+      let shard = load.indices.min { load[$0] < load[$1] } ?? 0
+      load[shard] += 1
+      placed.shard = shard
+      return placed
+    }
   }
 
   /// Serves until SIGTERM or SIGINT, and says "ready" when it takes signals.
   ///
   /// - Parameter interval: How often to print a line of counters; nil for never. SIGUSR1 has all of them printed.
-  func run(countersEvery interval: Interval? = nil) {
-    let start = ServerCounters(machine, ring)
+  func run(countersEvery interval: Interval? = nil) throws(UsageError) {
+    let first = shards[0]
+    let others = shards.dropFirst().map { shard in
+      (shard: shard, thread: HostThread(ring: shard.ring, machine: shard.machine))
+    }
+    do throws(HostRingError) {
+      for other in others { try other.thread.start() }
+    } catch {
+      throw UsageError("\(error); fewer threads: --shards")
+    }
+    var reporting: UInt64 = 0
+    func counters() -> ServerCounters {
+      others.reduce(ServerCounters(first.machine, first.ring, reporting: reporting)) { sum, other in
+        let shard = other.shard
+        return sum + other.thread.perform { ServerCounters(shard.machine, shard.ring) }
+      }
+    }
+    let start = counters()
     var last = start
     var wasIdle = false
-    var reporting: UInt64 = 0
-    HostLoop(ring: ring, machine: machine).runUntilSignal(ready: { say("ready") }, reportEvery: interval) { wasAsked in
+    let loop = HostLoop(ring: first.ring, machine: first.machine)
+    loop.runUntilSignal(ready: { say("ready") }, reportEvery: interval) { wasAsked in
       let before = simsan_allocation_count()
       defer { reporting += simsan_allocation_count() - before }
-      let now = ServerCounters(machine, ring, reporting: reporting)
+      let now = counters()
       if wasAsked {
         say(now.table(since: start))
       } else {
@@ -93,8 +149,10 @@ struct Server {
         last = now
       }
     }
-    if interval != nil { say(ServerCounters(machine, ring, reporting: reporting).table(since: start)) }
-    let statistics = machine.statistics
+    let end = counters()
+    for other in others { other.thread.stop() }
+    if interval != nil { say(end.table(since: start)) }
+    let statistics = end.target
     say(
       "stopped: \(statistics.logins) logins, \(statistics.commands) commands, \(statistics.bytesReceived) bytes received, "
         + "\(statistics.bytesSent) bytes sent")
@@ -169,4 +227,10 @@ struct Server {
     if unit.isRemovable { text += ", removable" }
     return text + (unit.isWriteBack ? ", write-back" : ", write-through")
   }
+}
+
+/// A shard of a server: a target machine on a ring of its own. It belongs to one thread at a time.
+private struct Shard: @unchecked Sendable {
+  let ring: any HostRing
+  let machine: TargetMachine
 }

@@ -5,17 +5,17 @@ import HostRing
 import Ring
 import Target
 
-/// What a server has done up to a moment: where its time goes, for whoever runs it.
-struct ServerCounters {
+/// What a server, or a shard of it, has done up to a moment: where its time goes, for whoever runs it.
+struct ServerCounters: Sendable {
   var time: Instant
   var target: TargetStatistics
   var ring: HostRingCounters
-  /// Calls of the C allocator by the server's thread, which Swift's allocations go through.
+  /// Calls of the C allocator by the shard's thread, which Swift's allocations go through.
   var allocations: UInt64
-  /// CPU time of the server's thread, user and system.
+  /// CPU time of the shard's thread, user and system.
   var cpu: Interval
 
-  /// The counters of now. On the server's own thread.
+  /// The counters of now. On the shard's own thread.
   ///
   /// - Parameter reporting: Allocations that earlier reports took, which do not count.
   init(_ machine: TargetMachine, _ ring: any HostRing, reporting: UInt64 = 0) {
@@ -26,6 +26,16 @@ struct ServerCounters {
     var used = timespec()
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used)
     cpu = .seconds(UInt64(clamping: used.tv_sec)) + Interval(nanoseconds: UInt64(clamping: used.tv_nsec))
+  }
+
+  /// What two shards have done together.
+  static func + (left: ServerCounters, right: ServerCounters) -> ServerCounters {
+    var sum = left
+    sum.target = left.target + right.target
+    sum.ring = left.ring + right.ring
+    sum.allocations += right.allocations
+    sum.cpu = left.cpu + right.cpu
+    return sum
   }
 
   /// One line on what happened since `earlier`.
