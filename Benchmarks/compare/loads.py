@@ -38,6 +38,12 @@ DIGESTS = (
     Load(LONG, options=LARGE),
     Load(f"{LONG} with digests", options=(*LARGE, "--digests", "both"), reference=LONG, goal=0.75),
 )
+# Commands a second of two targets together, at which one shard is compared to two.
+RATES = (20_000, 100_000, 200_000)
+# The generator has its part of the two cores, and shall not take more of it than it needs.
+GENERATOR_SLEEPS = ("--busy-poll", "0us")
+# How much more CPU a command may take with two shards.
+SHARDS_COST = 1.1
 # No session gets less than this part of the mean.
 SLOWEST_PART = 0.5
 
@@ -54,6 +60,28 @@ def measure(program, server, core, realtime, rounds, seconds):
             if line := _line(load, found):
                 lines.append((f"{server.name}, {load.name}", line))
                 print(f"{lines[-1][0]}: {line}", file=sys.stderr, flush=True)
+    return lines
+
+
+def measure_shards(program, one, two, cores, realtime, rounds, seconds):
+    """What a command takes of the CPU with two shards on two cores, beside one shard. Lines as of `measure`."""
+    lines = []
+    for rate in RATES:
+        load = Load(f"{rate // 1000} thousand commands a second", targets=2, options=("--rate", str(rate), *GENERATOR_SLEEPS))
+        found = {1: [], 2: []}
+        for _ in range(rounds):
+            for shards, server in ((1, one), (2, two)):
+                run = _run(program, server, load, cores, realtime, seconds)
+                found[shards].append(run and run["server_cpu_cores"] / run["commands_per_second"] * 1e6)
+        pairs = [pair for pair in zip(found[1], found[2]) if None not in pair]
+        if not pairs:
+            continue
+        alone, shared = (statistics.median(times) for times in zip(*pairs))
+        growth = statistics.median(two / one for one, two in pairs)
+        text = f"server {alone:.2f} µs each with one shard, {shared:.2f} with two; {growth:.2f} times"
+        text += f" (goal at most {SHARDS_COST:g} {'✓' if growth <= SHARDS_COST else '✗'})"
+        lines.append((f"{one.name}, {load.name} to 2 targets", text))
+        print(f"{lines[-1][0]}: {text}", file=sys.stderr, flush=True)
     return lines
 
 

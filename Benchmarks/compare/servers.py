@@ -29,7 +29,7 @@ class Place:
     """Where a server runs."""
 
     port: int
-    core: int
+    core: int | str  # or several, with commas between them
     realtime: bool
     folder: pathlib.Path  # of its log and its configuration
 
@@ -143,14 +143,16 @@ def simsan(program, ring, files, place, busy=False):
 class Many(Server):
     """simsan serve with many targets of one null device each, behind one portal."""
 
-    def __init__(self, program, ring, targets, place):
-        name = f"simsan-{ring}"
+    def __init__(self, program, ring, targets, place, shards=1, busy_poll=None):
+        name = f"simsan-{ring}" + (", sleeping at once" if busy_poll == "0us" else "")
         prefix = f"iqn.2026-11.example:{ring.replace('_', '-')}"
-        world = place.folder / f"{name}-many.lua"
+        world = place.folder / f"{ring}-{place.port}.lua"
         world.write_text("".join(
             f'target {{ iqn = "{prefix}.{index}", portals = {{ "127.0.0.1:{place.port}" }},'
             f' luns = {{ {{ null = true, size = "{SIZE_MIB}MiB" }} }} }}\n' for index in range(targets)))
-        super().__init__(name, [str(program), "serve", "--ring", ring, str(world)], place, prefix, {"null": 0})
+        polling = ["--busy-poll", busy_poll] if busy_poll else []
+        command = [str(program), "serve", "--ring", ring, "--shards", str(shards), *polling, str(world)]
+        super().__init__(name, command, place, prefix, {"null": 0})
 
     def target_url(self, index):
         return f"iscsi://127.0.0.1:{self.port}/{self.iqn}.{index}/0"

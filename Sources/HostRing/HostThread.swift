@@ -1,3 +1,4 @@
+import CHost
 import Glibc
 import Ring
 import Synchronization
@@ -44,6 +45,9 @@ public final class HostThread {
 
   private let shared: Shared
   private var thread: pthread_t?
+
+  /// How many cores this process may run on: those of its affinity mask (sched_setaffinity(2)), at least one.
+  public static var usableCores: Int { Int(simsan_usable_cores()) }
 
   public init(ring: any HostRing, machine: any Machine) { shared = Shared(ring, machine) }
 

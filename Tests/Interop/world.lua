@@ -2,6 +2,7 @@
 target {
   iqn = "$TARGET",
   portals = { "127.0.0.1:$PORT", "[::1]:$PORT" },
+  shard = 1,
   luns = {
     { lun = 0, memory = true, size = "64MiB", thin = true },
     { lun = 1, file = "$IMAGE", thin = true },
@@ -10,4 +11,12 @@ target {
     { lun = 4, memory = true, size = "16MiB", thin = true, removable = true },
     { lun = 5, memory = true, size = "16MiB", thin = true, physical_block_size = 512 },
   },
+}
+
+-- A second target, on the thread that listens: connections of the first are handed over.
+target {
+  iqn = "$TARGET-too",
+  portals = { "127.0.0.1:$PORT", "[::1]:$PORT" },
+  shard = 0,
+  luns = { { lun = 0, memory = true, size = "16MiB" } },
 }

@@ -18,6 +18,19 @@ import Testing
     return [data[4] & 0x0F, data[14], data[15]]
   }
 
+  @Test func aConnectionThatEndsGoesOnThrowingAwayWhatComes() {
+    let bench = WireBench()
+    let initiator = session(bench)
+    var pdu = ProtocolDataUnit(.nopOut)
+    pdu.header.write { $0.dataSegmentLength = 0xFF_FFFF }
+    // More than the receive buffer takes, of a PDU that is longer than it may be.
+    bench.feed(initiator.socket, pdu.encoded(initiator.options) + [UInt8](repeating: 0, count: 3 << 20))
+    #expect(initiator.receive().first?.opcode == .reject)
+    #expect(bench.hasEnded(initiator.socket))
+    #expect(bench.room(initiator.socket) > 0)
+    #expect(bench.waiting(initiator.socket) == 0)
+  }
+
   @Test func damagedImmediateDataCountAsNotReceived() {
     for count in [512, 65_536] {
       let bench = WireBench()

@@ -79,6 +79,9 @@ final class WireBench {
   /// The bytes that the receive outstanding on a socket has room for.
   func room(_ socket: UInt64) -> Int { sockets[socket]?.receive?.extents.reduce(0) { $0 + $1.length } ?? 0 }
 
+  /// The bytes that nobody has received yet.
+  func waiting(_ socket: UInt64) -> Int { sockets[socket]?.inbound.count ?? 0 }
+
   func isClosed(_ socket: UInt64) -> Bool { sockets[socket]?.isClosed ?? true }
   func hasEnded(_ socket: UInt64) -> Bool { sockets[socket].map { $0.isClosed || $0.hasEnded } ?? true }
 

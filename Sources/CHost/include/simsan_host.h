@@ -158,4 +158,9 @@ int simsan_uring_turn(
 void simsan_fill_msghdr(uint64_t storage[SIMSAN_MSGHDR_WORDS], struct iovec *vector, size_t count);
 unsigned simsan_uring_entries(const struct simsan_uring *ring);
 
+// MARK: Cores
+
+/// How many cores this process may run on, at least one.
+int simsan_usable_cores(void);
+
 #endif

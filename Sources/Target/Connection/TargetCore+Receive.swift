@@ -24,7 +24,8 @@ extension TargetCore {
     guard !connection.pointee.isReceiving,
       connection.pointee.queue.count - connection.pointee.queueHead < Self.queuedEntriesMax
     else { return }
-    if connection.pointee.start == connection.pointee.end {
+    // What a connection that ends has not consumed is thrown away.
+    if connection.pointee.start == connection.pointee.end || connection.pointee.phase == .draining {
       connection.pointee.start = 0
       connection.pointee.end = 0
     }
@@ -113,7 +114,7 @@ extension TargetCore {
   /// Gives a connection that fills its buffer a larger one, and one that has gone quiet a small one.
   private mutating func adjustBuffer(_ connection: UnsafeMutablePointer<Connection>, wasFull: Bool, count: Int) {
     let length = connection.pointee.buffer.length
-    // A login is answered request by request: nobody has much to say before it is complete.
+    // A login is answered request by request: nobody has much to say before it is complete, and ``Handover`` counts on it.
     if wasFull, length < Self.busyBufferLength, connection.pointee.phase == .fullFeature {
       moveBuffer(connection, min(length * 4, Self.busyBufferLength))
     } else if length > Self.idleBufferLength, count < Self.idleBufferLength / 2, connection.pointee.available == 0,

@@ -1,5 +1,5 @@
 import Conformance
-import Foundation
+import HostRing
 
 /// What `simsan run` was told.
 struct RunOptions {
@@ -27,7 +27,7 @@ struct RunOptions {
     paths = arguments.operands.isEmpty ? ["scenarios"] : arguments.operands
     seed = try arguments.number("--seed", in: 0...UInt64.max) ?? 1
     isVerified = arguments.has("--verify")
-    jobs = try arguments.number("--jobs", in: 1...1024) ?? max(1, ProcessInfo.processInfo.activeProcessorCount)
+    jobs = try arguments.number("--jobs", in: 1...1024) ?? HostThread.usableCores
     filters = arguments.all("--filter")
     shard = try Self.part(arguments, "--shard", from: 1)
     worker = try Self.part(arguments, "--worker", from: 0)

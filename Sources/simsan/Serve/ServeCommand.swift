@@ -12,7 +12,8 @@ let serveCommand = Command(
       "--shards", "N",
       "serve with so many threads, each of which has targets of its own; one for each core if not given, as long as\n"
         + "there are targets for them"),
-    Option("--memory", "SIZE", "memory for the buffers of a thread; 256MiB if neither this nor the file says otherwise"),
+    Option(
+      "--memory", "SIZE", "memory for the buffers of a thread; 256MiB if neither this nor the file says otherwise"),
     Option(
       "--busy-poll", "TIME",
       "look for work so long, such as 50us, before every sleep; 0us is to sleep at once. If not given, as long as\n"

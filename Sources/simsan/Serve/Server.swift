@@ -1,6 +1,5 @@
 import CAllocation
 import Conformance
-import Foundation
 import Glibc
 import HostRing
 import Ring
@@ -97,8 +96,8 @@ struct Server {
         "--shards: expected at least \((far.shard ?? 0) + 1), as target \(far.iqn) has shard = \(far.shard ?? 0); "
           + "found \(count)")
     }
-    let cores = ProcessInfo.processInfo.activeProcessorCount
-    let count = count ?? max(min(cores, targets.count, TargetDescription.shardMax + 1), TargetBuilder.shardCount(targets))
+    let usual = min(HostThread.usableCores, targets.count, TargetDescription.shardMax + 1)
+    let count = count ?? max(usual, TargetBuilder.shardCount(targets))
     var load = [Int](repeating: 0, count: count)
     for target in targets { if let shard = target.shard { load[shard] += 1 } }
     return targets.map { target in

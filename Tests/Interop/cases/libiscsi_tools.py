@@ -10,12 +10,13 @@ from harness.server import TARGET, UNITS, Server, Simsan
 
 def iscsi_ls_shows_the_target_and_its_units(server: Server) -> None:
     listing = run("iscsi-ls", "-s", server.portal_url()).ok()
-    listing.says(f"Target:{TARGET}", f"Portal:127.0.0.1:{server.port}")
+    listing.says(f"Target:{TARGET} Portal:127.0.0.1:{server.port}")
+    units = listing.output.partition(f"Target:{TARGET} ")[2].partition("Target:")[0]
     for name, unit in UNITS.items():
         size = "" if unit.kind == "null" else f"Size:{unit.size >> 20}M"
         # The tool subtracts a block before it rounds down.
         sizes = (size, f"Size:{(unit.size >> 20) - 1}M")
-        lines = [line for line in listing.output.splitlines() if re.match(rf"Lun:{server.lun(name)}\s", line)]
+        lines = [line for line in units.splitlines() if re.match(rf"Lun:{server.lun(name)}\s", line)]
         if not lines or "DIRECT_ACCESS" not in lines[0] or not any(text in lines[0] for text in sizes):
             raise Failure(f"expected unit {server.lun(name)} ({name}), a disk, {size}\n{listing}")
 

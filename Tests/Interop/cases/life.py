@@ -10,7 +10,7 @@ import time
 from harness.command import Failure, Skip, run
 from harness.initiator import Connection
 from harness.runner import Case
-from harness.server import Server, Simsan
+from harness.server import TARGET, Server, Simsan
 
 
 def says_which_ring_it_uses(server: Server) -> None:
@@ -78,6 +78,25 @@ def tells_its_counters_when_asked(server: Server) -> None:
             raise Failure("it does not go on")
 
 
+def every_target_is_served_by_its_own_thread(server: Server) -> None:
+    """At once, and with data of their own; a connection finds its thread by the name at login."""
+    if not isinstance(server, Simsan):
+        raise Skip("only ours has such threads")
+    threads = list(pathlib.Path(f"/proc/{server.running().pid}/task").iterdir())
+    if len(threads) < 2:
+        raise Failure(f"expected a thread for each target, found {len(threads)}")
+    too = server.url("memory").replace(TARGET, f"{TARGET}-too")
+    bench = (str(server.program), "bench", "--ring", server.ring, "--time", "300ms", "--warm-up", "50ms", "--json", "-")
+    load = ("--operation", "randmixed", "--overwrite", "--sessions", "3", "--depth", "4")
+    result = run(*bench, *load, server.url("memory"), too, seconds=20).ok()
+    said = json.loads(result.output)
+    if said["targets"] != 2 or said["commands"] < 100 or said["failed_commands"] or said["lost_sessions"]:
+        raise Failure(f"expected a hundred commands or more to two targets, and none that failed\n{result}")
+    sizes = {run("iscsi-readcapacity16", url, seconds=20).ok().output for url in (server.url("memory"), too)}
+    if len(sizes) != 2:
+        raise Failure(f"expected units of two sizes, found {sizes}")
+
+
 def a_load_is_measured(server: Server) -> None:
     if not isinstance(server, Simsan):
         raise Skip("the load comes with our server")
@@ -135,6 +154,7 @@ def cases() -> list[Case]:
             runs_as_an_ordinary_user,
             a_mistake_is_told_at_start,
             a_load_is_measured,
+            every_target_is_served_by_its_own_thread,
             tells_its_counters_when_asked,
             holds_no_more_files_after_connections_end,
             ends_when_asked,
