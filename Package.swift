@@ -25,6 +25,8 @@ let package = Package(
     // C shims, with nothing in them that has a decision to take. CDigest stands apart from CHost so that the wire
     // formats can compute a digest without seeing a system header.
     .target(name: "CDigest", cSettings: [.unsafeFlags(["-O2"])]),
+    // So does CMemory, for the blocks that a target keeps itself.
+    .target(name: "CMemory", cSettings: [.unsafeFlags(["-O2"])]),
     .target(name: "CHost", linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
     // Replaces malloc, so only what is run by itself links it: the program, and the tests.
     .target(name: "CAllocation", cSettings: [.unsafeFlags(["-O2"])]),
@@ -33,7 +35,7 @@ let package = Package(
     room("Ring"),
     room("ISCSI", ["CDigest"]),
     room("SCSI"),
-    room("Target", ["Ring", "ISCSI", "SCSI"]),
+    room("Target", ["Ring", "ISCSI", "SCSI", "CMemory"]),
     room("Initiator", ["Ring", "ISCSI", "SCSI"]),
     room("Load", ["Ring", "ISCSI"]),
     room("HostRing", ["Ring", "CHost"]),

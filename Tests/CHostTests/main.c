@@ -11,6 +11,7 @@ int main(int argc, char **argv) {
   add_media_tests();
   add_uring_tests();
   add_lua_tests();
+  add_memory_tests();
   CU_basic_set_mode(CU_BRM_VERBOSE);
   CU_basic_run_tests();
   unsigned failures = CU_get_number_of_failures();

@@ -10,6 +10,7 @@ void add_event_tests(void);
 void add_media_tests(void);
 void add_uring_tests(void);
 void add_lua_tests(void);
+void add_memory_tests(void);
 
 /// A folder for files of the tests.
 extern const char *test_folder;

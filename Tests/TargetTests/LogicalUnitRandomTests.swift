@@ -5,7 +5,7 @@ import Testing
 @testable import Target
 
 /// Draws numbers; the same for the same seed.
-private struct Draw: RandomNumberGenerator {
+struct Draw: RandomNumberGenerator {
   var state: UInt64
 
   mutating func next() -> UInt64 {

@@ -1,3 +1,5 @@
+import CMemory
+
 /// Blocks in memory, committed piece by piece where something was written; zeroes elsewhere.
 ///
 /// Nothing that was never written can be read from it, whatever the allocator had in that memory before.
@@ -6,10 +8,23 @@ final class MemoryStore {
   let chunkLength: Int
   private let shift: Int
   private var chunks: [UnsafeMutableRawPointer?]
+  /// More than the caches hold: what is written to it is seldom read from them, and not even its page tables stay there.
+  private let isLarge: Bool
 
-  /// Room for `length` bytes. Chunks grow with it, so that the table stays below a million entries.
+  /// The longest store that is taken for one that stays in the caches, in bytes.
+  static let smallLengthMax: UInt64 = 64 << 20
+
+  /// The length of a large page, in bytes: what x86-64 and most kernels of aarch64 have.
+  private static let largePageLength = 2 << 20
+
+  /// Shorter pieces are copied through the caches in any case.
+  private static let streamedLengthMin = 512
+
+  /// Room for `length` bytes. Chunks grow with it, so that the table stays below a million entries; those of a large store
+  /// are large pages.
   init(length: UInt64) {
-    var shift = 16
+    isLarge = length > Self.smallLengthMax
+    var shift = isLarge ? Self.largePageLength.trailingZeroBitCount : 16
     while length >> UInt64(shift) > 1 << 20 { shift += 1 }
     self.shift = shift
     chunkLength = 1 << shift
@@ -49,15 +64,21 @@ final class MemoryStore {
     while done < bytes.count {
       let (chunk, within, available) = locate(offset + UInt64(done))
       let count = min(available, bytes.count - done)
-      commit(chunk, whole: count == chunkLength).advanced(by: within)
-        .copyMemory(from: base + done, byteCount: count)
+      let memory = commit(chunk, whole: count == chunkLength) + within
+      if isLarge, count >= Self.streamedLengthMin {
+        simsan_memory_stream(memory, base + done, count)
+      } else {
+        memory.copyMemory(from: base + done, byteCount: count)
+      }
       done += count
     }
   }
 
   private func commit(_ chunk: Int, whole: Bool) -> UnsafeMutableRawPointer {
     if let memory = chunks[chunk] { return memory }
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: chunkLength, alignment: 4096)
+    let alignment = isLarge ? Self.largePageLength : 4096
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: chunkLength, alignment: alignment)
+    if isLarge { simsan_memory_prefer_large_pages(memory, chunkLength) }
     if !whole { memory.initializeMemory(as: UInt8.self, repeating: 0, count: chunkLength) }
     chunks[chunk] = memory
     return memory
