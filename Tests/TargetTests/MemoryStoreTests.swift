@@ -22,7 +22,9 @@ import Testing
       let place = range()
       switch number % 3 {
       case 0:
-        let bytes = place.map { UInt8(truncatingIfNeeded: $0 &* 7 &+ number) }
+        // Every write has bytes of its own, and each block begins with its place.
+        var bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: place.count)
+        for at in stride(from: 0, to: place.count, by: 512) { bytes[at] = UInt8(truncatingIfNeeded: at / 512 &* 7) }
         bytes.withUnsafeBytes { store.write(at: UInt64(place.lowerBound), from: $0) }
         model.replaceSubrange(place, with: bytes)
       case 1:
@@ -32,7 +34,7 @@ import Testing
       default:
         guard number % 5 == 0 else { continue }
         store.discard(at: UInt64(place.lowerBound), length: UInt64(place.count))
-        for index in place { model[index] = 0 }
+        model.replaceSubrange(place, with: repeatElement(0, count: place.count))
       }
     }
     #expect(wrong == 0)
