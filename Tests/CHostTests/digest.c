@@ -18,10 +18,10 @@ static void vectors(void) {
 }
 
 static void agrees_with_the_table(void) {
-  static unsigned char bytes[20000];
+  static unsigned char bytes[20000]; // long enough for every kernel, and odd rests of each
   unsigned state = 1;
   for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)((state = state * 1664525 + 1013904223) >> 24);
-  for (size_t length = 0; length < 5000; length += length < 300 ? 1 : 97)
+  for (size_t length = 0; length < 5000; length += length < 1100 ? 1 : 97)
     for (size_t start = 0; start < 9; start += 4)
       CU_ASSERT_EQUAL(
           simsan_crc32c(7, bytes + start, length), simsan_crc32c_portable(7, bytes + start, length));

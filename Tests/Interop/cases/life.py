@@ -1,5 +1,6 @@
 """How the server starts and ends, as an operator sees it."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -7,7 +8,7 @@ import re
 import signal
 import time
 
-from harness.command import Failure, Skip, run
+from harness.command import Failure, Skip, run, start_in_background
 from harness.initiator import Connection
 from harness.runner import Case
 from harness.server import TARGET, Server, Simsan
@@ -59,23 +60,56 @@ def holds_no_more_files_after_connections_end(server: Server) -> None:
         raise Failure(f"{before} open files before, {files()} after 50 sessions have ended")
 
 
+def counters(server: Server) -> dict[str, int]:
+    """What the server says when it is asked for its counters, by their names."""
+    mark = len(server.log())
+    os.kill(server.running().pid, signal.SIGUSR1)
+    limit = time.monotonic() + 5
+    while not re.search(r"^went wrong .*\n", server.log()[mark:], re.MULTILINE) and time.monotonic() < limit:
+        time.sleep(0.02)
+    said = server.log()[mark:]
+    found = {name: int(count.replace(",", "")) for name, count in re.findall(r"^([a-z ]+?) +([0-9,]+) ", said, re.MULTILINE)}
+    for row in ("commands", "steps", "system calls", "receives", "sends", "bytes copied", "allocations"):
+        if row not in found:
+            raise Failure(f"no count of {row} in:\n{said}")
+    return found
+
+
 def tells_its_counters_when_asked(server: Server) -> None:
     if not isinstance(server, Simsan):
         raise Skip("tgt has no such counters")
-    mark = len(server.log())
+    before = counters(server)["commands"]
     with Connection(server).login() as connection:
         for _ in range(3):
             connection.test_unit_ready(server.lun("memory"))
-        os.kill(server.running().pid, signal.SIGUSR1)
-        limit = time.monotonic() + 5
-        while "went wrong" not in server.log()[mark:] and time.monotonic() < limit:
-            time.sleep(0.02)
-        said = server.log()[mark:]
-        for row in ("commands", "steps", "system calls", "receives", "sends", "bytes copied", "allocations"):
-            if not re.search(rf"^{row} +[0-9]", said, re.MULTILINE):
-                raise Failure(f"no count of {row} in:\n{said}")
+        after = counters(server)["commands"]
+        if after != before + 3:
+            raise Failure(f"three commands took the counter from {before} to {after}")
         if connection.test_unit_ready(server.lun("memory")) != 0:
             raise Failure("it does not go on")
+
+
+def a_steady_load_allocates_nothing(server: Server) -> None:
+    """Reads and writes, of a release build, on a ring of its own: what the tests of the rooms hold in debug builds."""
+    if not isinstance(server, Simsan):
+        raise Skip("only ours counts them")
+    for unit, operation, size in itertools.product(("memory", "null", "file"), ("randread", "randwrite"), ("512", "64KiB")):
+        load = start_in_background(
+            str(server.program), "bench", "--ring", server.ring, "--time", "1s", "--warm-up", "0ms", "--sessions", "2",
+            "--depth", "8", "--operation", operation, "--overwrite", "--size", size, server.url(unit))
+        time.sleep(0.3)
+        found = [counters(server)]
+        for _ in range(3):
+            time.sleep(0.15)
+            found.append(counters(server))
+        output, _ = load.communicate(timeout=20)
+        windows = [tuple(after[name] - before[name] for name in ("commands", "allocations"))
+                   for before, after in itertools.pairwise(found)]
+        if load.returncode != 0 or min(commands for commands, _ in windows) < 50:
+            raise Failure(f"{unit}, {operation}, {size}: {windows} commands\n{output.decode('utf-8', 'replace')}")
+        # A queue may grow once more, to what it has never held before: that is not once a command.
+        if min(allocations for _, allocations in windows) > 0:
+            raise Failure(f"{unit}, {operation}, {size}: commands and allocations of three windows: {windows}")
 
 
 def every_target_is_served_by_its_own_thread(server: Server) -> None:
@@ -155,6 +189,7 @@ def cases() -> list[Case]:
             a_mistake_is_told_at_start,
             a_load_is_measured,
             every_target_is_served_by_its_own_thread,
+            a_steady_load_allocates_nothing,
             tells_its_counters_when_asked,
             holds_no_more_files_after_connections_end,
             ends_when_asked,
