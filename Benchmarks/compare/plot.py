@@ -1,4 +1,4 @@
-"""SVG plots, drawn by hand: points on a scale, a row a cell, with the spread of the rounds as a line."""
+"""SVG plots, drawn by hand: points on a scale, a row a cell, or lines over the depth; with the spread of the rounds."""
 
 import math
 from xml.sax.saxutils import escape
@@ -40,12 +40,14 @@ class Scale:
             power *= 10
         return ticks
 
-    def __call__(self, value):
+    def part(self, value):
+        """How far along the scale, from 0 to 1."""
         if self.is_log:
-            part = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
-        else:
-            part = (value - self.low) / (self.high - self.low)
-        return LEFT + part * (WIDTH - LEFT - RIGHT)
+            return math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def __call__(self, value):
+        return LEFT + self.part(value) * (WIDTH - LEFT - RIGHT)
 
 
 def dots(title, unit, rows, names, colours, marks=()):
@@ -100,3 +102,87 @@ def dots(title, unit, rows, names, colours, marks=()):
                        f"{escape(names[line])}: {point[1]:.4g}</title></circle>")
     out.append("</svg>")
     return "\n".join(out) + "\n"
+
+
+class Panel:
+    """One of the plots of `lines`: values over the depth, a line for each name.
+
+    series  pairs of a name and a dictionary from a depth to a value, or to (least, middle, greatest)
+    dashed  the names whose lines are dashed
+    """
+
+    def __init__(self, title, unit, series, dashed=(), is_log=True):
+        self.title, self.unit, self.series, self.dashed, self.is_log = title, unit, series, set(dashed), is_log
+
+
+PANEL_WIDTH, PANEL_HEIGHT = 470, 300
+PANEL_LEFT, PANEL_RIGHT, PANEL_TOP, PANEL_BOTTOM = 62, 14, 34, 40
+
+
+def lines(title, panels, colours):
+    """Panels, two in a row, over depths on a scale of powers of two. `colours`: from a name to the number of its colour."""
+    names = list(dict.fromkeys(name for panel in panels for name, _ in panel.series))
+    dashed = set().union(*(panel.dashed for panel in panels))
+    legend = math.ceil(len(names) / 4)
+    top = 40 + 18 * legend
+    height = top + math.ceil(len(panels) / 2) * PANEL_HEIGHT + 8
+    out = [
+        f"<svg xmlns='{NAMESPACE}' viewBox='0 0 {WIDTH} {height}' {FONT} font-size='12'>",
+        f"<title>{escape(title)}</title>", f"<rect width='{WIDTH}' height='{height}' fill='#ffffff'/>",
+        f"<text x='16' y='24' font-size='16' font-weight='600'>{escape(title)}</text>",
+    ]
+    for index, name in enumerate(names):
+        x, y = 16 + index % 4 * 235, 46 + index // 4 * 18
+        out.append(f"<path d='M{x} {y - 4}h22' stroke='{COLOURS[colours[name]]}' stroke-width='2'{_dash(name, dashed)}/>")
+        out.append(f"<text x='{x + 28}' y='{y}'>{escape(name)}</text>")
+    for index, panel in enumerate(panels):
+        out += _panel(panel, 8 + index % 2 * (PANEL_WIDTH + 4), top + index // 2 * PANEL_HEIGHT, colours)
+    out.append("</svg>")
+    return "\n".join(out) + "\n"
+
+
+def _dash(name, dashed):
+    return " stroke-dasharray='5 4'" if name in dashed else ""
+
+
+def _middle(value):
+    return value[1] if isinstance(value, tuple) else value
+
+
+def _panel(panel, left, top, colours):
+    depths = sorted({depth for _, values in panel.series for depth in values})
+    points = [part for _, values in panel.series for value in values.values()
+              for part in (value if isinstance(value, tuple) else (value,)) if part > 0]
+    scale = Scale(points, linear_max=5 if panel.is_log else math.inf)
+    inner_left, inner_right = left + PANEL_LEFT, left + PANEL_WIDTH - PANEL_RIGHT
+    inner_top, inner_bottom = top + PANEL_TOP, top + PANEL_HEIGHT - PANEL_BOTTOM
+
+    def across(depth):
+        part = math.log2(depth / depths[0]) / max(1, math.log2(depths[-1] / depths[0]))
+        return inner_left + part * (inner_right - inner_left)
+
+    def up(value):
+        return inner_bottom - scale.part(value) * (inner_bottom - inner_top)
+
+    out = [f"<text x='{inner_left}' y='{top + 20}' font-weight='600'>{escape(panel.title)}</text>",
+           f"<text x='{inner_right}' y='{top + 20}' text-anchor='end'>{escape(panel.unit)}</text>"]
+    for tick in scale.ticks:
+        out.append(f"<path d='M{inner_left} {up(tick):.1f}H{inner_right}' stroke='#dddddd'/>")
+        out.append(f"<text x='{inner_left - 6}' y='{up(tick) + 4:.1f}' text-anchor='end'>{tick:g}</text>")
+    for depth in depths:
+        out.append(f"<path d='M{across(depth):.1f} {inner_top}V{inner_bottom}' stroke='#eeeeee'/>")
+        out.append(f"<text x='{across(depth):.1f}' y='{inner_bottom + 16}' text-anchor='middle'>{depth}</text>")
+    out.append(f"<text x='{inner_right}' y='{inner_bottom + 32}' text-anchor='end'>depth</text>")
+    for name, values in panel.series:
+        colour = COLOURS[colours[name]]
+        path = " ".join(f"{'L' if at else 'M'}{across(depth):.1f} {up(_middle(values[depth])):.1f}"
+                        for at, depth in enumerate(sorted(values)))
+        out.append(f"<path d='{path}' fill='none' stroke='{colour}' stroke-width='2'{_dash(name, panel.dashed)}/>")
+        for depth in sorted(values):
+            value = values[depth]
+            x = across(depth)
+            if isinstance(value, tuple):
+                out.append(f"<path d='M{x:.1f} {up(value[0]):.1f}V{up(value[2]):.1f}' stroke='{colour}' opacity='0.6'/>")
+            out.append(f"<circle cx='{x:.1f}' cy='{up(_middle(value)):.1f}' r='3' fill='{colour}'><title>"
+                       f"{escape(name)}, depth {depth}: {_middle(value):.4g}</title></circle>")
+    return out

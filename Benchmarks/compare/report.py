@@ -2,7 +2,7 @@
 
 from compare.plan import FILE_BACKINGS, FLOOR_PART, MEMORY_PART, REFERENCE, RINGS, Series
 
-BEGIN = "<!-- figures: written by Benchmarks/run; do not edit below -->"
+BEGIN = "<!-- figures: written by the programs in Benchmarks; do not edit below -->"
 END = "<!-- end of figures -->"
 
 

@@ -1,0 +1,38 @@
+"""What simsan counts of itself while a cell is measured: where its time goes."""
+
+import os
+import pathlib
+import re
+import signal
+import time
+
+_ROW = re.compile(r"^([a-z ]+?) +([0-9,]+) ", re.MULTILINE)
+_LAST = re.compile(r"^went wrong .*\n", re.MULTILINE)
+
+
+def ask(server):
+    """The server's counters, by their names."""
+    log = pathlib.Path(server.log)
+    mark = log.stat().st_size
+    os.kill(server.pid, signal.SIGUSR1)
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        said = log.read_bytes()[mark:].decode("utf-8", "replace")
+        if _LAST.search(said):
+            return {name: int(count.replace(",", "")) for name, count in _ROW.findall(said)}
+        time.sleep(0.02)
+    return None
+
+
+def line(before, after, bytes_of_command):
+    """What happened between two answers, in ratios; None where nothing did."""
+    if not before or not after:
+        return None
+    count = {name: after[name] - before[name] for name in after if name in before}
+    commands = count["commands"]
+    if not commands:
+        return None
+    copied = count["bytes copied"] / (commands * bytes_of_command)
+    return (f"{commands / max(1, count['receives']):.1f} commands a receive, {commands / max(1, count['sends']):.1f} a send, "
+            f"{commands / max(1, count['steps']):.1f} a step; {count['system calls'] / commands:.2f} system calls a command; "
+            f"{copied:.2f} bytes copied a byte of data; {count['allocations']} allocations in {commands} commands")
