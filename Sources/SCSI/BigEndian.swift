@@ -1,20 +1,21 @@
 // SCSI's integers are big-endian and unaligned. These are the only places that know it.
 
+// Inlined, so that the checks of constant indices go.
 extension InlineArray where Element == UInt8 {
   /// The 16-bit field at byte `index` of a CDB.
-  @inlinable
+  @inlinable @inline(__always)
   public func big16(_ index: Int) -> UInt16 { UInt16(self[index]) << 8 | UInt16(self[index + 1]) }
 
   /// The 24-bit field at byte `index`.
-  @inlinable
+  @inlinable @inline(__always)
   public func big24(_ index: Int) -> UInt32 { UInt32(self[index]) << 16 | UInt32(big16(index + 1)) }
 
   /// The 32-bit field at byte `index`.
-  @inlinable
+  @inlinable @inline(__always)
   public func big32(_ index: Int) -> UInt32 { UInt32(big16(index)) << 16 | UInt32(big16(index + 2)) }
 
   /// The 64-bit field at byte `index`.
-  @inlinable
+  @inlinable @inline(__always)
   public func big64(_ index: Int) -> UInt64 { UInt64(big32(index)) << 32 | UInt64(big32(index + 4)) }
 }
 
