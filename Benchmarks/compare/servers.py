@@ -180,15 +180,17 @@ def backing_files(wanted, disk_folder, tag):
     return files
 
 
-def disk_limit(path, operation, rounds):
-    """Commands a second of the disk itself under a file, by fio with O_DIRECT: 4 KiB, 32 at a time. None without fio."""
+def disk_limit(path, operation, core, rounds):
+    """Commands a second of the disk itself under a file, by fio on the server's core, with O_DIRECT: 4 KiB,
+    32 at a time. None without fio."""
     if not shutil.which("fio"):
         return None
     rates = []
     for _ in range(rounds):
         done = subprocess.run(
-            ["fio", "--name=disk", f"--filename={path}", "--direct=1", "--ioengine=libaio", "--iodepth=32", "--bs=4k",
-             f"--rw={operation}", f"--size={SIZE_MIB}m", "--time_based", "--runtime=1", "--output-format=json"],
+            [*pinned(core, False), "fio", "--name=disk", f"--filename={path}", "--direct=1", "--ioengine=libaio",
+             "--iodepth=32", "--bs=4k", f"--rw={operation}", f"--size={SIZE_MIB}m", "--time_based",
+             "--runtime=1", "--output-format=json"],
             capture_output=True, text=True, timeout=60)
         if done.returncode == 0:
             job = json.loads(done.stdout)["jobs"][0]

@@ -9,7 +9,7 @@ import Synchronization
 /// asks with ``perform(_:)``.
 public final class HostThread {
   /// What the thread and its owner share. The loop is the thread's alone; the job is guarded.
-  private final class Shared: @unchecked Sendable {
+  private final class Shared: ThreadBody, @unchecked Sendable {
     let ring: any HostRing
     private let loop: HostLoop
     private let job = Mutex<(@Sendable () -> Void)?>(nil)
@@ -58,26 +58,7 @@ public final class HostThread {
   /// - Throws: ``HostRingError`` when the system has no thread for it.
   public func start() throws(HostRingError) {
     guard thread == nil else { return }
-    // Signals are for the main thread.
-    var all = sigset_t()
-    var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    let argument = Unmanaged.passRetained(shared)
-    var thread = pthread_t()
-    let error = pthread_create(
-      &thread, nil,
-      { pointer in
-        guard let pointer else { return nil }
-        Unmanaged<Shared>.fromOpaque(pointer).takeRetainedValue().run()
-        return nil
-      }, argument.toOpaque())
-    guard error == 0 else {
-      argument.release()
-      throw HostRingError("a thread", error)
-    }
-    self.thread = thread
+    thread = try SystemThread.start(shared)
   }
 
   /// Runs `body` on the thread, between two turns of its loop, and waits for what it returns. One caller at a time; at

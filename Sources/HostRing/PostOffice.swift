@@ -12,33 +12,42 @@ final class Inbox: Sendable {
 
   /// Signalled when a message has been put in.
   let eventfd: Int32
-  private let messages = Mutex<[Message]>([])
+  private struct Queue {
+    var messages: [Message] = []
+    var bytes = 0
+  }
+
+  private let queue = Mutex(Queue())
 
   init() { eventfd = simsan_eventfd() }
 
   deinit {
-    for message in messages.withLock({ $0 }) where message.socket >= 0 { simsan_close(message.socket) }
+    for message in queue.withLock({ $0.messages }) where message.socket >= 0 { simsan_close(message.socket) }
     if eventfd >= 0 { simsan_close(eventfd) }
   }
 
-  /// A machine that takes no messages shall not have the others fill the memory.
+  /// A machine that takes no messages shall not have the others fill the memory: so many messages, and bytes of them.
   static let countMax = 65536
+  static let bytesMax = 64 << 20
 
   /// Whether there is room for another message. Posters on other threads may take it first, so that the limit can be
   /// passed by their number.
-  var isFull: Bool { messages.withLock { $0.count >= Self.countMax } }
+  var isFull: Bool { queue.withLock { $0.messages.count >= Self.countMax || $0.bytes >= Self.bytesMax } }
 
   func put(_ message: Message) {
-    messages.withLock { $0.append(message) }
+    queue.withLock { queue in
+      queue.bytes += message.bytes.count
+      queue.messages.append(message)
+    }
     simsan_eventfd_signal(eventfd)
   }
 
   /// Takes all messages, in order.
   func takeAll() -> [Message] {
     simsan_eventfd_drain(eventfd)
-    return messages.withLock { messages in
-      defer { messages = [] }
-      return messages
+    return queue.withLock { queue in
+      defer { queue = Queue() }
+      return queue.messages
     }
   }
 }

@@ -35,7 +35,7 @@ final class Worker {
   }
 
   /// What the loop and the threads share.
-  private final class Shared: @unchecked Sendable {
+  private final class Shared: ThreadBody, @unchecked Sendable {
     struct Queues {
       var waiting: [Job] = []
       var done: [Job] = []
@@ -94,7 +94,11 @@ final class Worker {
 
   /// Gives a job to the threads.
   func add(_ job: Job) {
-    if threads.count < Self.threadCountMax, threads.count <= outstanding { startThread() }
+    if threads.count < Self.threadCountMax, threads.count <= outstanding,
+      let thread = try? SystemThread.start(shared)
+    {
+      threads.append(thread)
+    }
     guard !threads.isEmpty else {
       // No thread is to be had: it is done here, and the loop waits.
       var job = job
@@ -120,25 +124,6 @@ final class Worker {
     }
     outstanding -= done.count
     return done
-  }
-
-  private func startThread() {
-    // Signals are for the thread of the loop.
-    var all = sigset_t()
-    var before = sigset_t()
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    let argument = Unmanaged.passRetained(shared)
-    var thread = pthread_t()
-    let error = pthread_create(
-      &thread, nil,
-      { pointer in
-        guard let pointer else { return nil }
-        Unmanaged<Shared>.fromOpaque(pointer).takeRetainedValue().run()
-        return nil
-      }, argument.toOpaque())
-    if error == 0 { threads.append(thread) } else { argument.release() }
   }
 }
 

@@ -78,6 +78,22 @@ private struct Shard: @unchecked Sendable {
     }
   }
 
+  @Test(arguments: kinds) func aMachineThatTakesNoMessagesIsFullSomeTime(_ kind: HostRingKind) throws {
+    let deaf = try HostRings.make(kind, arena: Arena(capacity: Arena.pageLength))
+    let length = 1 << 20
+    let poster = try HostRings.make(kind, arena: Arena(capacity: length))
+    var answers: [RingError] = []
+    for _ in 0..<80 {
+      var batch = Operations()
+      batch.post(to: deaf.machine, Extent(offset: 0, length: length), token: Token(1))
+      poster.submit(&batch)
+      var completions: [Completion] = []
+      poster.reap(into: &completions, until: poster.now + .seconds(2))
+      answers += completions.map(\.error)
+    }
+    #expect(answers == Array(repeating: .none, count: 64) + Array(repeating: .noResources, count: 16))
+  }
+
   @Test func thereIsACoreToRunOn() {
     #expect(HostThread.usableCores >= 1)
   }
