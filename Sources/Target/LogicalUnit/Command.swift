@@ -149,7 +149,7 @@ public struct Context {
   /// The time of this step.
   public var now = Instant.zero
 
-  /// Bytes copied into and out of memory that a unit keeps its blocks in.
+  /// Bytes copied into buffers, and into and out of memory that a unit keeps its blocks in.
   public var bytesCopied: UInt64 = 0
 
   /// A run of zeroes, never written: what a null device returns.
@@ -169,6 +169,14 @@ public struct Context {
     arena.bytes(zeroes).initializeMemory(as: UInt8.self, repeating: 0)
     self.buffers = buffers
     self.zeroes = zeroes
+  }
+
+  /// A buffer with the first `count` bytes of `data`; nil when there is no memory.
+  mutating func copy(_ data: [UInt8], _ count: Int) -> Extent? {
+    guard let buffer = buffers.allocate(count) else { return nil }
+    arena.bytes(buffer).copyBytes(from: data.prefix(count))
+    bytesCopied &+= UInt64(count)
+    return buffer
   }
 
   /// The token of the one medium operation that a command may have outstanding.

@@ -16,10 +16,7 @@ extension LogicalUnit {
   ) -> Disposition {
     let count = min(data.count, allocationLength)
     if count > 0 {
-      guard let buffer = context.buffers.allocate(count) else { return .starved }
-      data.withUnsafeBytes { bytes in
-        context.arena.bytes(buffer).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<count]))
-      }
+      guard let buffer = context.copy(data, count) else { return .starved }
       command.buffer = buffer
       command.dataIn = buffer
     }

@@ -42,8 +42,7 @@ public struct MissingLogicalUnit {
     let count = min(data.count, allocationLength)
     command.status = Status.good.rawValue
     guard count > 0 else { return .finished }
-    guard let buffer = context.buffers.allocate(count) else { return .starved }
-    context.arena.bytes(buffer).copyBytes(from: data[..<count])
+    guard let buffer = context.copy(data, count) else { return .starved }
     command.buffer = buffer
     command.dataIn = buffer
     return .finished

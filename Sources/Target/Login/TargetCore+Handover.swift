@@ -29,6 +29,7 @@ extension TargetCore {
     UnsafeMutableRawBufferPointer(rebasing: bytes[Handover.length...]).copyBytes(from: text)
     UnsafeMutableRawBufferPointer(rebasing: bytes[(Handover.length + text.count)...])
       .copyMemory(from: UnsafeRawBufferPointer(context.arena.bytes(rest)))
+    statistics.bytesCopied &+= UInt64(length)
     connection.pointee.finalRequest = handover.request
     free(connection.pointee.buffer)
     connection.pointee.buffer = message
@@ -119,6 +120,7 @@ extension TargetCore {
     setDeadline(connection, context.now + min(handover.timeLeft, limits.loginTimeout))
     context.arena.bytes(connection.pointee.buffer.prefix(rest.count)).copyMemory(from: rest)
     connection.pointee.end = rest.count
+    statistics.bytesCopied &+= UInt64(rest.count)
     withHeader(handover.request) { core, header in core.loginRequest(connection, header, text) }
     parse(connection)
     markDirty(connection)

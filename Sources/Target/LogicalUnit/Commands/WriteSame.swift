@@ -113,6 +113,7 @@ extension LogicalUnit {
       UnsafeMutableRawBufferPointer(rebasing: memory[index..<(index + blockLength)])
         .copyMemory(from: UnsafeRawBufferPointer(block))
     }
+    context.bytesCopied &+= UInt64(memory.count)
     command.phase = Phase.writing
     return writePieces(&command, &context)
   }
