@@ -84,7 +84,7 @@ let package = Package(
     tests("SimRing", ["SimRing", "FaultInject", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI", "CAllocation"]),
     tests("Simsan", ["simsan", "Load", "Ring"]),
-    tests("Conformance", ["Conformance", "Ring", "ISCSI", "Initiator"]),
+    tests("Conformance", ["Conformance", "Ring", "ISCSI", "Initiator", "FaultInject", "SimRing"]),
   ],
   swiftLanguageModes: [.v6]
 )

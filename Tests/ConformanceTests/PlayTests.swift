@@ -1,4 +1,6 @@
+import FaultInject
 import Foundation
+import SimRing
 import Testing
 
 @testable import Conformance
@@ -42,6 +44,18 @@ import Testing
     #expect(result.notes.first?.hasSuffix("done\ttrue") == true, "\(result.notes)")
     #expect(result.commands == 5)
     #expect(result.ladder.isEmpty)
+  }
+
+  @Test func aWorldGoesWithItsPlaygroundWhateverIsStillInForce() throws {
+    weak var world: World?
+    func make() throws {
+      let playground = try SimulatedPlayground(WorldDescription(), seed: 1)
+      playground.faults.arm(ProcessPause(playground.programs[0].processes[0]))
+      world = playground.world
+      #expect(world != nil)
+    }
+    try make()
+    #expect(world == nil)
   }
 
   @Test func theWorkOfAHostIsInTheTimeOfACommand() throws {

@@ -77,6 +77,11 @@ public final class SimulatedPlayground: Playground {
     for program in programs { try start(program) }
   }
 
+  deinit {
+    // The world keeps the plan, and the plan, with what is still in force, the world.
+    world.faultHandler = nil
+  }
+
   private static func usualTarget() -> TargetDescription {
     var target = TargetDescription()
     target.units = [UnitDescription()]
