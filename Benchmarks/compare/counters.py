@@ -36,3 +36,19 @@ def line(before, after, bytes_of_command):
     return (f"{commands / max(1, count['receives']):.1f} commands a receive, {commands / max(1, count['sends']):.1f} a send, "
             f"{commands / max(1, count['steps']):.1f} a step; {count['system calls'] / commands:.2f} system calls a command; "
             f"{copied:.2f} bytes copied a byte of data; {count['allocations']} allocations in {commands} commands")
+
+
+# What `line` says, behind the name that Benchmarks/run gives it.
+_LINE = re.compile(
+    r"- counted, simsan-(?P<ring>[^,]+), (?P<cell>.+): (?P<receive>[0-9.]+) commands a receive, (?P<send>[0-9.]+) a send, "
+    r"(?P<step>[0-9.]+) a step; (?P<calls>[0-9.]+) system calls a command; (?P<copied>[0-9.]+) bytes copied a byte of data; "
+    r"(?P<allocations>[0-9]+) allocations in (?P<commands>[0-9]+) commands")
+HEADING = ["", "ring", "commands a receive", "a send", "a step", "system calls a command", "bytes copied a byte", "allocations"]
+
+
+def cells(text):
+    """A row of the page, of what `line` has said; None when it is something else."""
+    found = _LINE.fullmatch(text)
+    return found and [
+        found["cell"], found["ring"], found["receive"], found["send"], found["step"], found["calls"], found["copied"],
+        f"{found['allocations']} in {int(found['commands']) / 1000:.0f} thousand"]

@@ -111,8 +111,8 @@ class Panel:
     dashed  the names whose lines are dashed
     """
 
-    def __init__(self, title, unit, series, dashed=(), is_log=True):
-        self.title, self.unit, self.series, self.dashed, self.is_log = title, unit, series, set(dashed), is_log
+    def __init__(self, title, unit, series, dashed=()):
+        self.title, self.unit, self.series, self.dashed = title, unit, series, set(dashed)
 
 
 PANEL_WIDTH, PANEL_HEIGHT = 470, 300
@@ -153,7 +153,7 @@ def _panel(panel, left, top, colours):
     depths = sorted({depth for _, values in panel.series for depth in values})
     points = [part for _, values in panel.series for value in values.values()
               for part in (value if isinstance(value, tuple) else (value,)) if part > 0]
-    scale = Scale(points, linear_max=5 if panel.is_log else math.inf)
+    scale = Scale(points, linear_max=5)
     inner_left, inner_right = left + PANEL_LEFT, left + PANEL_WIDTH - PANEL_RIGHT
     inner_top, inner_bottom = top + PANEL_TOP, top + PANEL_HEIGHT - PANEL_BOTTOM
 

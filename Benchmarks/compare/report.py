@@ -2,6 +2,7 @@
 
 import re
 
+from compare import counters
 from compare.plan import FILE_BACKINGS, FLOOR_PART, MEMORY_PART, REFERENCE, RINGS, Series
 
 BEGIN = "<!-- figures: written by the programs in Benchmarks; do not edit below -->"
@@ -150,10 +151,6 @@ def conditions(machine, rounds, seconds, figures, load_before, load_after):
     return "\n".join(lines) + "\n"
 
 
-_COUNTED = re.compile(
-    r"- counted, simsan-(?P<ring>[^,]+), (?P<cell>.+): (?P<receive>[0-9.]+) commands a receive, (?P<send>[0-9.]+) a send, "
-    r"(?P<step>[0-9.]+) a step; (?P<calls>[0-9.]+) system calls a command; (?P<copied>[0-9.]+) bytes copied a byte of data; "
-    r"(?P<allocations>[0-9]+) allocations in (?P<commands>[0-9]+) commands")
 _MANY = re.compile(r"- simsan-(?P<what>[^:]+): (?P<text>.*)")
 
 
@@ -161,27 +158,19 @@ def about_and_more(conditions_text):
     """The conditions as they stand above the plots, and the sections of what was measured beside the cells."""
     facts, counted, many = [], [], []
     for line in conditions_text.splitlines():
-        if found := _COUNTED.fullmatch(line):
-            counted.append([found["cell"], found["ring"], found["receive"], found["send"], found["step"], found["calls"],
-                            found["copied"], f"{found['allocations']} in {int(found['commands']) / 1000:.0f} thousand"])
+        if cells := counters.cells(line):
+            counted.append(cells)
         elif found := _MANY.fullmatch(line):
-            many.append([found["what"], *_verdicts(found["text"])])
+            measured, _, verdict = found["text"].partition("; ")
+            many.append([found["what"], measured, verdict])
         else:
             facts.append(line)
     parts = []
     if many:
         parts += ["### Many sessions, digests, two threads\n", table(["by simsan bench", "", "against the goal"], many) + "\n"]
     if counted:
-        parts += ["### Counted by simsan, null device\n",
-                  table(["", "ring", "commands a receive", "a send", "a step", "system calls a command",
-                         "bytes copied a byte", "allocations"], counted) + "\n"]
+        parts += ["### Counted by simsan, null device\n", table(counters.HEADING, counted) + "\n"]
     return "\n".join(facts) + "\n", "\n".join(parts)
-
-
-def _verdicts(text):
-    """What was measured, and what it is of the goals."""
-    measured, _, verdict = text.partition("; ")
-    return measured, verdict
 
 
 def replace_figures(page, text):

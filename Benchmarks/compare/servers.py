@@ -1,12 +1,10 @@
 """The servers that are compared: started on loopback, pinned to a core, stopped again."""
 
-import json
 import os
 import pathlib
 import re
 import shutil
 import socket
-import statistics
 import subprocess
 import time
 from dataclasses import dataclass
@@ -178,24 +176,6 @@ def backing_files(wanted, disk_folder, tag):
                 os.fsync(out.fileno())
             files[backing] = path
     return files
-
-
-def disk_limit(path, operation, core, rounds):
-    """Commands a second of the disk itself under a file, by fio on the server's core, with O_DIRECT: 4 KiB,
-    32 at a time. None without fio."""
-    if not shutil.which("fio"):
-        return None
-    rates = []
-    for _ in range(rounds):
-        done = subprocess.run(
-            [*pinned(core, False), "fio", "--name=disk", f"--filename={path}", "--direct=1", "--ioengine=libaio",
-             "--iodepth=32", "--bs=4k", f"--rw={operation}", f"--size={SIZE_MIB}m", "--time_based",
-             "--runtime=1", "--output-format=json"],
-            capture_output=True, text=True, timeout=60)
-        if done.returncode == 0:
-            job = json.loads(done.stdout)["jobs"][0]
-            rates.append(job["read"]["iops"] + job["write"]["iops"])
-    return statistics.median(rates) if rates else None
 
 
 def has_tgt():

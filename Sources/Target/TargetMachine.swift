@@ -72,10 +72,11 @@ public struct TargetStatistics: Sendable, Equatable {
     return sum
   }
 
-  private nonisolated(unsafe) static let counts: [WritableKeyPath<Self, Int>] = [
+  /// What a sum adds up: every one of the properties.
+  nonisolated(unsafe) static let counts: [WritableKeyPath<Self, Int>] = [
     \.connections, \.sessions, \.tasks, \.bufferBytes, \.bufferBytesMax, \.buffers,
   ]
-  private nonisolated(unsafe) static let counters: [WritableKeyPath<Self, UInt64>] = [
+  nonisolated(unsafe) static let counters: [WritableKeyPath<Self, UInt64>] = [
     \.steps, \.completions, \.accepts, \.logins, \.handovers, \.takeovers, \.loginFailures, \.commands, \.receives,
     \.sends, \.pdusReceived, \.pdusSent, \.bytesReceived, \.bytesSent, \.bytesCopied, \.rejects,
     \.headerDigestErrors, \.dataDigestErrors, \.protocolErrors, \.connectionsLost,

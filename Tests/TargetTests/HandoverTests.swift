@@ -121,6 +121,10 @@ import Testing
     _ = asked.login()
     let one = first.machine.statistics
     let twice = one + one
+    // None is left out, not even one that is zero here, and none is there twice.
+    let summed = Set<AnyKeyPath>(TargetStatistics.counts).union(TargetStatistics.counters)
+    #expect(summed.count == Mirror(reflecting: one).children.count)
+    #expect(summed.count == TargetStatistics.counts.count + TargetStatistics.counters.count)
     for (single, double) in zip(Mirror(reflecting: one).children, Mirror(reflecting: twice).children) {
       if let left = single.value as? Int, let right = double.value as? Int { #expect(right == 2 * left) }
       if let left = single.value as? UInt64, let right = double.value as? UInt64 { #expect(right == 2 * left) }
