@@ -103,6 +103,25 @@ import Testing
     #expect(copied < 400_000, "\(copied) bytes copied")
   }
 
+  /// Large writes that follow one another: what a receive brings of the next one goes into its own buffer too.
+  @Test func nextLargeDataDoNotComeThroughTheReceiveBuffer() {
+    let bench = WireBench()
+    let initiator = Self.session(bench, [("MaxBurstLength", "1048576"), ("FirstBurstLength", "262144")])
+    let data = Self.pattern(262_144)
+    let before = bench.machine.statistics.bytesCopied
+    var stream: [UInt8] = []
+    for block in 0..<8 {
+      let request = initiator.command(write10(block * 512, 512), write: data.count, immediate: data)
+      stream += request.encoded(initiator.options)
+    }
+    bench.feed(initiator.socket, stream)
+    #expect(initiator.receive().count { $0.opcode == .scsiResponse && $0.header.read { $0.status } == 0 } == 8)
+    let copied = bench.machine.statistics.bytesCopied - before - UInt64(8 * data.count)
+    // A receive buffer of the first one, and little of the others.
+    #expect(copied < 16_384, "\(copied) bytes copied beside those of the unit")
+    #expect(initiator.read(read10(7 * 512, 512), data.count)?.data == data)
+  }
+
   @Test func commandsRunInTheOrderOfTheirNumbers() {
     let bench = WireBench()
     let initiator = Self.session(bench)

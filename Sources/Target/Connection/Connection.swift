@@ -66,6 +66,8 @@ struct Connection {
   var start = 0
   var end = 0
   var inflow = Inflow()
+  /// The last PDU brought a large data segment: the next one may as well.
+  var isBulk = false
   var pace = ReceivePace()
   /// The longest data segment that the initiator may send: what the target declared (RFC 7143 §13.12).
   var receiveLengthMax = Self.defaultDataSegmentLength

@@ -13,6 +13,13 @@ extension TargetCore {
   /// Data segments from this length on do not go through the receive buffer.
   static var directLengthMin: Int { 8192 }
 
+  /// Behind a data segment from this length on, only ``lookaheadLength`` is received: another one is expected, and a system
+  /// call costs less than to copy its beginning out of the receive buffer.
+  static var bulkLengthMin: Int { 65_536 }
+
+  /// What is received behind a large data segment, in bytes: the headers of some PDUs.
+  static var lookaheadLength: Int { 1024 }
+
   // MARK: The receive operation
 
   /// Emits a receive, unless one is outstanding or the initiator must be slowed down.
@@ -36,6 +43,7 @@ extension TargetCore {
     if receivesInStep <= 1, connection.pointee.sendPolicy == .batching {
       space.length = min(space.length, connection.pointee.pace.limit)
     }
+    if connection.pointee.isBulk { space.length = min(space.length, Self.lookaheadLength) }
     let token = connection.pointee.token(.receive)
     let inflow = connection.pointee.inflow
     // Full of requests that wait for the end of another session: they are taken first.
@@ -218,6 +226,7 @@ extension TargetCore {
         statistics.pdusReceived &+= 1
         connection.pointee.inflow = inflow
         connection.pointee.inflow.remaining = dataLength
+        connection.pointee.isBulk = dataLength >= Self.bulkLengthMin
         connection.pointee.inflow.trailer = paddedLength - dataLength + trailer
         connection.pointee.start += headerLength + digestLength
         return true
@@ -225,6 +234,7 @@ extension TargetCore {
       return need(connection, total)
     }
     statistics.pdusReceived &+= 1
+    connection.pointee.isBulk = false
     connection.pointee.start += total
     let data = UnsafeRawBufferPointer(start: base + headerLength + digestLength, count: dataLength)
     if trailer > 0 {
