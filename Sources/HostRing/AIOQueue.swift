@@ -14,7 +14,6 @@ struct AIOQueue: ~Copyable {
     var isStable = false
     /// The kernel carries it out before the submission returns: on the page cache.
     var isBuffered = false
-    var isMemory = false
     var descriptor: Int32 = -1
     var offset: UInt64 = 0
     var vector = IOVector()
@@ -72,7 +71,6 @@ struct AIOQueue: ~Copyable {
     request.kind = operation.kind
     request.isStable = operation.forceUnitAccess
     request.isBuffered = !medium.pointee.isDirect
-    request.isMemory = medium.pointee.medium.is_memory != 0
     request.descriptor = medium.pointee.descriptor
     request.offset = operation.offset
     request.isInUse = true
@@ -92,14 +90,13 @@ struct AIOQueue: ~Copyable {
     requests[index].vector.fill(extents, arena)
     prepared.append(number)
     // What would wait for a device in the middle of the submission is the worker's.
-    let mayWait = request.isBuffered && !request.isMemory
     let code =
       switch request.kind {
-      case .read: mayWait ? SIMSAN_AIO_READ_NOWAIT : SIMSAN_AIO_READ
+      case .read: request.isBuffered ? SIMSAN_AIO_READ_NOWAIT : SIMSAN_AIO_READ
       case .write: request.isStable ? SIMSAN_AIO_WRITE_FUA : SIMSAN_AIO_WRITE
       default: SIMSAN_AIO_FLUSH
       }
-    if mayWait, request.kind == .write, request.isStable {
+    if request.isBuffered, request.kind == .write {
       prepared.removeLast()
       forWorker.append(number)
       return

@@ -8,9 +8,9 @@ import Ring
 /// done: a receive that came back short has drained the socket, and is not tried again before the kernel says that more
 /// has come. So a busy connection costs a receive, a send, and its share of one epoll_wait a turn.
 ///
-/// Reads and writes of media go through libaio. On files that are not opened for direct I/O, the kernel carries them out
-/// while they are submitted: from and to the page cache. What would wait there (a read of what is not in the cache, a write
-/// with force unit access) is done by a worker, and so are discards, zeroing and seeking.
+/// Reads and writes of media go through libaio. Where a file is not opened for direct I/O, the kernel reads from the page
+/// cache while it is submitted. What would wait there (a read of what is not in the cache, a write with force unit access)
+/// is done by a worker, and so are discards, zeroing and seeking.
 public final class EpollRing: HostRing {
   private let core: HostCore
   private let epoll: Int32
@@ -344,6 +344,7 @@ public final class EpollRing: HostRing {
       if let refusal = core.refusal(slot, operation, extents, length) { return core.complete(operation.token, refusal) }
       if length == 0 { return core.complete(operation.token) }
     }
+    if core.carryOutAtOnce(slot, operation, extents, length) { return }
     slot.pointee.inFlight += 1
     aio.add(operation, extents, core.arena, slot: Int(operation.handle.rawValue & 0xFFFF_FFFF), slot)
   }

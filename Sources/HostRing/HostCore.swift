@@ -43,6 +43,9 @@ final class HostCore {
   var counters = HostRingCounters()
   var busyPoll: Interval?
   private var spin = SpinBudget()
+  private var cachedWrites = CachedWrites()
+  /// For what is read and written at once.
+  private var scratch = IOVector()
   private var mailboxes: [(token: Token, extent: Extent)] = []
   private var messages: [Inbox.Message] = []
   /// The inbox has signalled that something is in it.
@@ -74,6 +77,7 @@ final class HostCore {
     PostOffice.remove(machine)
     // Before the descriptors and the memory that it works on are gone.
     worker.stop()
+    scratch.free()
     for message in messages where message.socket >= 0 { simsan_close(message.socket) }
   }
 
@@ -305,6 +309,43 @@ final class HostCore {
       if start % alignment != 0 || UInt64(extents[index].length) % alignment != 0 { return .misaligned }
     }
     return nil
+  }
+
+  /// Reads, writes or flushes at once what costs less to do than to hand to another thread: a file that lives in memory
+  /// (4 KiB by io_uring: 7.3 us, and 5.0 so), where there is no device to wait for, and what is written to the page cache
+  /// as long as nothing waits there. False, with nothing done, for everything else.
+  ///
+  /// - Parameter length: The bytes of `extents`; the caller has checked them, and the range.
+  func carryOutAtOnce(
+    _ slot: UnsafeMutablePointer<HostSlot>, _ operation: Operation, _ extents: ArraySlice<Extent>, _ length: UInt64
+  ) -> Bool {
+    let isMemory = slot.pointee.medium.is_memory != 0
+    let began = now
+    guard
+      isMemory
+        || operation.kind == .write && !operation.forceUnitAccess && !slot.pointee.isDirect
+          && cachedWrites.isOwn(at: began)
+    else { return false }
+    counters.systemCalls += 1
+    let offset = off_t(truncatingIfNeeded: operation.offset)
+    scratch.fill(extents, arena)
+    let moved =
+      switch operation.kind {
+      case .read: preadv(slot.pointee.descriptor, scratch.entries, Int32(scratch.count), offset)
+      case .write: pwritev(slot.pointee.descriptor, scratch.entries, Int32(scratch.count), offset)
+      default: Int(simsan_flush_data(slot.pointee.descriptor))
+      }
+    let failure = moved < 0 ? errno : 0
+    if !isMemory { cachedWrites.took(from: began, to: now, bytes: length) }
+    if operation.kind == .flush {
+      complete(operation.token, RingError(mediumError: Int32(truncatingIfNeeded: -moved)))
+    } else if moved > 0 {
+      complete(operation.token, .none, UInt64(moved))
+    } else {
+      // Nothing at all, within the medium: the file has been cut short behind our back.
+      complete(operation.token, moved == 0 ? .mediumError : RingError(mediumError: failure))
+    }
+    return true
   }
 
   /// Has the worker discard, zero or seek.

@@ -13,8 +13,6 @@ public final class IOUringRing: HostRing {
   /// Requests that the kernel has been given and not brought back, the unattended ones aside.
   private var inFlight = 0
   private var mustWatchInbox = true
-  /// For what is read and written at once.
-  private var scratch = IOVector()
 
   /// User data of requests whose completion nobody waits for.
   private static let unattended = UInt64.max
@@ -40,7 +38,6 @@ public final class IOUringRing: HostRing {
       patience -= 1
     }
     simsan_uring_destroy(uring)
-    scratch.free()
   }
 
   public var now: Instant { core.now }
@@ -212,7 +209,7 @@ public final class IOUringRing: HostRing {
       if let refusal = core.refusal(slot, operation, extents, length) { return core.complete(operation.token, refusal) }
       if length == 0 { return core.complete(operation.token) }
     }
-    if slot.pointee.medium.is_memory != 0 { return memory(slot.pointee.descriptor, operation, extents) }
+    if core.carryOutAtOnce(slot, operation, extents, length) { return }
     let (number, request) = requests.take(operation)
     request.pointee.fill(extents, core.arena)
     slot.pointee.inFlight += 1
@@ -225,25 +222,6 @@ public final class IOUringRing: HostRing {
     prepare(
       Int(code), slot.pointee.descriptor, UInt64(number), request.pointee.vector.entries,
       UInt64(request.pointee.vector.count), offset: operation.offset, flags: operation.forceUnitAccess ? 1 : 0)
-  }
-
-  /// Reads, writes or flushes a file that lives in memory, at once. There is no device to wait for, and io_uring would
-  /// hand it to a kernel thread, which costs more than the copy (4 KiB: 7.3 us, and 5.0 on the other ring).
-  private func memory(_ descriptor: Int32, _ operation: Operation, _ extents: ArraySlice<Extent>) {
-    core.counters.systemCalls += 1
-    let offset = off_t(truncatingIfNeeded: operation.offset)
-    scratch.fill(extents, core.arena)
-    let moved =
-      switch operation.kind {
-      case .read: preadv(descriptor, scratch.entries, Int32(scratch.count), offset)
-      case .write: pwritev(descriptor, scratch.entries, Int32(scratch.count), offset)
-      default: Int(simsan_flush_data(descriptor))
-      }
-    if operation.kind == .flush { return core.complete(operation.token, RingError(mediumError: Int32(-moved))) }
-    guard moved > 0 else {
-      return core.complete(operation.token, moved == 0 ? .mediumError : RingError(mediumError: errno))
-    }
-    core.complete(operation.token, .none, UInt64(moved))
   }
 
   private func range(_ operation: Operation) {

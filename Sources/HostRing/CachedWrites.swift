@@ -1,0 +1,27 @@
+import Ring
+
+/// Whether a ring's own thread carries out writes to the page cache: it does, since to hand a copy of some pages to
+/// another thread costs more than the copy, as long as none of them makes it wait.
+///
+/// The kernel makes a writer wait when more of the page cache is dirty than it likes, or when a page has to be read first.
+/// After such a wait others do it, for so many times as long as it took: no more than a small part of the ring's time goes
+/// into waiting, however slow the device is.
+struct CachedWrites {
+  /// What takes longer than this and its bytes at a rate that any memory has, has waited.
+  private static let patience = Interval.milliseconds(1)
+  private static let nanosecondsPerByte: UInt64 = 1
+  /// Others do it for so many times what the wait took.
+  private static let respite: UInt64 = 20
+
+  private var returns = Instant.zero
+
+  /// Whether the next write is the ring's own.
+  func isOwn(at now: Instant) -> Bool { now >= returns }
+
+  /// Writes of `bytes` in all, from `began` to `now`, were the ring's own.
+  mutating func took(from began: Instant, to now: Instant, bytes: UInt64) {
+    let time = now - began
+    guard time > Self.patience + Interval.scaled(bytes, Self.nanosecondsPerByte) else { return }
+    returns = now + Interval.scaled(time.nanoseconds, Self.respite)
+  }
+}
