@@ -226,7 +226,8 @@ extension TargetCore {
         statistics.pdusReceived &+= 1
         connection.pointee.inflow = inflow
         connection.pointee.inflow.remaining = dataLength
-        connection.pointee.isBulk = dataLength >= Self.bulkLengthMin
+        // What is thrown away comes through the receive buffer.
+        connection.pointee.isBulk = dataLength >= Self.bulkLengthMin && inflow.use != .discard
         connection.pointee.inflow.trailer = paddedLength - dataLength + trailer
         connection.pointee.start += headerLength + digestLength
         return true
