@@ -88,19 +88,18 @@ struct AIOQueue: ~Copyable {
     requests[index] = request
     requests[index].vector = vector
     requests[index].vector.fill(extents, arena)
+    if request.isBuffered, request.kind == .write {
+      // It would wait for a device in the middle of the submission.
+      forWorker.append(number)
+      return
+    }
     prepared.append(number)
-    // What would wait for a device in the middle of the submission is the worker's.
     let code =
       switch request.kind {
       case .read: request.isBuffered ? SIMSAN_AIO_READ_NOWAIT : SIMSAN_AIO_READ
       case .write: request.isStable ? SIMSAN_AIO_WRITE_FUA : SIMSAN_AIO_WRITE
       default: SIMSAN_AIO_FLUSH
       }
-    if request.isBuffered, request.kind == .write {
-      prepared.removeLast()
-      forWorker.append(number)
-      return
-    }
     simsan_aio_prepare(
       context, number, Int32(code), request.descriptor, requests[index].vector.entries,
       UInt32(requests[index].vector.count), request.offset)

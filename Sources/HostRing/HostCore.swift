@@ -320,12 +320,11 @@ final class HostCore {
     _ slot: UnsafeMutablePointer<HostSlot>, _ operation: Operation, _ extents: ArraySlice<Extent>, _ length: UInt64
   ) -> Bool {
     let isMemory = slot.pointee.medium.is_memory != 0
-    let began = now
-    guard
-      isMemory
-        || operation.kind == .write && !operation.forceUnitAccess && !slot.pointee.isDirect
-          && cachedWrites.isOwn(at: began)
-    else { return false }
+    let isCachedWrite =
+      !isMemory && operation.kind == .write && !operation.forceUnitAccess && !slot.pointee.isDirect
+    guard isMemory || isCachedWrite else { return false }
+    let began = isCachedWrite ? now : .zero
+    if isCachedWrite, !cachedWrites.isOwn(at: began) { return false }
     counters.systemCalls += 1
     let offset = off_t(truncatingIfNeeded: operation.offset)
     scratch.fill(extents, arena)
@@ -336,7 +335,7 @@ final class HostCore {
       default: Int(simsan_flush_data(slot.pointee.descriptor))
       }
     let failure = moved < 0 ? errno : 0
-    if !isMemory { cachedWrites.took(from: began, to: now, bytes: length) }
+    if isCachedWrite { cachedWrites.took(from: began, to: now, bytes: length) }
     if operation.kind == .flush {
       complete(operation.token, RingError(mediumError: Int32(truncatingIfNeeded: -moved)))
     } else if moved > 0 {
