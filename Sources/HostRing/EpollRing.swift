@@ -358,14 +358,7 @@ public final class EpollRing: HostRing {
   private func mediumDone(_ request: AIOQueue.Request, _ result: Int64) {
     let slot = core.slots[request.slot]
     slot.pointee.inFlight -= 1
-    if result < 0 {
-      core.complete(request.token, RingError(mediumError: Int32(truncatingIfNeeded: -result)))
-    } else if result == 0, request.kind != .flush {
-      // Nothing at all, within the medium: the file has been cut short behind our back.
-      core.complete(request.token, .mediumError)
-    } else {
-      core.complete(request.token, .none, UInt64(result))
-    }
+    core.completeMedium(request.token, request.kind, result)
     if let canceller = request.canceller { core.complete(canceller, .notFound) }
     closeIfDone(request.slot, slot)
   }

@@ -129,7 +129,7 @@ final class Worker {
 
 extension Worker.Job {
   /// Does it, and waits for it.
-  fileprivate func perform() -> Int64 {
+  func perform() -> Int64 {
     switch kind {
     case .read:
       let moved = preadv(descriptor, vector, Int32(count), off_t(offset))

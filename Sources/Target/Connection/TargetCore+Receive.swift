@@ -219,6 +219,7 @@ extension TargetCore {
     let paddedLength = header.paddedDataSegmentLength
     let trailer = connection.pointee.dataDigest && dataLength > 0 ? 4 : 0
     let total = headerLength + digestLength + paddedLength + trailer
+    connection.pointee.isBulk = false
     if available < total {
       if dataLength >= Self.directLengthMin, connection.pointee.phase == .fullFeature,
         let inflow = beginInflow(connection, header, additionalLength)
@@ -235,7 +236,6 @@ extension TargetCore {
       return need(connection, total)
     }
     statistics.pdusReceived &+= 1
-    connection.pointee.isBulk = false
     connection.pointee.start += total
     let data = UnsafeRawBufferPointer(start: base + headerLength + digestLength, count: dataLength)
     if trailer > 0 {
