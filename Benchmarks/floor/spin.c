@@ -8,25 +8,29 @@ static uint64_t now(void) {
   return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-static uint64_t busy_since, passes;
+static uint64_t busy_since, credit, passes;
 static unsigned failures;
 
 bool look_on(bool (*ask)(void *), void *context) {
-  enum { RATIO = 2, LIMIT = 50000, FAILURES_MAX = 6 };
+  enum { RATIO = 2, LIMIT = 100000, FAILURES_MAX = 6 };
   if (passes > 0) {
     passes--;
     return false;
   }
   if (ask(context)) return true;
-  uint64_t time = now(), budget = (time - busy_since) * RATIO, end = time + (budget < LIMIT ? budget : LIMIT);
+  uint64_t idle = now(), time = idle, earned = (idle - busy_since) * RATIO;
+  credit = credit + earned < LIMIT ? credit + earned : LIMIT;
+  uint64_t end = idle + credit;
   while (time < end) {
     if (ask(context)) {
       failures = 0;
+      credit -= time - idle;
       busy_since = time;
       return true;
     }
     time = now();
   }
+  credit = 0;
   passes = (uint64_t)1 << failures;
   if (failures < FAILURES_MAX) failures++;
   return false;

@@ -13,7 +13,7 @@ public protocol HostRing: Ring {
   /// How long a turn that finds nothing asks the kernel again and again before it sleeps, so that what comes soon is not
   /// kept waiting for a thread to wake.
   ///
-  /// Nil, the default: at most twice as long as the ring has just worked, and only while that helps. Zero is to sleep at
+  /// Nil, the default: on the whole at most twice as long as the ring works, and only while that helps. Zero is to sleep at
   /// once. A fixed time is looked on for after every wake-up, whatever it brings.
   var busyPoll: Interval? { get set }
 

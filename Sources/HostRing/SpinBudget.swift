@@ -2,20 +2,26 @@ import Ring
 
 /// How long a ring that has run out of work looks for more before it sleeps.
 ///
-/// To sleep costs: the peer's core has to wake ours, and what came waits meanwhile. To look on costs our core. So a ring
-/// looks on for a time in proportion to the work that it has just done, since work in close succession is what makes
-/// looking worth while: at most ``ratio`` times as long, and never longer than ``limit``. When it looked in vain, it goes to
-/// sleep at once the next time, and after more failures in a row more often, so that a load whose gaps are longer than
-/// its work costs next to nothing. A ring without work sleeps.
+/// To sleep costs: the peer's core has to wake ours, which on a virtual machine takes it as long as a few commands, and
+/// what came waits meanwhile. To look on costs our core. So a ring looks on for a time in proportion to the work that it
+/// has done, since work in close succession is what makes looking worth while. Work gives credit, ``ratio`` times as much
+/// as it took, of which ``limit`` is kept; looking spends it. So gaps of uneven length are bridged by a ring that works most of the
+/// time, and one that mostly waits sleeps soon. When it looked in vain, the credit is gone, and it goes to sleep at once the
+/// next time, and after more failures in a row more often, so that a load whose gaps are longer than its work costs
+/// next to nothing. A ring without work sleeps.
 struct SpinBudget {
   /// Looking on takes at most so many times what the work took.
   private static let ratio: UInt64 = 2
-  /// Above a few times what it costs to sleep and be woken, looking on no longer pays.
-  private static let limit = Interval.microseconds(50)
+  /// Above a few times what it costs to sleep and be woken, looking on no longer pays. The gaps of an initiator that
+  /// sends 256 KiB writes at its core's full speed are mostly below this, many above half of it.
+  private static let limit = Interval.microseconds(100)
   /// After so many failures in a row no more chances are passed over between two tries than before: 2^6.
   private static let failuresMax: UInt8 = 6
 
   private var busySince = Instant.zero
+  /// For how long it may still look on, and since when it has.
+  private var credit = Interval.zero
+  private var idleSince = Instant.zero
   private var failures: UInt8 = 0
   private var passes: UInt64 = 0
 
@@ -27,19 +33,22 @@ struct SpinBudget {
   }
 
   /// How long to look on, for a ring that ran out of work at `now`.
-  func budget(at now: Instant) -> Interval {
-    let worked = now - busySince
-    return min(Interval.scaled(worked.nanoseconds, Self.ratio), Self.limit)
+  mutating func budget(at now: Instant) -> Interval {
+    credit = min(credit + Interval.scaled((now - busySince).nanoseconds, Self.ratio), Self.limit)
+    idleSince = now
+    return credit
   }
 
   /// Something came at `now` while it looked.
   mutating func succeeded(at now: Instant) {
     failures = 0
+    credit = Interval(nanoseconds: credit.nanoseconds - min((now - idleSince).nanoseconds, credit.nanoseconds))
     busySince = now
   }
 
   /// Nothing came.
   mutating func failed() {
+    credit = .zero
     passes = 1 << UInt64(failures)
     failures = min(failures + 1, Self.failuresMax)
   }

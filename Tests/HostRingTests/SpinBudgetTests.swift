@@ -11,14 +11,58 @@ import Testing
     budget.woke(at: instant(100))
     #expect(budget.budget(at: instant(107)) == .microseconds(14))
     budget.succeeded(at: instant(110))
-    #expect(budget.budget(at: instant(113)) == .microseconds(6))
+    #expect(budget.budget(at: instant(113)) == .microseconds(14 - 3 + 6), "what was not used is kept")
+    budget.failed()
+    budget.woke(at: instant(200))
+    #expect(budget.budget(at: instant(201)) == .microseconds(2), "looking in vain uses all")
   }
 
   @Test func neverLongerThanItsLimit() {
     var budget = SpinBudget()
     budget.woke(at: instant(1))
-    #expect(budget.budget(at: instant(10_000)) == .microseconds(50))
-    #expect(budget.budget(at: .distantFuture) == .microseconds(50))
+    #expect(budget.budget(at: instant(10_000)) == .microseconds(100))
+    #expect(budget.budget(at: .distantFuture) == .microseconds(100))
+  }
+
+  /// Plays work and gaps of so many microseconds, each `rounds` times: how often it slept, and how long it worked and looked.
+  private func play(_ load: [(work: UInt64, gap: UInt64)], rounds: Int) -> (sleeps: Int, worked: UInt64, looked: UInt64)
+  {
+    var budget = SpinBudget()
+    var now = instant(1)
+    var result = (sleeps: 0, worked: UInt64(0), looked: UInt64(0))
+    budget.woke(at: now)
+    for round in 0..<rounds * load.count {
+      let (work, gap) = load[round % load.count]
+      now = now + .microseconds(work)
+      result.worked += work * 1000
+      let next = now + .microseconds(gap)
+      var found = false
+      if budget.takesChance() {
+        let end = now + budget.budget(at: now)
+        found = next < end
+        result.looked += (min(end, next) - now).nanoseconds
+        if found { budget.succeeded(at: next) } else { budget.failed() }
+      }
+      if !found {
+        result.sleeps += 1
+        budget.woke(at: next)
+      }
+      now = next
+    }
+    return result
+  }
+
+  @Test("A ring that works for a fifth of the time cannot look on for all the rest")
+  func lookingIsInProportion() {
+    let result = play([(work: 5, gap: 20)], rounds: 10_000)
+    #expect(result.looked <= 2 * result.worked)
+    #expect(result.sleeps > 0)
+  }
+
+  @Test("A ring that works most of the time bridges a gap that is longer than the work just before it")
+  func unevenGapsAreBridged() {
+    let result = play([(work: 10, gap: 2), (work: 10, gap: 2), (work: 10, gap: 2), (work: 10, gap: 60)], rounds: 1000)
+    #expect(result.sleeps == 0)
   }
 
   @Test func failuresInARowMakeItRarer() {
