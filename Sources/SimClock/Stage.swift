@@ -41,6 +41,16 @@ public struct Stage: Sendable {
     return busyUntil
   }
 
+  /// As ``enter(at:work:delay:)``, for a stage that has no processor of its own: what it does waits for what other stages
+  /// have given `core` before, and the delay passes only when that was idle.
+  public mutating func enter(at now: UInt64, work: UInt64, delay: UInt64, on core: inout Stage) -> UInt64 {
+    counters.entries += 1
+    if busyUntil < now || busyUntil == 0 { counters.starts += 1 }
+    busyUntil = core.enter(at: now, work: work, delay: delay)
+    counters.busy = Self.sum(counters.busy, work)
+    return busyUntil
+  }
+
   /// Forgets what it has been given, as in a power failure.
   public mutating func abandon() { busyUntil = 0 }
 

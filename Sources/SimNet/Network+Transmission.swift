@@ -43,12 +43,13 @@ extension Network {
       if bandwidth > 0 {
         let now = timeline.now.nanoseconds
         let queueTime = Self.transmissionTime(UInt64(max(links[link].options.queueLength, 0)), bandwidth)
-        let full = links[link].busyUntil > now && links[link].busyUntil - now > queueTime
+        let freeAt = links[link].freeAt
+        let full = freeAt > now && freeAt - now > queueTime
         if full {
           if !pipes[pipe].isPumpSet {
             pipes[pipe].isPumpSet = true
             schedule(
-              .pump, at: links[link].busyUntil - queueTime, subject: UInt32(pipe), generation: pipes[pipe].generation)
+              .pump, at: freeAt - queueTime, subject: UInt32(pipe), generation: pipes[pipe].generation)
           }
           return
         }
@@ -96,24 +97,28 @@ extension Network {
     let link = pipes[pipe].link
     counters.segments += 1
     armTimer(pipe)
-    if isLive(pipes[pipe].sender) {
-      let reverse = sockets[Int(pipes[pipe].sender.slot)].incoming
-      if reverse >= 0, pipes[reverse].isAcknowledgementOwed { acknowledge(reverse) }
-    }
     let now = timeline.now.nanoseconds
     var entered = leaveTransmission(pipe, length)
     if links[link].options.bandwidth > 0 {
       let time = Self.transmissionTime(length + UInt64(Self.headerLength), links[link].options.bandwidth)
       let (done, overflow) = max(links[link].busyUntil, entered).addingReportingOverflow(time)
-      entered = overflow ? .max : done
-      links[link].busyUntil = entered
+      links[link].busyUntil = overflow ? .max : done
+      entered = max(entered, links[link].freeAt)
     }
-    guard let arrival = cross(link, after: 0) else {
+    let arrival = cross(link, after: 0)
+    if let arrival {
+      let (late, overflow) = arrival.addingReportingOverflow(entered - now)
+      pipes[pipe].lastArrival = max(overflow ? .max : late, pipes[pipe].lastArrival)
+    } else {
       counters.segmentsLost += 1
-      return
     }
-    let (late, overflow) = arrival.addingReportingOverflow(entered - now)
-    pipes[pipe].lastArrival = max(overflow ? .max : late, pipes[pipe].lastArrival)
+    if isLive(pipes[pipe].sender) {
+      let reverse = sockets[Int(pipes[pipe].sender.slot)].incoming
+      if reverse >= 0, pipes[reverse].isAcknowledgementOwed {
+        acknowledge(reverse, at: arrival == nil ? nil : pipes[pipe].lastArrival)
+      }
+    }
+    guard arrival != nil else { return }
     schedule(
       .segment, at: pipes[pipe].lastArrival, subject: UInt32(pipe), generation: pipes[pipe].generation, start,
       length | (isLast ? Self.flag : 0))
@@ -208,15 +213,20 @@ extension Network {
 
   /// Tells the sender what has arrived and how much more may come.
   func acknowledge(_ pipe: Int, hasGap: Bool = false) {
+    acknowledge(pipe, hasGap: hasGap, at: cross(pipes[pipe].backLink, after: pipes[pipe].lastAcknowledgement))
+  }
+
+  /// - Parameter arrival: When the sender hears of it, in nanoseconds; nil when it is lost.
+  private func acknowledge(_ pipe: Int, hasGap: Bool = false, at arrival: UInt64?) {
     let edge = pipes[pipe].read + pipes[pipe].receiveLimit
     pipes[pipe].advertised = edge
     pipes[pipe].acknowledged = pipes[pipe].arrived
     pipes[pipe].isAcknowledgementOwed = false
-    guard let arrival = cross(pipes[pipe].backLink, after: pipes[pipe].lastAcknowledgement) else { return }
-    pipes[pipe].lastAcknowledgement = arrival
+    guard let arrival else { return }
+    pipes[pipe].lastAcknowledgement = max(arrival, pipes[pipe].lastAcknowledgement)
     schedule(
-      .acknowledgement, at: arrival, subject: UInt32(pipe), generation: pipes[pipe].generation, pipes[pipe].arrived,
-      edge | (hasGap ? Self.flag : 0))
+      .acknowledgement, at: pipes[pipe].lastAcknowledgement, subject: UInt32(pipe), generation: pipes[pipe].generation,
+      pipes[pipe].arrived, edge | (hasGap ? Self.flag : 0))
   }
 
   func acknowledgementArrived(_ pipe: Int, position: UInt64, edgeAndGap: UInt64) {
@@ -350,6 +360,7 @@ extension Network {
     hosts[Int(host.rawValue)].isUp = false
     hosts[Int(host.rawValue)].transmission.abandon()
     hosts[Int(host.rawValue)].softirq.abandon()
+    hosts[Int(host.rawValue)].core.abandon()
     for index in sockets.indices where sockets[index].state != .free && sockets[index].host == host.rawValue {
       release(index)
     }

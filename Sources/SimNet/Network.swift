@@ -19,6 +19,8 @@ public final class Network {
     var nextPort: UInt16 = 49152
     var transmission = Stage()
     var softirq = Stage()
+    /// What both and the threads work on, where the host has one core.
+    var core = Stage()
   }
 
   struct Interface {
@@ -38,8 +40,15 @@ public final class Network {
     var silences = 0
     /// How many faults presently refuse everything here with "no route".
     var rejections = 0
-    /// When the last queued byte has been transmitted, in nanoseconds.
+    /// When all that was queued has been paid for with its time, in nanoseconds. Without ``LinkOptions/burst`` that is when
+    /// its last byte has been transmitted.
     var busyUntil: UInt64 = 0
+    /// When the last queued byte has been transmitted.
+    var freeAt: UInt64 {
+      guard options.burst > 0 else { return busyUntil }
+      let ahead = Network.transmissionTime(UInt64(options.burst), options.bandwidth)
+      return busyUntil > ahead ? busyUntil - ahead : 0
+    }
     /// Segments that still have to be corrupted.
     var corruptions = 0
     var isCut: Bool { silences > 0 || rejections > 0 }

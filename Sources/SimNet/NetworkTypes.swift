@@ -52,6 +52,10 @@ public struct LinkOptions: Hashable, Sendable {
   /// The largest packet in bytes, headers (66 bytes) included.
   public var mtu = 9000
 
+  /// How many bytes pass without taking their time when nothing has passed for long enough, as a shaper with a bucket lets
+  /// them; the bucket fills again at ``bandwidth``. None on a real wire.
+  public var burst = 0
+
   /// How many bytes may wait for transmission before the senders have to wait.
   public var queueLength = 1 << 20
 

@@ -37,8 +37,9 @@ extension World {
     let now = timeline.now.nanoseconds
     // Who has just ended a step, or is still within the least time between two, did not sleep.
     if processes[index].busyUntil >= now { processes[index].isAwake = true }
-    if processes[index].isAwake { return max(now, processes[index].busyUntil) }
-    return Stage.sum(now, processes[index].work.wake.nanoseconds)
+    let core = network.coreBusyUntil(processes[index].host)
+    if processes[index].isAwake { return max(now, processes[index].busyUntil, core) }
+    return max(Stage.sum(now, processes[index].work.wake.nanoseconds), core)
   }
 
   /// What a step takes, in nanoseconds; its operations are those that the machine has just given.
@@ -60,14 +61,13 @@ extension World {
 
   /// The machine has taken a step; it is over when its work is done.
   func beginWork(_ index: Int, completions: Int) {
-    let now = timeline.now.nanoseconds
     let time = workTime(index, completions: completions)
     processes[index].counters.entries += 1
     if !processes[index].isAwake { processes[index].counters.starts += 1 }
     processes[index].isAwake = false
     processes[index].counters.busy = Stage.sum(processes[index].counters.busy, time)
     processes[index].isWorking = true
-    let end = Stage.sum(now, time)
+    let end = network.leaveThread(processes[index].host, work: time)
     processes[index].busyUntil = max(processes[index].busyUntil, end)
     schedule(.end, at: end, ProcessID(UInt32(index)), processes[index].ring.incarnation)
   }

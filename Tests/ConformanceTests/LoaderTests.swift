@@ -20,7 +20,8 @@ import Testing
         scenario {
           title = "Two", needs = { "sim-net" },
           world = { target { iqn = "iqn.2026-11.example:disk", luns = { { size = "8MiB", cache = "write-through" } } },
-                    link { between = { "a", "target" }, latency = "200us", bandwidth = "1Gbit/s" } },
+                    link { between = { "a", "target" }, latency = "200us", bandwidth = "1Gbit/s", burst = "64KiB" },
+                    host { name = "a", work = { step = "1us", one_core = true } } },
           play = function(t) end,
         }
         """)
@@ -32,6 +33,8 @@ import Testing
     #expect(!world.targets[0].units[0].isWriteBack)
     #expect(world.links[0].latency == .microseconds(200))
     #expect(world.links[0].bandwidth == 1_000_000_000)
+    #expect(world.links[0].burst == 65536)
+    #expect(world.hosts[0].work.oneCore)
     #expect(world.hostNames == ["target", "a"])
     #expect(script.scenarios[1].needs == [.simNet, .configuration])
   }

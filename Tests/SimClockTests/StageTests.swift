@@ -21,6 +21,19 @@ import Testing
     #expect(stage.counters.starts == 2)
   }
 
+  @Test("Stages that share a core take turns, and neither pays a delay while the other works")
+  func sharing() {
+    var core = Stage()
+    var left = Stage()
+    var right = Stage()
+    #expect(left.enter(at: 10, work: 100, delay: 5, on: &core) == 115)
+    #expect(right.enter(at: 20, work: 30, delay: 7, on: &core) == 145)
+    #expect(left.enter(at: 30, work: 1, delay: 5, on: &core) == 146)
+    #expect(right.enter(at: 200, work: 30, delay: 7, on: &core) == 237)
+    #expect(left.counters.busy == 101 && right.counters.busy == 60 && core.counters.busy == 161)
+    #expect(core.counters.starts == 2)
+  }
+
   @Test("Times at the edge of a number do not wrap")
   func saturation() {
     var stage = Stage()

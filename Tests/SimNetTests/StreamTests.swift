@@ -140,6 +140,27 @@ import Testing
     #expect((1000...1030).contains(milliseconds), "a megabyte at a megabyte a second took \(milliseconds) ms")
   }
 
+  @Test("A burst passes at once; the bucket fills with time")
+  func burst() throws {
+    let wire = Wire {
+      $0.bandwidth = 8_000_000
+      $0.burst = 100_000
+      $0.latency = .zero
+      $0.jitter = .zero
+    }
+    let (client, server) = try wire.connect()
+    func milliseconds(_ length: Int) -> UInt64 {
+      let start = wire.timeline.now
+      #expect(wire.transfer(pattern(length), from: client, to: server) == pattern(length))
+      return (wire.timeline.now - start).nanoseconds / 1_000_000
+    }
+    #expect(milliseconds(90_000) == 0)
+    #expect((80...95).contains(milliseconds(90_000)), "the bucket is empty: a megabyte a second")
+    wire.run(.milliseconds(50))
+    #expect(milliseconds(40_000) == 0, "it has filled by half")
+    #expect((970...1000).contains(milliseconds(990_000)))
+  }
+
   @Test("The end of the stream comes after its last byte, also over loss", arguments: [1, 2, 3, 4] as [UInt64])
   func end(_ seed: UInt64) throws {
     let wire = Wire(seed: seed) { $0.loss = Ratio(1, in: 4) }

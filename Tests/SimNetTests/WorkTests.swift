@@ -67,6 +67,55 @@ import Testing
     #expect(time == 300 + 1000 * 500)
   }
 
+  @Test("On one core the stages of a host add up, and one of them delays the other")
+  func oneCore() throws {
+    func adjust(_ work: inout NetworkWork) {
+      work.send = Interval(nanoseconds: 300)
+      work.segmentIn = Interval(nanoseconds: 500)
+      work.interruptDelay = Interval(nanoseconds: 50)
+      work.oneCore = true
+    }
+    let (wire, client, server) = try wire(adjust)
+    // Both ends send at once: what comes in waits for what goes out.
+    for _ in 0..<10 {
+      #expect(wire.send(client, [1]) == .count(1))
+      #expect(wire.send(server, [1]) == .count(1))
+    }
+    let start = wire.timeline.now
+    var received = 0
+    while received < 10 {
+      if case (.count(let count), _) = wire.receive(server) { received += count } else { try #require(wire.step()) }
+    }
+    #expect((wire.timeline.now - start).nanoseconds == 10 * 300 + 10 * 500)
+    #expect(wire.network.coreCounters(of: wire.b).busy == 10 * 300 + 10 * 500)
+    #expect(wire.network.softirqCounters(of: wire.b).busy == 10 * 500)
+    #expect(wire.network.coreCounters(of: wire.b).starts == 1, "no interrupt's latency while the core is busy")
+    // The same with a core each: the softirq goes on beside the sends.
+    let side = try time(10, 1) {
+      adjust(&$0)
+      $0.oneCore = false
+    }
+    #expect(side == 300 + 50 + 10 * 500)
+  }
+
+  @Test("An acknowledgement that rides on a segment arrives with it")
+  func ride() throws {
+    var options = HostOptions()
+    options.nagle = true
+    options.acknowledgementDelay = .milliseconds(40)
+    options.work.segmentOut = .microseconds(100)
+    let wire = Wire(host: options)
+    let (client, server) = try wire.connect()
+    _ = wire.send(client, [1])
+    _ = wire.send(client, [2])
+    wire.run(.milliseconds(1))
+    #expect(wire.receive(server).1 == [1], "the second waits for the acknowledgement of the first")
+    let start = wire.timeline.now
+    _ = wire.send(server, [9])
+    while case (.wouldBlock, _) = wire.receive(server) { try #require(wire.step()) }
+    #expect((wire.timeline.now - start).nanoseconds >= 200_000, "both segments had to go out")
+  }
+
   @Test("Work that is nothing adds no event and no counter")
   func nothing() throws {
     let (wire, client, server) = try wire { _ in }

@@ -176,11 +176,14 @@ final class EchoWorld {
   private(set) var clientProcesses: [ProcessID] = []
   let address = SocketAddress(10, 0, 0, 1, port: 7)
 
-  init(seed: UInt64, clients count: Int = 3, rounds: Int = 20, _ adjust: (World) -> Void = { _ in }) throws {
+  init(
+    seed: UInt64, clients count: Int = 3, rounds: Int = 20, server options: HostOptions = HostOptions(),
+    _ adjust: (World) -> Void = { _ in }
+  ) throws {
     let world = World(seed: seed)
     self.world = world
     adjust(world)
-    serverHost = world.addHost("server", addresses: [SocketAddress(10, 0, 0, 1, port: 0)])
+    serverHost = world.addHost("server", addresses: [SocketAddress(10, 0, 0, 1, port: 0)], options: options)
     clientHost = world.addHost("client", addresses: [SocketAddress(10, 0, 0, 2, port: 0)])
     disk = world.addDisk("lun0", on: serverHost)
     serverProcess = world.addProcess("server", on: serverHost)

@@ -75,6 +75,39 @@ import Testing
     #expect((bytes * 10000 / 1024 - 200...bytes * 10000 / 1024).contains(second))
   }
 
+  @Test("On one core a thread goes on when its segments have gone out: the longest stage is the sum")
+  func oneCore() throws {
+    var options = HostOptions()
+    options.work.send = .microseconds(20)
+    options.work.segmentIn = .microseconds(5)
+    var work = ThreadWork()
+    work.completion = .microseconds(10)
+    func play(oneCore: Bool) throws -> (time: UInt64, threads: UInt64, core: Stage.Counters, network: UInt64) {
+      options.work.oneCore = oneCore
+      let echo = try EchoWorld(seed: 1, clients: 8, rounds: 100, server: options) {
+        $0.network.defaultLink.latency = .microseconds(10)
+        $0.network.defaultLink.jitter = .zero
+        $0.network.defaultLink.bandwidth = 0
+      }
+      echo.world.setThreadWork(work, of: echo.serverProcess)
+      #expect(echo.world.run(until: { echo.isDone }, orUntil: Self.limit))
+      #expect(echo.clients.allSatisfy { $0.mismatches == 0 && $0.error == nil })
+      let network = echo.world.network
+      return (
+        echo.world.now.nanoseconds, echo.world.threadCounters(of: echo.serverProcess).busy,
+        network.coreCounters(of: echo.serverHost),
+        network.transmitCounters(of: echo.serverHost).busy + network.softirqCounters(of: echo.serverHost).busy
+      )
+    }
+    let shared = try play(oneCore: true)
+    #expect(shared.core.busy == shared.threads + shared.network)
+    #expect(shared.time + 10_000 >= shared.core.busy, "one thing at a time; the last step may still be going on")
+    #expect(shared.core.busy * 10 >= shared.time * 9, "and it is what bounds the load")
+    let apart = try play(oneCore: false)
+    #expect(apart.core == Stage.Counters())
+    #expect(apart.time < shared.time * 9 / 10)
+  }
+
   @Test("What a step wanted is lost when the process crashes before its work is done, and waits while it is paused")
   func interruption() throws {
     var work = ThreadWork()

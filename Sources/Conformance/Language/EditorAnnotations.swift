@@ -122,7 +122,7 @@ public enum EditorAnnotations {
     ---@return world_part
     function target(fields) end
 
-    ---@class work_fields what the stages of a host take; a time each
+    ---@class work_fields what the stages of a host take
     ---@field wake? duration before a step of an idle thread
     ---@field step? duration of each step
     ---@field completion? duration of each completion
@@ -135,6 +135,7 @@ public enum EditorAnnotations {
     ---@field segment_in? duration softirq, of each segment
     ---@field kibibyte_in? duration
     ---@field interrupt_delay? duration of an idle softirq stage
+    ---@field one_core? boolean the stages share one core, one after the other
 
     ---@param fields { name: string, address: string?, send_buffer: size?, receive_buffer: size?, nagle: boolean?, work: work_fields? }
     ---@return world_part
@@ -145,6 +146,7 @@ public enum EditorAnnotations {
     ---@field latency? duration
     ---@field jitter? duration
     ---@field bandwidth? string "1Gbit/s"
+    ---@field burst? size what a shaper lets pass at once
     ---@field mtu? integer
     ---@field queue? size
     ---@field loss? string "1/1000"

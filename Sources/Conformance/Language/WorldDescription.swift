@@ -160,6 +160,8 @@ public struct WorkDescription: Sendable {
   public var segmentIn: Interval?
   public var kibibyteIn: Interval?
   public var interruptDelay: Interval?
+  /// All of them on one core, one after the other.
+  public var oneCore = false
 
   public init() {}
 }
@@ -172,6 +174,7 @@ public struct LinkDescription: Sendable {
   public var jitter: Interval?
   /// Bits a second.
   public var bandwidth: UInt64?
+  public var burst: UInt64?
   public var mtu: Int?
   public var queue: UInt64?
   public var loss: RatioDescription?

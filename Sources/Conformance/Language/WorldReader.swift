@@ -212,6 +212,7 @@ enum WorldReader {
     work.segmentIn = try workTime(&fields, "segment_in")
     work.kibibyteIn = try workTime(&fields, "kibibyte_in")
     work.interruptDelay = try workTime(&fields, "interrupt_delay")
+    work.oneCore = try fields.flag("one_core") ?? false
     try fields.finish()
     return work
   }
@@ -232,6 +233,7 @@ enum WorldReader {
     link.latency = try fields.time("latency")
     link.jitter = try fields.time("jitter")
     link.bandwidth = try fields.rate("bandwidth")
+    link.burst = try fields.size("burst")
     link.mtu = try fields.integer("mtu", in: 128...65535)
     link.queue = try fields.size("queue")
     link.loss = try ratio(&fields, "loss")

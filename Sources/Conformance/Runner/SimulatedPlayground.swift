@@ -122,6 +122,7 @@ public final class SimulatedPlayground: Playground {
       if let latency = link.latency { options.latency = latency }
       if let jitter = link.jitter { options.jitter = jitter }
       if let bandwidth = link.bandwidth { options.bandwidth = bandwidth }
+      if let burst = link.burst { options.burst = Int(truncatingIfNeeded: min(burst, 1 << 30)) }
       if let mtu = link.mtu { options.mtu = mtu }
       if let queue = link.queue { options.queueLength = Int(truncatingIfNeeded: min(queue, 1 << 30)) }
       if let loss = link.loss { options.loss = Ratio(loss.numerator, in: loss.denominator) }

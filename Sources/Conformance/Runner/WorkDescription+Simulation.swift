@@ -24,6 +24,7 @@ extension WorkDescription {
     result.segmentIn = segmentIn ?? .zero
     result.kibibyteIn = kibibyteIn ?? .zero
     result.interruptDelay = interruptDelay ?? .zero
+    result.oneCore = oneCore
     return result
   }
 }

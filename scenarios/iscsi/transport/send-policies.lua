@@ -42,3 +42,35 @@ scenario {
     end
   end,
 }
+
+-- What adaptive Nagle is for: on one core a segment costs the server more than an answer, and a busy server shares that
+-- among the answers that it holds back until the one before is acknowledged.
+scenario {
+  title  = "A busy server on one core does more under Nagle's algorithm, and one command alone takes as long as without it",
+  covers = { "ISCSI-PDU-022" },
+  needs  = { "simulation" },
+  matrix = { policy = { "nodelay", "adaptive-nagle" } },
+  world  = function(case)
+    return {
+      target { host = "target", send_policy = case.policy, luns = { { null = true, size = "64MiB" } } },
+      host   { name = "target", work = { step = "400ns", completion = "150ns", send = "1.5us", segment_out = "5.3us", one_core = true } },
+      host   { name = "a" },
+      link   { between = { "a", "target" }, latency = "5us", jitter = "0us", bandwidth = "10Gbit/s", mtu = 9000 },
+    }
+  end,
+  play   = function(t, case)
+    local s = t:login { host = "a" }
+    workload { on = s, ops = 500, depth = 64, mix = { read = 100 }, blocks = { 1, 1 } }
+    local start = now()
+    workload { on = s, ops = 3000, depth = 64, mix = { read = 100 }, blocks = { 1, 1 } }
+    local each = (now() - start) / 3000
+    if case.policy == "nodelay" then
+      expect(each):at_least(0.0000068)
+    else
+      expect(each):at_most(0.0000045)
+    end
+    start = now()
+    for _ = 1, 10 do expect(s:read { lba = 0, blocks = 1 }):good() end
+    expect((now() - start) / 10):at_most(0.000025)
+  end,
+}
