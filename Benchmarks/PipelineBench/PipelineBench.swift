@@ -15,7 +15,7 @@ struct PipelineBench {
       print("usage: pipeline-bench SETUP.json …    figures of each setup, policy and depth, tab-separated")
       exit(2)
     }
-    let stages = ["CP", "CK", "W1", "SI", "SP", "SK", "W2", "CI"]
+    let stages = ["CP", "CK", "W1", "SI", "SP", "SK", "W2", "CI", "client_core", "server_core"]
     print(
       ([
         "setup", "policy", "depth", "commands_per_s", "p50_us", "p99_us", "segments_per_command", "client_us",
@@ -34,8 +34,8 @@ struct PipelineBench {
       FileHandle.standardError.write(Data("\(setup.name) \(policy) \(depth): did not finish\n".utf8))
       exit(1)
     }
-    let perSegment = 1 / result.segments
-    let plateau = Prediction.plateau(setup, batch: Double(depth), perSegment: perSegment)
+    let sharing = Prediction.Sharing(policy, depth: depth, perSegment: 1 / result.segments)
+    let plateau = Prediction.plateau(setup, sharing)
     var fields = [setup.name, "\(policy)", "\(depth)"]
     fields.append(String(format: "%.0f", result.rate))
     fields += [result.p50, result.p99].map { String(format: "%.1f", $0) }
@@ -44,7 +44,7 @@ struct PipelineBench {
       String(format: "%.1f", $0 / 1000)
     }
     fields += result.utilisation.map { String(format: "%.2f", $0.part) }
-    fields.append(String(format: "%.0f", Prediction.rate(setup, depth: depth, perSegment: perSegment)))
+    fields.append(String(format: "%.0f", Prediction.rate(setup, depth: depth, sharing)))
     fields.append(String(format: "%.1f", Prediction.roundTrip(setup) / 1000))
     fields.append(String(format: "%.0f", plateau.rate))
     fields.append(plateau.stage)

@@ -14,7 +14,7 @@ struct Result {
   var segments: Double
   /// The parts of the mean round trip: client, network, server.
   var shares: (client: Double, network: Double, server: Double)
-  /// The part of the time that each stage worked, by its name in the paper.
+  /// The part of the time that each stage worked, by its name in the paper, and the one core of a host, by the host's.
   var utilisation: [(stage: String, part: Double)]
 }
 
@@ -25,9 +25,12 @@ enum PipelineWorld {
     world.network.defaultLink.latency = Interval(nanoseconds: setup.link.latencyNs)
     world.network.defaultLink.jitter = .zero
     world.network.defaultLink.bandwidth = setup.link.bandwidth
+    world.network.defaultLink.burst = setup.link.burst
     world.network.defaultLink.mtu = setup.link.mtu
     let address = SocketAddress(10, 0, 0, 1, port: 3260)
     var options = HostOptions()
+    // Linux's least: acknowledgements ride on what goes the other way.
+    options.acknowledgementDelay = .milliseconds(40)
     options.work = setup.server.network
     let server = world.addHost("target", addresses: [address], options: options)
     options.work = setup.client.network
@@ -55,6 +58,7 @@ enum PipelineWorld {
         world.threadCounters(of: loadProcess), world.network.transmitCounters(of: client),
         world.network.softirqCounters(of: server), world.threadCounters(of: process),
         world.network.transmitCounters(of: server), world.network.softirqCounters(of: client),
+        world.network.coreCounters(of: client), world.network.coreCounters(of: server),
       ]
     }
     let start = world.now
@@ -80,7 +84,8 @@ enum PipelineWorld {
       shares: (mean - shares.network - shares.server, shares.network, shares.server),
       utilisation: [
         ("CP", busy(0)), ("CK", busy(1)), ("W1", wire(Prediction.request, 2)), ("SI", busy(2)), ("SP", busy(3)),
-        ("SK", busy(4)), ("W2", wire(Prediction.response, 5)), ("CI", busy(5)),
+        ("SK", busy(4)), ("W2", wire(Prediction.response, 5)), ("CI", busy(5)), ("client", busy(6)),
+        ("server", busy(7)),
       ])
   }
 }

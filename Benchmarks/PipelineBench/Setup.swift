@@ -9,6 +9,8 @@ struct Setup: Decodable {
     var latencyNs: UInt64
     /// Bits a second; zero for no limit.
     var bandwidth: UInt64
+    /// Bytes that a shaper lets pass at once.
+    var burst: Int
     var mtu: Int
   }
 
@@ -26,6 +28,8 @@ struct Setup: Decodable {
     var segmentIn: UInt64
     var kibibyteIn: UInt64
     var interruptDelay: UInt64
+    /// Whether all stages of the host share one core.
+    var oneCore: Bool
 
     var thread: ThreadWork {
       var work = ThreadWork()
@@ -45,6 +49,7 @@ struct Setup: Decodable {
       work.segmentIn = Interval(nanoseconds: segmentIn)
       work.kibibyteIn = Interval(nanoseconds: kibibyteIn)
       work.interruptDelay = Interval(nanoseconds: interruptDelay)
+      work.oneCore = oneCore
       return work
     }
   }
