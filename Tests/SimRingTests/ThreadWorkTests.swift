@@ -7,13 +7,16 @@ import Testing
 @Suite struct ThreadWorkTests {
   private static let limit = Instant(nanoseconds: 600_000_000_000)
 
+  /// Links that take 10 us and no more.
+  private static func makeFast(_ world: World) {
+    world.network.defaultLink.latency = .microseconds(10)
+    world.network.defaultLink.jitter = .zero
+    world.network.defaultLink.bandwidth = 0
+  }
+
   /// A world in which only the server's thread takes time, beside 10 us for each way.
   private func world(clients: Int, rounds: Int, _ work: ThreadWork) throws -> EchoWorld {
-    let echo = try EchoWorld(seed: 1, clients: clients, rounds: rounds) {
-      $0.network.defaultLink.latency = .microseconds(10)
-      $0.network.defaultLink.jitter = .zero
-      $0.network.defaultLink.bandwidth = 0
-    }
+    let echo = try EchoWorld(seed: 1, clients: clients, rounds: rounds, Self.makeFast)
     echo.world.setThreadWork(work, of: echo.serverProcess)
     #expect(echo.world.run(until: { echo.isDone }, orUntil: Self.limit))
     #expect(echo.clients.allSatisfy { $0.mismatches == 0 && $0.error == nil })
@@ -84,11 +87,7 @@ import Testing
     work.completion = .microseconds(10)
     func play(oneCore: Bool) throws -> (time: UInt64, threads: UInt64, core: Stage.Counters, network: UInt64) {
       options.work.oneCore = oneCore
-      let echo = try EchoWorld(seed: 1, clients: 8, rounds: 100, server: options) {
-        $0.network.defaultLink.latency = .microseconds(10)
-        $0.network.defaultLink.jitter = .zero
-        $0.network.defaultLink.bandwidth = 0
-      }
+      let echo = try EchoWorld(seed: 1, clients: 8, rounds: 100, server: options, Self.makeFast)
       echo.world.setThreadWork(work, of: echo.serverProcess)
       #expect(echo.world.run(until: { echo.isDone }, orUntil: Self.limit))
       #expect(echo.clients.allSatisfy { $0.mismatches == 0 && $0.error == nil })
