@@ -7,7 +7,6 @@ public struct Event: Sendable {
     case network
     case ring
     case fault
-    case runner
   }
 
   /// When, in nanoseconds of virtual time.

@@ -40,7 +40,7 @@ extension World {
         let name = EventKind(rawValue: kind).map { "\($0)" } ?? "?"
         return "\(process(record.subject)), \(name) event, \(record.first)"
       case .fault: return "fault \(record.subject), event \(kind)"
-      case .runner, nil: return "runner, event \(kind) for \(record.subject)"
+      case nil: return "event \(kind) of no room, for \(record.subject)"
       }
     }
   }

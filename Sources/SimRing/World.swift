@@ -116,9 +116,8 @@ public final class World {
   /// True while events are handled: a ring that is reaped then does not let time pass.
   private(set) var isHandling = false
 
-  /// Handles the events of the rooms `fault` and `runner`.
+  /// Handles the events of the room `fault`.
   public var faultHandler: (any EventHandler)?
-  public var runnerHandler: (any EventHandler)?
 
   public private(set) var defects: [Defect] = []
 
@@ -197,7 +196,6 @@ public final class World {
       case .network: network.handle(event)
       case .ring: handle(event)
       case .fault: faultHandler?.handle(event)
-      case .runner: runnerHandler?.handle(event)
       }
       deliverSignals()
     }

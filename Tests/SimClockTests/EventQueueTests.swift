@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct EventQueueTests {
   private func event(_ time: UInt64, _ number: UInt64) -> Event {
-    Event(time: time, room: .runner, kind: 0, subject: 0, generation: 0, first: number)
+    Event(time: time, room: .fault, kind: 0, subject: 0, generation: 0, first: number)
   }
 
   @Test("Events come out by time, and those of one time in the order in which they went in")
