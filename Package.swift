@@ -25,14 +25,14 @@ let package = Package(
     // C shims, with nothing in them that has a decision to take. CDigest stands apart from CHost so that the wire
     // formats can compute a digest without seeing a system header.
     .target(name: "CDigest", cSettings: [.unsafeFlags(["-O2"])]),
-    // So does CMemory, for the blocks that a target keeps itself.
+    // So does CMemory, for arenas and for the blocks that a target keeps itself.
     .target(name: "CMemory", cSettings: [.unsafeFlags(["-O2"])]),
     .target(name: "CHost", linkerSettings: [.linkedLibrary("uring"), .linkedLibrary("aio")]),
     // Replaces malloc, so only what is run by itself links it: the program, and the tests.
     .target(name: "CAllocation", cSettings: [.unsafeFlags(["-O2"])]),
     .target(name: "CLua", linkerSettings: [.linkedLibrary("lua5.4"), .linkedLibrary("m")]),
 
-    room("Ring"),
+    room("Ring", ["CMemory"]),
     room("ISCSI", ["CDigest"]),
     room("SCSI"),
     room("Target", ["Ring", "ISCSI", "SCSI", "CMemory"]),

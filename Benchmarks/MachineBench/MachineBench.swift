@@ -9,12 +9,12 @@ import Target
 ///     swift run -c release machine-bench
 @main
 struct MachineBench {
-  static func main() {
+  static func main() throws {
     for (label, blocks, depth) in [
       ("512 B read", 1, 32), ("4 KiB read", 8, 32), ("4 KiB read", 8, 1), ("64 KiB read", 128, 8),
     ] {
       for backing in [Backing.null, .memory] {
-        let bench = Bench(backing: backing)
+        let bench = try Bench(backing: backing)
         let best = bench.reads(blocks: UInt16(blocks), depth: depth)
         print("\(label)  depth \(depth)  \(backing == .null ? "null  " : "memory")  \(best) ns a command")
       }
@@ -31,9 +31,9 @@ private final class Bench {
   private var receive: (token: Token, extent: Extent)?
   private var cmdSN: UInt32 = 1
 
-  init(backing: Backing) {
+  init(backing: Backing) throws {
     let unit = LogicalUnitConfiguration(lun: 0, blockCount: 1 << 16, backing: backing)
-    machine = TargetMachine(
+    machine = try TargetMachine(
       configuration: TargetConfiguration(
         nodes: [TargetNode(name: "iqn.2026-11.example:bench", logicalUnits: [unit])],
         portals: [Portal(listener: Handle(1), address: SocketAddress(127, 0, 0, 1, port: 3260))]),

@@ -40,9 +40,11 @@ enum PipelineWorld {
     var node = TargetNode(
       name: PipelineLoad.target, logicalUnits: [LogicalUnitConfiguration(blockCount: 1 << 20, backing: .null)])
     node.sendPolicy = policy
-    let target = TargetMachine(
-      configuration: TargetConfiguration(nodes: [node], portals: [Portal(listener: listener, address: address)]),
-      arena: Arena(capacity: 64 << 20))
+    guard
+      let target = try? TargetMachine(
+        configuration: TargetConfiguration(nodes: [node], portals: [Portal(listener: listener, address: address)]),
+        arena: Arena(capacity: 64 << 20))
+    else { return nil }
     world.setThreadWork(setup.server.thread, of: process)
     world.start(process, target)
     let stamps = Stamps()

@@ -36,11 +36,13 @@ struct SimulationBench {
     let medium = disk ? ring.open(world.addDisk("lun0", on: server)) : nil
     let unit = LogicalUnitConfiguration(
       blockCount: 1 << 17, backing: medium.map { .medium($0, alignment: 1) } ?? .memory)
-    let target = TargetMachine(
-      configuration: TargetConfiguration(
-        nodes: [TargetNode(name: Load.target, logicalUnits: [unit])],
-        portals: [Portal(listener: listener, address: address)]),
-      arena: Arena(capacity: 64 << 20))
+    guard
+      let target = try? TargetMachine(
+        configuration: TargetConfiguration(
+          nodes: [TargetNode(name: Load.target, logicalUnits: [unit])],
+          portals: [Portal(listener: listener, address: address)]),
+        arena: Arena(capacity: 64 << 20))
+    else { return "no address space" }
     world.start(process, target)
     var loads: [Load] = []
     for index in 0..<initiators {

@@ -9,6 +9,29 @@
 #include <emmintrin.h>
 #endif
 
+enum { LARGE_PAGE = 2 << 20 };
+
+void *simsan_memory_reserve(size_t length) {
+  if (length > SIZE_MAX - LARGE_PAGE) return NULL;
+  size_t whole = length + LARGE_PAGE;
+  unsigned char *memory = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return NULL;
+  // What stands over at both ends goes back, but for the part of a page that is in use.
+  size_t head = -(uintptr_t)memory & (LARGE_PAGE - 1);
+  if (head > 0) munmap(memory, head);
+  size_t end = head + length;
+  end += -(uintptr_t)(memory + end) & 4095;
+  if (end < whole) munmap(memory + end, whole - end);
+  return memory + head;
+}
+
+void simsan_memory_release(void *memory, size_t length) { munmap(memory, length); }
+
+void simsan_memory_discard(void *memory, size_t length) {
+  // Where the system refuses, for instance because the pages are locked, they are cleared.
+  if (madvise(memory, length, MADV_DONTNEED) != 0) memset(memory, 0, length);
+}
+
 void simsan_memory_prefer_large_pages(void *memory, size_t length) {
   // Refused where there are none, which changes nothing but the speed.
   (void)madvise(memory, length, MADV_HUGEPAGE);

@@ -305,7 +305,7 @@ final class HostCore {
     guard alignment > 1, operation.kind == .read || operation.kind == .write else { return nil }
     if operation.offset % alignment != 0 { return .misaligned }
     for index in extents.indices {
-      let start = UInt64(UInt(bitPattern: arena.base) + UInt(extents[index].offset))
+      let start = UInt64(UInt(bitPattern: arena.bytes(extents[index]).baseAddress))
       if start % alignment != 0 || UInt64(extents[index].length) % alignment != 0 { return .misaligned }
     }
     return nil

@@ -11,10 +11,12 @@ public final class TargetMachine: Machine {
 
   /// A target as `configuration` describes it, using the memory of `arena`.
   ///
+  /// Errors: no resources, when there is no address space for its logical units in memory.
+  ///
   /// - Parameter arena: At least 1 MiB. A busy connection takes 256 KiB, and each command the length of its data.
-  public init(configuration: TargetConfiguration, arena: Arena) {
+  public init(configuration: TargetConfiguration, arena: Arena) throws(RingError) {
     self.arena = arena
-    core = TargetCore(configuration: configuration, arena: arena)
+    core = try TargetCore(configuration: configuration, arena: arena)
   }
 
   public func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
@@ -32,7 +34,8 @@ public struct TargetStatistics: Sendable, Equatable {
   public var sessions = 0
   public var tasks = 0
 
-  /// Bytes of the arena in use now and at most, and buffers in use now. The zeroes that a null device returns count.
+  /// Bytes of the arena's buffers in use now and at most, and in use now: buffers, and pieces of memory units that are
+  /// lent to answers. The zeroes that a null device returns count.
   public var bufferBytes = 0
   public var bufferBytesMax = 0
   public var buffers = 0
@@ -54,7 +57,8 @@ public struct TargetStatistics: Sendable, Equatable {
   public var pdusSent: UInt64 = 0
   public var bytesReceived: UInt64 = 0
   public var bytesSent: UInt64 = 0
-  /// Bytes that the target itself copied: between buffers, and into and out of a unit's own memory.
+  /// Bytes that the target itself copied: between buffers, into a unit's own memory, and out of it where they are not sent
+  /// from there.
   public var bytesCopied: UInt64 = 0
   public var rejects: UInt64 = 0
   public var headerDigestErrors: UInt64 = 0
@@ -125,7 +129,7 @@ struct TargetCore: ~Copyable {
   var timerCount: UInt64 = 0
   var hasStarted = false
 
-  init(configuration: TargetConfiguration, arena: Arena) {
+  init(configuration: TargetConfiguration, arena: Arena) throws(RingError) {
     var configuration = configuration
     configuration.limits.clamp()
     self.configuration = configuration
@@ -137,7 +141,8 @@ struct TargetCore: ~Copyable {
     tasks = TaskTable(capacity: limits.tasksMax)
     var groupTags: [UInt16] = []
     for portal in configuration.portals where !groupTags.contains(portal.groupTag) { groupTags.append(portal.groupTag) }
-    nodes = configuration.nodes.map { NodeState($0, portalGroupTags: groupTags) }
+    nodes = []
+    for node in configuration.nodes { nodes.append(try NodeState(node, portalGroupTags: groupTags, arena: arena)) }
     if configuration.isSharded { mailbox = openMailbox() }
   }
 
@@ -217,6 +222,11 @@ struct TargetCore: ~Copyable {
     memoryWasFreed = true
   }
 
+  /// Pieces of blocks in memory that are lent to answers.
+  private var piecesLent: Int {
+    nodes.reduce(0) { sum, node in node.units.reduce(sum) { $0 + ($1.store?.piecesLent ?? 0) } }
+  }
+
   var currentStatistics: TargetStatistics {
     var result = statistics
     result.bytesCopied &+= context.bytesCopied
@@ -225,7 +235,7 @@ struct TargetCore: ~Copyable {
     result.tasks = tasks.inUse
     result.bufferBytes = context.buffers.bytesInUse
     result.bufferBytesMax = context.buffers.bytesInUseMax
-    result.buffers = context.buffers.buffersInUse
+    result.buffers = context.buffers.buffersInUse + piecesLent
     return result
   }
 }
@@ -257,13 +267,15 @@ struct NodeState {
   private let direct: [Int32]
   private let numbers: [Int]
 
-  init(_ configuration: TargetNode, portalGroupTags: [UInt16]) {
+  init(_ configuration: TargetNode, portalGroupTags: [UInt16], arena: Arena) throws(RingError) {
     self.configuration = configuration
     let sorted = configuration.logicalUnits.sorted { $0.lun < $1.lun }
     numbers = sorted.map { Int($0.lun) }
     let inventory = TargetInventory(
       name: configuration.name, luns: sorted.map(\.lun), portalGroupTags: portalGroupTags)
-    units = sorted.map { LogicalUnit(configuration: $0, inventory: inventory) }
+    units = try sorted.map { (unit) throws(RingError) in
+      try LogicalUnit(configuration: unit, inventory: inventory, arena: arena)
+    }
     missing = MissingLogicalUnit(inventory: inventory)
     var direct = [Int32](repeating: -1, count: 256)
     for (index, number) in numbers.enumerated() where number < 256 { direct[number] = Int32(index) }

@@ -10,7 +10,7 @@ import Testing
 /// Several initiators against the real target while connections are reset, segments lost and tasks aborted: no rule is
 /// broken, nothing that was acknowledged is lost, everything comes to an end, and the target gives everything back.
 @Suite struct StormTests {
-  @Test(arguments: 1...4 as ClosedRange<UInt64>) func everythingComesToAnEnd(seed: UInt64) {
+  @Test(arguments: 1...4 as ClosedRange<UInt64>) func everythingComesToAnEnd(seed: UInt64) throws {
     let world = World(seed: seed)
     var draw = world.random.stream("test.storm")
     world.network.defaultLink.loss = Ratio(draw.next(below: 3 as UInt64), in: 200)
@@ -23,7 +23,7 @@ import Testing
       return #expect(Bool(false))
     }
     let unit = LogicalUnitConfiguration(lun: 0, blockCount: 4096)
-    let target = TargetMachine(
+    let target = try TargetMachine(
       configuration: TargetConfiguration(
         nodes: [TargetNode(name: StormWorker.target, logicalUnits: [unit])],
         portals: [Portal(listener: listener, address: address)]), arena: Arena(capacity: 64 << 20))

@@ -54,8 +54,8 @@ import Testing
     },
   ]
 
-  @Test(arguments: shapes) func everyShapeOfLoadIsPlayed(_ shape: Shape) {
-    let played = play(shape.change)
+  @Test(arguments: shapes) func everyShapeOfLoadIsPlayed(_ shape: Shape) throws {
+    let played = try play(shape.change)
     #expect(played.result.firstError == nil)
     #expect(played.result.commands > 50)
     #expect(played.result.failedCommands == 0)
@@ -68,16 +68,16 @@ import Testing
     #expect(played.targets.connectionsLost == 0)
   }
 
-  @Test func theSameLoadTwiceIsTheSameToTheByte() {
+  @Test func theSameLoadTwiceIsTheSameToTheByte() throws {
     let change: @Sendable (inout LoadConfiguration, inout TargetLimits) -> Void = { load, _ in
       load.sessions = 5
       load.readPercent = 50
     }
-    let first = play(change)
-    let second = play(change)
+    let first = try play(change)
+    let second = try play(change)
     #expect(first.hash == second.hash)
     #expect(first.result.commands == second.result.commands)
-    let other = play { load, _ in
+    let other = try play { load, _ in
       load.sessions = 5
       load.readPercent = 50
       load.seed = 2
@@ -85,28 +85,28 @@ import Testing
     #expect(other.hash != first.hash, "another seed is another load")
   }
 
-  @Test func aRateIsKept() {
-    let result = play { load, _ in
+  @Test func aRateIsKept() throws {
+    let result = try play { load, _ in
       load.sessions = 4
       load.rate = 5_000
     }.result
     #expect(195...205 ~= result.commands, "\(result.commands) in 40 ms")
   }
 
-  @Test func whatCannotBeReachedIsSaid() {
-    let result = play(listens: false) { _, _ in }.result
+  @Test func whatCannotBeReachedIsSaid() throws {
+    let result = try play(listens: false) { _, _ in }.result
     #expect(result.lostSessions == 1)
     #expect(result.commands == 0)
     #expect(result.firstError?.contains("cannot connect") == true)
   }
 
-  @Test func aTargetThatIsNotThereIsSaid() {
-    let result = play { load, _ in load.targets[0].name += "x" }.result
+  @Test func aTargetThatIsNotThereIsSaid() throws {
+    let result = try play { load, _ in load.targets[0].name += "x" }.result
     #expect(result.firstError?.contains("0x0203") == true, "\(result.firstError ?? "")")
   }
 
-  @Test func aLengthThatIsNoMultipleOfTheBlocksIsSaid() {
-    let result = play { load, _ in load.length = 1000 }.result
+  @Test func aLengthThatIsNoMultipleOfTheBlocksIsSaid() throws {
+    let result = try play { load, _ in load.length = 1000 }.result
     #expect(result.firstError?.contains("multiple") == true, "\(result.firstError ?? "")")
   }
 
@@ -118,7 +118,7 @@ import Testing
 
   private func play(
     listens: Bool = true, _ change: (inout LoadConfiguration, inout TargetLimits) -> Void
-  ) -> Played {
+  ) throws -> Played {
     let name = "iqn.2026-11.example:load-test"
     let world = World(seed: 1)
     let address = SocketAddress(10, 0, 0, 1, port: 3260)
@@ -136,7 +136,7 @@ import Testing
     load.duration = .milliseconds(40)
     load.patience = .seconds(2)
     change(&load, &configuration.limits)
-    let target = TargetMachine(configuration: configuration, arena: Arena(capacity: 64 << 20))
+    let target = try TargetMachine(configuration: configuration, arena: Arena(capacity: 64 << 20))
     world.start(process, target)
     let host = world.addHost("load", addresses: [SocketAddress(10, 0, 1, 1, port: 0)])
     let client = world.addProcess("load", on: host)

@@ -30,9 +30,11 @@ final class LogicalUnitBench {
   ) {
     var configuration = LogicalUnitConfiguration(blockCount: blocks, backing: backing)
     change(&configuration)
-    unit = LogicalUnit(
-      configuration: configuration,
-      inventory: TargetInventory(name: "iqn.2026-11.example:bench", luns: [0, 5, 300]))
+    let inventory = TargetInventory(name: "iqn.2026-11.example:bench", luns: [0, 5, 300])
+    guard
+      let unit = try? LogicalUnit(configuration: configuration, inventory: inventory, arena: context.arena)
+    else { preconditionFailure("no address space for a logical unit") }
+    self.unit = unit
     let isMedium = backing != .memory && backing != .null
     bytes = [UInt8](repeating: 0, count: isMedium ? Int(blocks) * configuration.blockLength : 0)
     holes = [Bool](repeating: true, count: bytes.count)

@@ -61,7 +61,10 @@ final class WireBench {
     configuration.nodes[0].sendPolicy = sendPolicy
     for (index, server) in servers.enumerated() { configuration.nodes[index].server = server }
     limits(&configuration.limits)
-    machine = TargetMachine(configuration: configuration, arena: arena)
+    guard let machine = try? TargetMachine(configuration: configuration, arena: arena) else {
+      preconditionFailure("no address space for a target")
+    }
+    self.machine = machine
     turn()
   }
 
@@ -212,6 +215,10 @@ final class WireBench {
       if let receive = sockets[handle]?.receive {
         completions.append(Completion(token: receive.token, error: .cancelled))
       }
+      for (held, _) in heldSends where held.handle == operation.handle {
+        completions.append(Completion(token: held.token, error: .cancelled))
+      }
+      heldSends.removeAll { $0.0.handle == operation.handle }
       sockets[handle]?.receive = nil
       sockets[handle]?.isClosed = true
       completions.append(Completion(token: operation.token))

@@ -3,6 +3,16 @@
 
 #include <stddef.h>
 
+/// Reserves `length` bytes of address space that start at a large page: zeroes, committed where they are touched. NULL
+/// when the system gives none.
+void *simsan_memory_reserve(size_t length);
+
+/// Gives back what was reserved.
+void simsan_memory_release(void *memory, size_t length);
+
+/// Makes whole pages of reserved memory zeroes again, and gives back what they were committed to.
+void simsan_memory_discard(void *memory, size_t length);
+
 /// Asks for large pages for memory that is aligned to them; a page size that the system has not is no error.
 void simsan_memory_prefer_large_pages(void *memory, size_t length);
 

@@ -237,7 +237,13 @@ public final class SimulatedPlayground: Playground {
     let memory = program.descriptions.compactMap(\.limits.memory).max() ?? 64 << 20
     let configurations = try TargetBuilder.configurations(
       program.descriptions, media: media, portals: portals, on: program.processes.map(\.machine))
-    program.machines = configurations.map { TargetMachine(configuration: $0, arena: Arena(capacity: Int(memory))) }
+    program.machines = try configurations.map { (configuration) throws(LuaFailure) in
+      do throws(RingError) {
+        return try TargetMachine(configuration: configuration, arena: Arena(capacity: Int(memory)))
+      } catch {
+        throw LuaFailure(TargetBuilder.whyNotMade(configuration, error))
+      }
+    }
     program.idleBuffers = program.statistics?.buffers ?? 0
     for (process, machine) in zip(program.processes, program.machines) { world.start(process, machine) }
   }

@@ -70,6 +70,15 @@ public enum TargetBuilder {
     }
   }
 
+  /// In words, why there is no machine of that configuration.
+  public static func whyNotMade(_ configuration: TargetConfiguration, _ error: RingError) -> String {
+    guard error == .noResources else { return "the target cannot be made: \(error)" }
+    let units = configuration.nodes.flatMap(\.logicalUnits).filter { $0.backing == .memory }
+    let lengths = units.map { Quantity.text(bytes: $0.blockCount &* UInt64($0.blockLength)) }
+    return "the system gives no address space for the logical units in memory, of \(lengths.joined(separator: ", ")); "
+      + "make them smaller (ulimit -v and the sysctl vm.overcommit_memory say what there is)"
+  }
+
   /// The limits of the program that runs `targets`: what the first of them that says something about a limit says.
   public static func limits(_ targets: [TargetDescription]) -> TargetLimits {
     var limits = TargetLimits()

@@ -109,7 +109,8 @@ extension TargetCore {
     let trailer = padding + (connection.pointee.dataDigest && data.length > 0 ? 4 : 0)
     if data.length <= Self.copiedLengthMax, release == .nothing || data.length > 0 {
       guard let base = stage(connection, data.length + trailer) else { return }
-      base.copyMemory(from: context.arena.base + data.offset, byteCount: data.length)
+      UnsafeMutableRawBufferPointer(start: base, count: data.length).copyMemory(
+        from: UnsafeRawBufferPointer(context.arena.bytes(data)))
       statistics.bytesCopied &+= UInt64(data.length)
       seal(base, data.length, padding, connection.pointee.dataDigest)
       if release != .nothing {

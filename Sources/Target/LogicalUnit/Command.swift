@@ -42,8 +42,12 @@ public struct Command {
   public var dataOutLength = 0
 
   /// What goes back to the initiator: the whole length that the command would transfer, before it is cut to what the
-  /// initiator expects. Within `buffer`, or shared memory that nobody writes (the zeroes of a null device).
+  /// initiator expects. Within `buffer`, or `loan`, or shared memory that nobody writes (the zeroes of a null device).
   public var dataIn = Extent.empty
+
+  /// Blocks that the logical unit has lent, to be sent from where they lie; given back by the target when the task ends.
+  /// Empty when it has none.
+  public var loan = Extent.empty
 
   /// SAM-5 §5.3.
   public var status: UInt8 = 0
@@ -81,6 +85,7 @@ public struct Command {
     buffer = .empty
     dataOutLength = 0
     dataIn = .empty
+    loan = .empty
     status = 0
     senseLength = 0
     isAborted = false

@@ -72,6 +72,13 @@ extension LogicalUnit {
     store.write(at: offset, from: UnsafeRawBufferPointer(context.arena.bytes(extent)))
   }
 
+  /// Takes back what a command was lent. The target has sent it, or will not.
+  func takeBack(_ command: inout Command) {
+    guard command.loan.length > 0 else { return }
+    store?.giveBack(command.loan)
+    command.loan = .empty
+  }
+
   /// Gives back the second buffer, before a command ends or waits for anything but the medium.
   func releaseAuxiliary(_ command: inout Command, _ context: inout Context) {
     guard command.auxiliary.length > 0 else { return }

@@ -40,8 +40,14 @@ public final class LogicalUnit {
 
   /// A logical unit as configured. The caller has seen that ``LogicalUnitConfiguration/problem`` is nil.
   ///
-  /// - Parameter inventory: The target that it belongs to.
-  public init(configuration: LogicalUnitConfiguration, inventory: TargetInventory) {
+  /// Errors: no resources, when there is no address space for the blocks of ``Backing/memory``.
+  ///
+  /// - Parameters:
+  ///   - inventory: The target that it belongs to.
+  ///   - arena: Where such blocks are kept.
+  public init(
+    configuration: LogicalUnitConfiguration, inventory: TargetInventory, arena: Arena
+  ) throws(RingError) {
     precondition(configuration.problem == nil, configuration.problem ?? "")
     self.configuration = configuration
     self.inventory = inventory
@@ -57,7 +63,7 @@ public final class LogicalUnit {
       store = nil
       medium = .none
     case .memory:
-      store = MemoryStore(length: configuration.blockCount << blockShift)
+      store = try MemoryStore(length: configuration.blockCount << blockShift, in: arena)
       medium = .none
     case .medium(let handle, _):
       store = nil

@@ -1,15 +1,24 @@
 import CMemory
+import Ring
 
-/// Blocks in memory, committed piece by piece where something was written; zeroes elsewhere.
+/// Blocks in memory, committed where something was written; zeroes elsewhere. They lie in an annex of the arena, so that
+/// answers can be sent from where they are.
 ///
-/// Nothing that was never written can be read from it, whatever the allocator had in that memory before.
+/// Nothing that was never written can be read from it.
 final class MemoryStore {
-  /// The bytes of a chunk: a power of two.
+  /// The bytes of a chunk, which is mapped or is not: a power of two.
   let chunkLength: Int
   private let shift: Int
-  private var chunks: [UnsafeMutableRawPointer?]
+  /// Which chunks something was written to since they were discarded; the others are zeroes.
+  private var isMapped: [Bool]
   /// More than the caches hold: what is written to it is seldom read from them, and not even its page tables stay there.
   private let isLarge: Bool
+
+  private let arena: Arena
+  /// Where the blocks are in it.
+  private let place: Extent
+  private let base: UnsafeMutableRawPointer
+  private var loans: LoanBook
 
   /// The longest store that is taken for one that stays in the caches, in bytes.
   static let smallLengthMax: UInt64 = 64 << 20
@@ -22,91 +31,146 @@ final class MemoryStore {
 
   /// Room for `length` bytes. Chunks grow with it, so that the table stays below a million entries; those of a large store
   /// are large pages.
-  init(length: UInt64) {
+  ///
+  /// Errors: no resources, when the system gives no address space for it.
+  init(length: UInt64, in arena: Arena) throws(RingError) {
     isLarge = length > Self.smallLengthMax
     var shift = isLarge ? Self.largePageLength.trailingZeroBitCount : 16
     while length >> UInt64(shift) > 1 << 20 { shift += 1 }
     self.shift = shift
     chunkLength = 1 << shift
-    chunks = Array(repeating: nil, count: Int((length + UInt64(chunkLength) - 1) >> UInt64(shift)))
+    // What does not fit is too long for an annex as well.
+    guard let wanted = Int(exactly: length), wanted <= Arena.annexSpan / 2 else { throw .noResources }
+    let whole = ((wanted + chunkLength - 1) >> shift) << shift
+    isMapped = Array(repeating: false, count: whole >> shift)
+    loans = LoanBook(storeLength: whole)
+    self.arena = arena
+    let annex = try arena.addAnnex(length: whole + loans.shadowsLength)
+    let bytes = arena.bytes(annex)
+    // allow(trap): an annex is not empty.
+    base = bytes.baseAddress!
+    place = annex.prefix(whole)
+    if isLarge { simsan_memory_prefer_large_pages(base, whole) }
   }
 
-  deinit {
-    for chunk in chunks { chunk?.deallocate() }
+  // MARK: Reading
+
+  /// Lends the bytes at `offset` to an answer, which is sent from where they are: what it gets does not change until it has
+  /// given them back with ``giveBack(_:)``. The caller has checked the range.
+  ///
+  /// Nil when they are not to be had in one piece, or so much is lent already: then they are read.
+  func lend(at offset: UInt64, _ length: Int) -> Extent? {
+    let start = Int(truncatingIfNeeded: offset)
+    guard loans.open(start, length) else { return nil }
+    return place.slice(start, length)
   }
 
-  /// The first byte at `offset`, how many follow in the same chunk, and the chunk's number.
-  private func locate(_ offset: UInt64) -> (chunk: Int, within: Int, available: Int) {
-    let within = Int(truncatingIfNeeded: offset & UInt64(chunkLength - 1))
-    return (Int(offset >> UInt64(shift)), within, chunkLength - within)
+  /// The answer does not need them any more.
+  func giveBack(_ loan: Extent) {
+    loans.close(loan.offset - place.offset, loan.length) { shadow, piece in
+      (base + piece).copyMemory(from: base + place.length + shadow, byteCount: LoanBook.pieceLength)
+    }
   }
+
+  /// Pieces that are lent; 0 at rest.
+  var piecesLent: Int { loans.count }
 
   /// Fills `bytes` from `offset`. The caller has checked the range.
   func read(at offset: UInt64, into bytes: UnsafeMutableRawBufferPointer) {
-    guard let base = bytes.baseAddress else { return }
+    guard let to = bytes.baseAddress else { return }
+    let start = Int(truncatingIfNeeded: offset)
     var done = 0
     while done < bytes.count {
-      let (chunk, within, available) = locate(offset + UInt64(done))
-      let count = min(available, bytes.count - done)
-      if let source = chunks[chunk] {
-        (base + done).copyMemory(from: source + within, byteCount: count)
-      } else {
-        (base + done).initializeMemory(as: UInt8.self, repeating: 0, count: count)
-      }
+      let (from, count) = run(start + done, bytes.count - done) { $0.shadow(of: $1) }
+      (to + done).copyMemory(from: from, byteCount: count)
       done += count
     }
   }
+
+  // MARK: Changing
 
   /// Stores `bytes` at `offset`. The caller has checked the range.
   func write(at offset: UInt64, from bytes: UnsafeRawBufferPointer) {
-    guard let base = bytes.baseAddress else { return }
+    guard let from = bytes.baseAddress else { return }
+    let start = Int(truncatingIfNeeded: offset)
+    map(start, bytes.count)
     var done = 0
     while done < bytes.count {
-      let (chunk, within, available) = locate(offset + UInt64(done))
-      let count = min(available, bytes.count - done)
-      let memory = commit(chunk, whole: count == chunkLength) + within
+      let (to, count) = changeable(start + done, bytes.count - done)
       if isLarge, count >= Self.streamedLengthMin {
-        simsan_memory_stream(memory, base + done, count)
+        simsan_memory_stream(to, from + done, count)
       } else {
-        memory.copyMemory(from: base + done, byteCount: count)
+        to.copyMemory(from: from + done, byteCount: count)
       }
       done += count
     }
   }
 
-  private func commit(_ chunk: Int, whole: Bool) -> UnsafeMutableRawPointer {
-    if let memory = chunks[chunk] { return memory }
-    let alignment = isLarge ? Self.largePageLength : 4096
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: chunkLength, alignment: alignment)
-    if isLarge { simsan_memory_prefer_large_pages(memory, chunkLength) }
-    if !whole { memory.initializeMemory(as: UInt8.self, repeating: 0, count: chunkLength) }
-    chunks[chunk] = memory
-    return memory
-  }
-
-  /// Makes a range read as zeroes, and gives back the chunks that lie wholly within it. The caller has checked the range.
+  /// Makes a range read as zeroes, and gives back the chunks that lie wholly within it, unless something of them is lent.
+  /// The caller has checked the range.
   func discard(at offset: UInt64, length: UInt64) {
-    var done: UInt64 = 0
-    while done < length {
-      let (chunk, within, available) = locate(offset + done)
-      let count = Int(min(UInt64(available), length - done))
-      if let memory = chunks[chunk] {
-        if count == chunkLength {
-          memory.deallocate()
-          chunks[chunk] = nil
+    var at = Int(truncatingIfNeeded: offset)
+    let end = at + Int(truncatingIfNeeded: length)
+    while at < end {
+      let chunk = at >> shift
+      let next = min((chunk + 1) << shift, end)
+      if isMapped[chunk] {
+        if next - at == chunkLength, loans.count == 0 {
+          simsan_memory_discard(base + at, chunkLength)
+          isMapped[chunk] = false
         } else {
-          (memory + within).initializeMemory(as: UInt8.self, repeating: 0, count: count)
+          clear(at, next - at)
         }
       }
-      done += UInt64(count)
+      at = next
+    }
+  }
+
+  private func clear(_ start: Int, _ length: Int) {
+    var done = 0
+    while done < length {
+      let (to, count) = changeable(start + done, length - done)
+      to.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+      done += count
+    }
+  }
+
+  /// Notes that something is written there.
+  private func map(_ start: Int, _ length: Int) {
+    guard length > 0 else { return }
+    for chunk in start >> shift...(start + length - 1) >> shift { isMapped[chunk] = true }
+  }
+
+  // MARK: Where the bytes are
+
+  /// The memory of the byte at `start`, and how many of `length` bytes follow it there. While something is lent that is
+  /// decided piece by piece, by `shadow`.
+  private func run(
+    _ start: Int, _ length: Int, shadow: (inout LoanBook, Int) -> Int?
+  ) -> (memory: UnsafeMutableRawPointer, count: Int) {
+    guard loans.count > 0 else { return (base + start, length) }
+    let within = start & (LoanBook.pieceLength - 1)
+    let count = min(length, LoanBook.pieceLength - within)
+    guard let shadow = shadow(&loans, start - within) else { return (base + start, count) }
+    return (base + place.length + shadow + within, count)
+  }
+
+  /// The memory to change from `start` on, and how much of it: what is lent stays as it is, and a shadow of it changes.
+  private func changeable(_ start: Int, _ length: Int) -> (memory: UnsafeMutableRawPointer, count: Int) {
+    run(start, length) { loans, piece in
+      guard let (shadow, isNew) = loans.makeShadow(of: piece) else { return nil }
+      if isNew {
+        (base + place.length + shadow).copyMemory(from: base + piece, byteCount: LoanBook.pieceLength)
+      }
+      return shadow
     }
   }
 
   /// True when the chunk of `offset` holds something, and the first byte after the run of chunks that are like it.
   func extent(at offset: UInt64) -> (isMapped: Bool, end: UInt64) {
     var chunk = Int(offset >> UInt64(shift))
-    let isMapped = chunks[chunk] != nil
-    repeat { chunk += 1 } while chunk < chunks.count && (chunks[chunk] != nil) == isMapped
-    return (isMapped, UInt64(chunk) << UInt64(shift))
+    let wanted = isMapped[chunk]
+    repeat { chunk += 1 } while chunk < isMapped.count && isMapped[chunk] == wanted
+    return (wanted, UInt64(chunk) << UInt64(shift))
   }
 }

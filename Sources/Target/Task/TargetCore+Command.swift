@@ -400,6 +400,7 @@ extension TargetCore {
       task.pointee.isLent = false
       if task.pointee.command.buffer == lent { task.pointee.command.buffer = .empty }
     }
+    if task.pointee.command.loan.length > 0 { unit(of: task).takeBack(&task.pointee.command) }
     free(task.pointee.command.buffer)
     free(task.pointee.gathered)
     let waiter = task.pointee.abortWaiter

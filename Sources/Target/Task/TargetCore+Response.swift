@@ -95,8 +95,9 @@ extension TargetCore {
     var offset = 0
     var burst = 0
     var dataSN: UInt32 = 0
-    // Data that lie in the task's buffer keep it alive until they are sent; the zeroes of a null device do not.
-    let holdsBuffer = task.pointee.command.buffer.length > 0
+    // Data that lie in the task's buffer, or that it was lent, keep it alive until they are sent; the zeroes of a null
+    // device do not.
+    let holdsBuffer = task.pointee.command.buffer.length > 0 || task.pointee.command.loan.length > 0
     task.pointee.isSending = holdsBuffer
     while offset < data.length {
       let length = min(data.length - offset, segmentMax, burstMax - burst)

@@ -81,9 +81,16 @@ struct Server {
     } catch {
       throw UsageError(error.message)
     }
-    shards = zip(rings, zip(configurations, arenas)).map { ring, machine in
-      Shard(ring: ring, machine: TargetMachine(configuration: machine.0, arena: machine.1))
+    var shards: [Shard] = []
+    for (shard, ring) in rings.enumerated() {
+      do throws(RingError) {
+        let machine = try TargetMachine(configuration: configurations[shard], arena: arenas[shard])
+        shards.append(Shard(ring: ring, machine: machine))
+      } catch {
+        throw UsageError("\(file.path): \(TargetBuilder.whyNotMade(configurations[shard], error))")
+      }
     }
+    self.shards = shards
   }
 
   /// Gives every target a shard: its own, or the one with the fewest targets so far.

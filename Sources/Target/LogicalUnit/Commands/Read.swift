@@ -47,6 +47,11 @@ extension LogicalUnit {
       command.dataIn = context.zeroes.prefix(length)
       return good(&command)
     }
+    if let store, let loan = store.lend(at: cdb.lba << blockShift, length) {
+      command.loan = loan
+      command.dataIn = loan
+      return good(&command)
+    }
     guard let buffer = context.buffers.allocate(length) else { return starved(&command, length, context) }
     command.buffer = buffer
     if !hasMedium {
