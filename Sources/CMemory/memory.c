@@ -37,9 +37,15 @@ void simsan_memory_prefer_large_pages(void *memory, size_t length) {
   (void)madvise(memory, length, MADV_HUGEPAGE);
 }
 
-#ifdef __SSE2__
+enum { LINE = 64, PREFETCHED_MAX = 16 * LINE };
 
-enum { LINE = 64 };
+void simsan_memory_prefetch(const void *memory, size_t length) {
+  const char *bytes = memory;
+  if (length > PREFETCHED_MAX) length = PREFETCHED_MAX;
+  for (size_t at = 0; at < length; at += LINE) __builtin_prefetch(bytes + at);
+}
+
+#ifdef __SSE2__
 
 void simsan_memory_stream(void *to, const void *from, size_t length) {
   unsigned char *out = to;

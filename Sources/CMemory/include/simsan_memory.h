@@ -16,6 +16,10 @@ void simsan_memory_discard(void *memory, size_t length);
 /// Asks for large pages for memory that is aligned to them; a page size that the system has not is no error.
 void simsan_memory_prefer_large_pages(void *memory, size_t length);
 
+/// Fetches the first lines of `length` bytes that are read soon, but not at once; the processor finds out about the rest
+/// by itself.
+void simsan_memory_prefetch(const void *memory, size_t length);
+
 /// Copies `length` bytes past the caches: for a destination that is not in them, and is not read soon. What it would
 /// otherwise cost to fetch the destination first is saved.
 void simsan_memory_stream(void *to, const void *from, size_t length);

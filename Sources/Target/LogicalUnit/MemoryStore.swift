@@ -62,6 +62,8 @@ final class MemoryStore {
   func lend(at offset: UInt64, _ length: Int) -> Extent? {
     let start = Int(truncatingIfNeeded: offset)
     guard loans.open(start, length) else { return nil }
+    // They are sent at the end of the step, when they may have come out of the main memory.
+    simsan_memory_prefetch(base + start, length)
     return place.slice(start, length)
   }
 
