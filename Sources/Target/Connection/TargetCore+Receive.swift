@@ -358,7 +358,7 @@ extension TargetCore {
     }
     switch header.opcodeBits {
     case Opcode.scsiCommand.rawValue:
-      let additionalHeaders = AdditionalHeaders(additional)
+      let additionalHeaders = additional.isEmpty ? .none : AdditionalHeaders(additional)
       commandArrived(connection, header, additionalHeaders, immediate: data, prepared: nil)
     case Opcode.dataOut.rawValue:
       dataOutPDU(connection, header, data)

@@ -73,14 +73,19 @@ extension TargetCore {
 
   /// Begins a PDU: 48 bytes of header, cleared but for the opcode and the F bit. Everything up to ``finishPDU(_:_:)``
   /// must stay on this connection.
+  ///
+  /// - Parameter copiedLength: The length of its data segment, if that is put behind the header with
+  ///   ``finishPDU(_:_:copied:)``: at most ``copiedLengthMax``.
   @inline(__always)
   mutating func beginPDU(
-    _ connection: UnsafeMutablePointer<Connection>, _ opcode: Opcode, isFinal: Bool = true
+    _ connection: UnsafeMutablePointer<Connection>, _ opcode: Opcode, isFinal: Bool = true, copiedLength: Int = 0
   ) -> MutableHeaderView? {
-    // Header and digest stand together, so that the digest can be written right behind.
-    guard let base = stage(connection, HeaderView.length + (connection.pointee.headerDigest ? 4 : 0)) else {
-      return nil
+    // Header, digest and data stand together, so that each can be written right behind the one before.
+    var length = HeaderView.length + (connection.pointee.headerDigest ? 4 : 0)
+    if copiedLength > 0 {
+      length += copiedLength + (-copiedLength & 3) + (connection.pointee.dataDigest ? 4 : 0)
     }
+    guard let base = stage(connection, length) else { return nil }
     statistics.pdusSent &+= 1
     let header = MutableHeaderView(base)
     header.begin(opcode, isFinal: isFinal)
@@ -98,7 +103,21 @@ extension TargetCore {
     header.base.storeBytes(of: digest.littleEndian, toByteOffset: HeaderView.length, as: UInt32.self)
   }
 
-  /// Ends a PDU with a data segment that lies in the arena and is sent from there, or copied when it is short.
+  /// Ends a PDU with a short data segment of the arena, for which it was begun: it is copied behind the header.
+  @inline(__always)
+  mutating func finishPDU(
+    _ connection: UnsafeMutablePointer<Connection>, _ header: MutableHeaderView, copied data: Extent
+  ) {
+    header.dataSegmentLength = data.length
+    finishPDU(connection, header)
+    let base = header.base + HeaderView.length + (connection.pointee.headerDigest ? 4 : 0)
+    UnsafeMutableRawBufferPointer(start: base, count: data.length).copyMemory(
+      from: UnsafeRawBufferPointer(context.arena.bytes(data)))
+    statistics.bytesCopied &+= UInt64(data.length)
+    seal(base, data.length, -data.length & 3, connection.pointee.dataDigest)
+  }
+
+  /// Ends a PDU with a data segment of the arena that is sent from where it lies.
   mutating func finishPDU(
     _ connection: UnsafeMutablePointer<Connection>, _ header: MutableHeaderView, data: Extent,
     release: Outgoing.Release
@@ -106,32 +125,16 @@ extension TargetCore {
     header.dataSegmentLength = data.length
     finishPDU(connection, header)
     let padding = -data.length & 3
-    let trailer = padding + (connection.pointee.dataDigest && data.length > 0 ? 4 : 0)
-    if data.length <= Self.copiedLengthMax, release == .nothing || data.length > 0 {
-      guard let base = stage(connection, data.length + trailer) else { return }
-      UnsafeMutableRawBufferPointer(start: base, count: data.length).copyMemory(
-        from: UnsafeRawBufferPointer(context.arena.bytes(data)))
-      statistics.bytesCopied &+= UInt64(data.length)
-      seal(base, data.length, padding, connection.pointee.dataDigest)
-      if release != .nothing {
-        // The data are copied: whoever waits for them to be sent need not wait.
-        self.release(Outgoing(extent: .empty, release: release))
-      }
-      return
-    }
+    let trailer = padding + (connection.pointee.dataDigest ? 4 : 0)
     enqueue(connection, data, trailer == 0 ? release : .nothing)
-    if trailer > 0 {
-      guard let base = stage(connection, trailer) else { return }
-      for index in 0..<padding { base.storeBytes(of: 0, toByteOffset: index, as: UInt8.self) }
-      if connection.pointee.dataDigest {
-        var digest = Digest.crc32c(UnsafeRawBufferPointer(context.arena.bytes(data)))
-        digest = Digest.crc32c(UnsafeRawBufferPointer(start: base, count: padding), continuing: digest)
-        base.storeBytes(of: digest.littleEndian, toByteOffset: padding, as: UInt32.self)
-      }
-      if release != .nothing {
-        connection.pointee.queue.append(Outgoing(extent: .empty, release: release))
-      }
+    guard trailer > 0, let base = stage(connection, trailer) else { return }
+    for index in 0..<padding { base.storeBytes(of: 0, toByteOffset: index, as: UInt8.self) }
+    if connection.pointee.dataDigest {
+      var digest = Digest.crc32c(UnsafeRawBufferPointer(context.arena.bytes(data)))
+      digest = Digest.crc32c(UnsafeRawBufferPointer(start: base, count: padding), continuing: digest)
+      base.storeBytes(of: digest.littleEndian, toByteOffset: padding, as: UInt32.self)
     }
+    if release != .nothing { connection.pointee.queue.append(Outgoing(extent: .empty, release: release)) }
   }
 
   /// Ends a PDU with a data segment from outside the arena; it is copied. At most a quarter of a staging buffer goes
@@ -164,6 +167,7 @@ extension TargetCore {
   }
 
   /// Writes the pad bytes and the data digest behind `count` bytes of data.
+  @inline(__always)
   private func seal(_ base: UnsafeMutableRawPointer, _ count: Int, _ padding: Int, _ hasDigest: Bool) {
     for index in 0..<padding { base.storeBytes(of: 0, toByteOffset: count + index, as: UInt8.self) }
     if hasDigest, count > 0 {

@@ -5,7 +5,7 @@
 /// to take its answers, and what such a peer costs is bounded by what is ever lent at once.
 ///
 /// It counts, and says what is to be copied; it touches no block.
-struct LoanBook {
+struct LoanBook: ~Copyable {
   /// The bytes of a piece, a power of two: what is copied at most when something in it changes while it is lent.
   static let pieceLength = 16 << 10
   private static let shift = pieceLength.trailingZeroBitCount
@@ -24,32 +24,42 @@ struct LoanBook {
 
   /// The first record of each bucket; -1 for none. A piece belongs to the bucket of its number modulo their count, a power
   /// of two.
-  private var buckets: [Int32]
-  private var records: [Record] = []
+  private let buckets: UnsafeMutablePointer<Int32>
+  private let bucketMask: Int
+
+  /// Room for `recordsMax` records, of which the first `touched` were ever used. Indices come from here only.
+  private let records: UnsafeMutablePointer<Record>
+  private let recordsMax: Int
+  private var touched: Int32 = 0
   private var firstFree: Int32 = -1
 
-  /// As many records as there may be.
-  private let recordsMax: Int
-
-  /// Pieces that are lent.
+  /// Pieces that are lent, and those of them that have a shadow.
   private(set) var count = 0
+  private var shadowCount = 0
 
   /// The bytes that the shadows may take.
   var shadowsLength: Int { recordsMax * Self.pieceLength }
 
   /// The book of a store of `storeLength` bytes, a multiple of ``pieceLength``.
   init(storeLength: Int) {
-    let pieces = min(storeLength >> Self.shift, Self.piecesMax)
-    recordsMax = pieces
+    recordsMax = max(min(storeLength >> Self.shift, Self.piecesMax), 1)
+    records = .allocate(capacity: recordsMax)
     var size = 1
-    while size < pieces { size <<= 1 }
-    buckets = Array(repeating: -1, count: size)
+    while size < recordsMax { size <<= 1 }
+    bucketMask = size - 1
+    buckets = .allocate(capacity: size)
+    buckets.initialize(repeating: -1, count: size)
   }
 
-  private func bucket(_ piece: Int) -> Int { piece & (buckets.count - 1) }
+  deinit {
+    records.deallocate()
+    buckets.deallocate()
+  }
+
+  private func bucket(_ piece: Int) -> UnsafeMutablePointer<Int32> { buckets + (piece & bucketMask) }
 
   private func find(_ piece: Int) -> Int32 {
-    var record = buckets[bucket(piece)]
+    var record = bucket(piece).pointee
     while record >= 0, records[Int(record)].piece != piece { record = records[Int(record)].next }
     return record
   }
@@ -60,11 +70,8 @@ struct LoanBook {
     let first = start >> Self.shift
     let last = (start + length - 1) >> Self.shift
     guard recordsMax - count > last - first else { return false }
-    if count > 0 {
-      for piece in first...last {
-        let record = find(piece)
-        if record >= 0, records[Int(record)].hasShadow { return false }
-      }
+    if shadowCount > 0 {
+      for piece in first...last where shadow(of: piece << Self.shift) != nil { return false }
     }
     for piece in first...last {
       let record = find(piece)
@@ -77,18 +84,19 @@ struct LoanBook {
     return true
   }
 
+  /// The caller has seen that there is a record left.
   private mutating func add(_ piece: Int) {
     let bucket = bucket(piece)
-    let new = Record(piece: piece, loans: 1, next: buckets[bucket])
+    let record: Int32
     if firstFree >= 0 {
-      buckets[bucket] = firstFree
-      let place = Int(firstFree)
-      firstFree = records[place].next
-      records[place] = new
+      record = firstFree
+      firstFree = records[Int(record)].next
     } else {
-      buckets[bucket] = Int32(truncatingIfNeeded: records.count)
-      records.append(new)
+      record = touched
+      touched += 1
     }
+    (records + Int(record)).initialize(to: Record(piece: piece, loans: 1, next: bucket.pointee))
+    bucket.pointee = record
     count += 1
   }
 
@@ -101,7 +109,10 @@ struct LoanBook {
       guard record >= 0 else { continue }
       records[record].loans -= 1
       guard records[record].loans == 0 else { continue }
-      if records[record].hasShadow { settle(record << Self.shift, piece << Self.shift) }
+      if records[record].hasShadow {
+        shadowCount -= 1
+        settle(record << Self.shift, piece << Self.shift)
+      }
       remove(piece, record)
     }
   }
@@ -109,14 +120,13 @@ struct LoanBook {
   private mutating func remove(_ piece: Int, _ record: Int) {
     let bucket = bucket(piece)
     let next = records[record].next
-    if buckets[bucket] == Int32(truncatingIfNeeded: record) {
-      buckets[bucket] = next
+    if Int(bucket.pointee) == record {
+      bucket.pointee = next
     } else {
-      var before = Int(buckets[bucket])
-      while records[before].next != Int32(truncatingIfNeeded: record) { before = Int(records[before].next) }
+      var before = Int(bucket.pointee)
+      while Int(records[before].next) != record { before = Int(records[before].next) }
       records[before].next = next
     }
-    records[record].hasShadow = false
     records[record].next = firstFree
     firstFree = Int32(truncatingIfNeeded: record)
     count -= 1
@@ -134,7 +144,10 @@ struct LoanBook {
     let record = Int(find(start >> Self.shift))
     guard record >= 0 else { return nil }
     let isNew = !records[record].hasShadow
-    records[record].hasShadow = true
+    if isNew {
+      records[record].hasShadow = true
+      shadowCount += 1
+    }
     return (record << Self.shift, isNew)
   }
 }

@@ -141,16 +141,18 @@ struct TaskSet {
   /// Takes a task out; what it kept waiting is released.
   mutating func leave(_ task: TaskIndex) {
     let index = Int(task)
-    guard index < entries.count, entries[index].state != .absent else { return }
-    let entry = entries[index]
+    guard index < entries.count else { return }
+    let state = entries[index].state
+    guard state != .absent else { return }
     entries[index].state = .absent
-    if entry.hasRange { unlock(task) }
-    if entry.state == .dormant {
+    if entries[index].hasRange { unlock(task) }
+    if state == .dormant {
       dormantCount -= 1
     } else {
       enabledCount -= 1
-      if entry.attribute == .headOfQueue { headOfQueueCount -= 1 }
-      if entry.attribute == .ordered { orderedCount -= 1 }
+      let attribute = entries[index].attribute
+      if attribute == .headOfQueue { headOfQueueCount -= 1 }
+      if attribute == .ordered { orderedCount -= 1 }
     }
     if dormantCount > 0 {
       releaseDormant()

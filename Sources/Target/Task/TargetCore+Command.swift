@@ -242,10 +242,12 @@ extension TargetCore {
     }
   }
 
+  func unit(of task: UnsafeMutablePointer<Task>) -> LogicalUnit { uncountedUnit(of: task).use { $0 } }
+
   @inline(__always)
-  func unit(of task: UnsafeMutablePointer<Task>) -> LogicalUnit {
+  private func uncountedUnit(of task: UnsafeMutablePointer<Task>) -> UncountedUnit {
     // A task's unit index was found by the node itself.
-    nodes[Int(sessions[task.pointee.session].pointee.node)].units[Int(task.pointee.unit)]
+    nodes[Int(sessions[task.pointee.session].pointee.node)].uncountedUnits[Int(task.pointee.unit)]
   }
 
   mutating func submit(_ task: UnsafeMutablePointer<Task>) {
@@ -253,13 +255,13 @@ extension TargetCore {
       proceed(
         task, nodes[Int(sessions[task.pointee.session].pointee.node)].missing.submit(&task.pointee.command, &context))
     } else {
-      proceed(task, unit(of: task).submit(&task.pointee.command, &context))
+      proceed(task, uncountedUnit(of: task).use { $0.submit(&task.pointee.command, &context) })
     }
   }
 
   mutating func resume(_ task: UnsafeMutablePointer<Task>, _ event: CommandEvent) {
     // Only a logical unit that exists waits for anything but memory.
-    proceed(task, unit(of: task).resume(&task.pointee.command, event, &context))
+    proceed(task, uncountedUnit(of: task).use { $0.resume(&task.pointee.command, event, &context) })
   }
 
   /// Does what the device server asks for.
@@ -277,7 +279,7 @@ extension TargetCore {
     case .starved:
       starve(task)
       // It has given up the blocks that it had, for others that hold memory.
-      if task.pointee.isInTaskSet { noteReady(task, unit(of: task)) }
+      if task.pointee.isInTaskSet, unit(of: task).hasReady { noteReady(task) }
     }
   }
 
@@ -377,17 +379,17 @@ extension TargetCore {
   mutating func leaveTaskSet(_ task: UnsafeMutablePointer<Task>) {
     guard task.pointee.isInTaskSet else { return }
     task.pointee.isInTaskSet = false
-    let unit = unit(of: task)
-    unit.finish(task.pointee.command.task)
-    noteReady(task, unit)
+    let hasReady = uncountedUnit(of: task).use { unit in
+      unit.finish(task.pointee.command.task)
+      return unit.hasReady
+    }
+    if hasReady { noteReady(task) }
     // The device server gives its own second buffers back without a word.
     if starvedHead < starved.count { memoryWasFreed = true }
   }
 
-  /// Remembers the unit of a task when tasks of it may go on.
-  @inline(__always)
-  private mutating func noteReady(_ task: UnsafeMutablePointer<Task>, _ unit: LogicalUnit) {
-    guard unit.hasReady else { return }
+  /// Remembers the unit of a task: tasks of it may go on.
+  private mutating func noteReady(_ task: UnsafeMutablePointer<Task>) {
     unitsToDrain.append(UnitReference(node: sessions[task.pointee.session].pointee.node, unit: task.pointee.unit))
   }
 

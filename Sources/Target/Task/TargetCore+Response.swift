@@ -28,7 +28,7 @@ extension TargetCore {
       return
     }
     let status = task.pointee.command.status
-    let residual = Residual(task.pointee)
+    let residual = Residual(task)
     let length = task.pointee.isRead ? min(task.pointee.command.dataIn.length, Int(task.pointee.expectedLength)) : 0
     var dataInCount: UInt32 = 0
     if length > 0 {
@@ -95,16 +95,22 @@ extension TargetCore {
     var offset = 0
     var burst = 0
     var dataSN: UInt32 = 0
-    // Data that lie in the task's buffer, or that it was lent, keep it alive until they are sent; the zeroes of a null
-    // device do not.
-    let holdsBuffer = task.pointee.command.buffer.length > 0 || task.pointee.command.loan.length > 0
-    task.pointee.isSending = holdsBuffer
+    // Data that lie in the task's buffer, or that it was lent, keep it alive until they are sent. The zeroes of a null
+    // device do not, nor do data that are copied at once.
+    let isHeld =
+      data.length > Self.copiedLengthMax
+      && (task.pointee.command.buffer.length > 0 || task.pointee.command.loan.length > 0)
+    let release = isHeld ? Outgoing.Release.task(task.pointee.command.task) : .nothing
+    task.pointee.isSending = isHeld
     while offset < data.length {
       let length = min(data.length - offset, segmentMax, burstMax - burst)
       let isLast = offset + length == data.length
       burst += length
       let endsBurst = burst == burstMax || isLast
-      guard let header = beginPDU(connection, .dataIn, isFinal: endsBurst) else { return dataSN }
+      let isCopied = length <= Self.copiedLengthMax
+      guard
+        let header = beginPDU(connection, .dataIn, isFinal: endsBurst, copiedLength: isCopied ? length : 0)
+      else { return dataSN }
       header.initiatorTaskTag = task.pointee.initiatorTaskTag
       header.targetTransferTag = reservedTag
       header.dataSN = dataSN
@@ -119,13 +125,12 @@ extension TargetCore {
         stamp(connection, header, advance: false)
         header.statSN = 0
       }
-      let release: Outgoing.Release = isLast && holdsBuffer ? .task(task.pointee.command.task) : .nothing
-      if offset > 0, length <= Self.copiedLengthMax, release != .nothing {
+      if isCopied {
+        finishPDU(connection, header, copied: data.slice(offset, length))
         // The last piece is copied, but the ones before it are still to be sent from the buffer.
-        finishPDU(connection, header, data: data.slice(offset, length), release: .nothing)
-        connection.pointee.queue.append(Outgoing(extent: .empty, release: release))
+        if isLast, isHeld { connection.pointee.queue.append(Outgoing(extent: .empty, release: release)) }
       } else {
-        finishPDU(connection, header, data: data.slice(offset, length), release: release)
+        finishPDU(connection, header, data: data.slice(offset, length), release: isLast ? release : .nothing)
       }
       if endsBurst { burst = 0 }
       offset += length
@@ -158,17 +163,19 @@ struct Residual {
   private var isUnderflow = false
   private var count: UInt32 = 0
 
-  init(_ task: borrowing Task) {
-    let expected = Int(task.expectedLength)
+  init(_ task: UnsafePointer<Task>) {
+    let expected = Int(task.pointee.expectedLength)
     // Of a command that reads but was sent as a write, nothing is transferred.
-    var actual = task.isWrite ? task.deviceLength : task.command.dataIn.length
-    if !task.isWrite, !task.isRead, task.deviceLength > 0 { actual = task.deviceLength }
-    if task.command.status == Status.checkCondition.rawValue, task.isWrite, task.dataError != .none {
-      actual = min(task.received, expected)
+    var actual = task.pointee.isWrite ? task.pointee.deviceLength : task.pointee.command.dataIn.length
+    if !task.pointee.isWrite, !task.pointee.isRead, task.pointee.deviceLength > 0 { actual = task.pointee.deviceLength }
+    if task.pointee.command.status == Status.checkCondition.rawValue, task.pointee.isWrite,
+      task.pointee.dataError != .none
+    {
+      actual = min(task.pointee.received, expected)
     }
     if actual > expected {
       // An overflow is told of a command that went well; one that failed transferred what was expected at most.
-      guard task.command.status != Status.checkCondition.rawValue else { return }
+      guard task.pointee.command.status != Status.checkCondition.rawValue else { return }
       isOverflow = true
       count = UInt32(clamping: actual - expected)
     } else if actual < expected {
