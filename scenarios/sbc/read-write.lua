@@ -129,3 +129,51 @@ scenario {
       :check_condition("DATA PROTECT", "WRITE PROTECTED")
   end,
 }
+
+-- The data of a read may be on their way for as long as its initiator likes. They may be sent from where the blocks lie, or
+-- from a copy; another initiator must not notice, none of the blocks may be half of one write and half of another, and the
+-- digest, which may have been computed before, has to fit what is sent.
+scenario {
+  title = "An initiator that takes no answers keeps no other from writing, and the blocks that it gets are whole",
+  covers = { "SCSI-READ-001", "SCSI-WRITE-014" },
+  needs = { "dataloss", "2init" },
+  matrix = { change = { "write", "write_same", "compare_and_write" }, digest = { "None", "CRC32C" },
+    memory = { true, false } },
+  world = function(case) return { target { luns = { { memory = case.memory or nil, size = "4MiB" } } } } end,
+  play = function(t, case)
+    local reader = t:login { name = "iqn.2026-11.example:a", keys = { DataDigest = case.digest } }
+    local writer = t:login { name = "iqn.2026-11.example:b" }
+    local block = reader:capacity().block_size
+    local old = string.rep("a", block)
+    for lba = 0, 2047, 64 do expect(writer:write { lba = lba, data = old:rep(64) }):good() end
+    reader:stop_receiving()
+    local reads = {}
+    for number = 1, 4 do reads[number] = reader:read { lba = 0, blocks = 2048, async = true } end
+    sleep "100ms"
+    local new = string.rep("b", block)
+    local first, count = 1000, 48
+    if case.change == "write" then
+      expect(writer:write { lba = first, data = new:rep(count), within = "2s" }):good()
+    elseif case.change == "write_same" then
+      expect(writer:write_same { lba = first, blocks = count, data = new, within = "2s" }):good()
+    else
+      count = 1
+      expect(writer:compare_and_write { lba = first, compare = old, write = new, within = "2s" }):good()
+    end
+    local expected = old:rep(first) .. new:rep(count) .. old:rep(2048 - first - count)
+    expect(writer:read { lba = 0, blocks = 2048, within = "2s" }.data):equals(expected)
+    reader:resume_receiving()
+    for _, read in ipairs(reads) do
+      local data = expect(read:wait { within = "10s" }):good().data
+      for at = 1, #data, block do
+        local lba = (at - 1) // block
+        local is_changed = lba >= first and lba < first + count
+        local got = data:sub(at, at + block - 1)
+        if got ~= old and not (is_changed and got == new) then
+          expect(got):equals(old)
+        end
+      end
+    end
+    expect(reader:read { lba = 0, blocks = 2048 }.data):equals(expected)
+  end,
+}
