@@ -204,6 +204,7 @@ extension TargetCore {
   }
 
   /// Begins a task whose turn it is, unless its session must take more of its answers first.
+  @inline(__always)
   mutating func start(_ task: UnsafeMutablePointer<Task>) {
     if let connection = connections[task.pointee.connection],
       connection.pointee.queuedBytes > queuedBytesMax || !connection.pointee.throttled.isEmpty
@@ -235,11 +236,10 @@ extension TargetCore {
     if let unit = nodes[node].unit(task.pointee.lunField) {
       task.pointee.unit = UInt32(unit)
       task.pointee.isInTaskSet = true
-      submit(task)
     } else {
       task.pointee.unit = Task.noUnit
-      submit(task)
     }
+    submit(task)
   }
 
   func unit(of task: UnsafeMutablePointer<Task>) -> LogicalUnit { uncountedUnit(of: task).use { $0 } }
@@ -265,6 +265,7 @@ extension TargetCore {
   }
 
   /// Does what the device server asks for.
+  @inline(__always)
   private mutating func proceed(_ task: UnsafeMutablePointer<Task>, _ disposition: Disposition) {
     switch disposition {
     case .finished:
@@ -414,6 +415,7 @@ extension TargetCore {
   }
 
   /// One task less that a session waits for.
+  @inline(__always)
   mutating func leaveSession(_ index: UInt32) {
     let session = sessions[index]
     session.pointee.taskCount -= 1

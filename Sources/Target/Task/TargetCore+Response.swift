@@ -57,6 +57,7 @@ extension TargetCore {
   }
 
   /// The session need not wait for an answered task, only its memory must.
+  @inline(__always)
   private mutating func endAnswered(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.isAnswered = true
     if let connection = connections[task.pointee.connection] { endAnswer(connection) }
@@ -163,6 +164,7 @@ struct Residual {
   private var isUnderflow = false
   private var count: UInt32 = 0
 
+  @inline(__always)
   init(_ task: UnsafePointer<Task>) {
     let expected = Int(task.pointee.expectedLength)
     // Of a command that reads but was sent as a write, nothing is transferred.
