@@ -112,7 +112,8 @@ import Testing
     let bytes = [UInt8](repeating: 7, count: 2 * store.chunkLength)
     bytes.withUnsafeBytes { store.write(at: 0, from: $0) }
     let loan = try #require(store.lend(at: 512, 512))
-    store.discard(at: 0, length: chunk)
+    store.discard(at: 0, length: 2 * chunk)
+    #expect(store.extent(at: 0) == (true, chunk), "only what is lent stays")
     #expect(arena.bytes(loan).allSatisfy { $0 == 7 })
     var read = [UInt8](repeating: 0xEE, count: store.chunkLength)
     read.withUnsafeMutableBytes { store.read(at: 0, into: $0) }

@@ -132,6 +132,12 @@ struct LoanBook: ~Copyable {
     count -= 1
   }
 
+  /// Whether something of a range of the store is lent.
+  func isLent(_ start: Int, _ length: Int) -> Bool {
+    guard count > 0, length > 0 else { return false }
+    return (start >> Self.shift...(start + length - 1) >> Self.shift).contains { find($0) >= 0 }
+  }
+
   /// Where the shadow of the piece at `start` is among the shadows; nil when it has none.
   func shadow(of start: Int) -> Int? {
     let record = find(start >> Self.shift)

@@ -117,7 +117,7 @@ final class MemoryStore {
       let chunk = at >> shift
       let next = min((chunk + 1) << shift, end)
       if isMapped[chunk] {
-        if next - at == chunkLength, loans.count == 0 {
+        if next - at == chunkLength, !loans.isLent(at, chunkLength) {
           simsan_memory_discard(base + at, chunkLength)
           isMapped[chunk] = false
         } else {
