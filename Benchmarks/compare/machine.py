@@ -5,7 +5,9 @@ import os
 import pathlib
 import platform
 import re
+import statistics
 import subprocess
+import time
 
 
 def _output(*command):
@@ -49,3 +51,37 @@ def describe(disk_folder, versions):
 def load():
     """The load average of the last minute."""
     return os.getloadavg()[0]
+
+
+def wake_cost(waker, sleeper, asleep, rounds=300):
+    """What it costs to wake a process that has slept for so many microseconds on another core: the microseconds that it takes
+    the waker, and those until the sleeper runs; medians. They differ tenfold from one virtual machine to the next, and every
+    target and every initiator that sleeps makes the other one pay them."""
+    wake, woken = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.sched_setaffinity(0, {sleeper})
+            for _ in range(rounds):
+                os.read(wake[0], 1)
+                os.write(woken[1], time.monotonic_ns().to_bytes(8, "little"))
+        finally:
+            os._exit(0)
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {waker})
+    taken, until = [], []
+    try:
+        for _ in range(rounds):
+            begin = time.monotonic_ns() + asleep * 1000
+            while time.monotonic_ns() < begin:
+                pass
+            start = time.monotonic_ns()
+            os.write(wake[1], b"w")
+            taken.append(time.monotonic_ns() - start)
+            until.append(int.from_bytes(os.read(woken[0], 8), "little") - start)
+    finally:
+        os.sched_setaffinity(0, before)
+        for end in (*wake, *woken):
+            os.close(end)
+        os.waitpid(child, 0)
+    return statistics.median(taken) / 1000, statistics.median(until) / 1000
