@@ -12,7 +12,7 @@ static uint64_t busy_since, credit, passes;
 static unsigned failures;
 
 bool look_on(bool (*ask)(void *), void *context) {
-  enum { RATIO = 2, LIMIT = 100000, FAILURES_MAX = 6 };
+  enum { RATIO = 2, LIMIT = 400000, FAILURES_MAX = 6 };
   if (passes > 0) {
     passes--;
     return false;

@@ -20,8 +20,8 @@ import Testing
   @Test func neverLongerThanItsLimit() {
     var budget = SpinBudget()
     budget.woke(at: instant(1))
-    #expect(budget.budget(at: instant(10_000)) == .microseconds(100))
-    #expect(budget.budget(at: .distantFuture) == .microseconds(100))
+    #expect(budget.budget(at: instant(10_000)) == .microseconds(400))
+    #expect(budget.budget(at: .distantFuture) == .microseconds(400))
   }
 
   /// Plays work and gaps of so many microseconds, each `rounds` times: how often it slept, and how long it worked and looked.
