@@ -67,6 +67,9 @@ def wake_cost(waker, sleeper, asleep, rounds=300):
                 os.write(woken[1], time.monotonic_ns().to_bytes(8, "little"))
         finally:
             os._exit(0)
+    # What is the child's alone ends with it: nobody waits for one that could not be pinned.
+    os.close(wake[0])
+    os.close(woken[1])
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {waker})
     taken, until = [], []
@@ -81,7 +84,7 @@ def wake_cost(waker, sleeper, asleep, rounds=300):
             until.append(int.from_bytes(os.read(woken[0], 8), "little") - start)
     finally:
         os.sched_setaffinity(0, before)
-        for end in (*wake, *woken):
-            os.close(end)
+        os.close(wake[1])
+        os.close(woken[0])
         os.waitpid(child, 0)
     return statistics.median(taken) / 1000, statistics.median(until) / 1000

@@ -65,6 +65,12 @@ import Testing
     #expect(result.sleeps == 0)
   }
 
+  @Test("So is the time that it takes to wake a peer that sleeps, on a machine where that is long")
+  func theWakingOfAPeerIsBridged() {
+    let result = play([(work: 50, gap: 2), (work: 50, gap: 2), (work: 50, gap: 2), (work: 50, gap: 300)], rounds: 1000)
+    #expect(result.sleeps == 0)
+  }
+
   @Test func failuresInARowMakeItRarer() {
     var budget = SpinBudget()
     func passesUntilNextChance() -> Int {
