@@ -29,7 +29,7 @@ private func wire(_ bytes: [UInt8]) -> [UInt8] {
     }
     bytes.withUnsafeBytes { buffer in
       guard let base = buffer.baseAddress else { return }
-      for length in Array(0..<900) + [1535, 1536, 3071, 3072, 3073, 3840, 6144, 8191, 8192] {
+      for length in Array(0..<900) + [1535, 1536, 3071, 3072, 3073, 3840, 4095, 4096, 4097, 6144, 8191, 8192, 8968] {
         let offset = length % 8
         let fast = simsan_crc32c(7, base + offset, length)
         #expect(fast == simsan_crc32c_portable(7, base + offset, length), "\(length) bytes at \(offset)")
