@@ -128,9 +128,9 @@ PAIRED static inline __m256i fold_two(__m256i sum, __m256i powers, __m256i data)
 
 PAIRED static inline __m256i load_two(const uint8_t *at) { return _mm256_loadu_si256((const __m256i *)at); }
 
-/// The bytes that `paired` takes at once, the part of them that is multiplied, and each of the instruction's three lanes;
-/// eight bytes are left.
-enum { PAIRED_BLOCK = 4096, MULTIPLIED = 2048, PAIRED_LANE = 680 };
+/// The bytes that `paired` takes at once, the part of them that is multiplied, and each of the instruction's three lanes:
+/// twelve words for each of seven rounds of multiplication, and four words are left.
+enum { PAIRED_BLOCK = 4096, MULTIPLIED = 2048, PAIRED_LANE = 672 };
 
 /// Half of a block by multiplication, half by the instruction: where neither is faster (as on Zen 3), they do not wait for
 /// each other, as different units carry them out. Eight sums of 32 bytes side by side hide the latency of the multiplications.
@@ -145,18 +145,14 @@ PAIRED static uint32_t paired(uint32_t crc, const uint8_t *at, size_t length) {
     uint64_t a = 0, b = 0, c = 0;
     for (const uint8_t *next = at + 256; next < at + MULTIPLIED; next += 256) {
       for (int i = 0; i < 8; i++) sums[i] = fold_two(sums[i], by_2048, load_two(next + 32 * i));
-      // 85 words in each lane, for seven rounds.
       for (int i = 0; i < 12; i++, lane += 8) {
         a = _mm_crc32_u64(a, load(lane));
         b = _mm_crc32_u64(b, load(lane + PAIRED_LANE));
         c = _mm_crc32_u64(c, load(lane + 2 * PAIRED_LANE));
       }
     }
-    a = _mm_crc32_u64(a, load(lane));
-    b = _mm_crc32_u64(b, load(lane + PAIRED_LANE));
-    c = _mm_crc32_u64(c, load(lane + 2 * PAIRED_LANE));
-    c ^= _mm_crc32_u64(0, shifted(a, 0x3F70CC6F) ^ shifted(b, 0xE417F38A));
-    c = _mm_crc32_u64(c, load(at + PAIRED_BLOCK - 8));
+    c ^= _mm_crc32_u64(0, shifted(a, 0xC9C8B782) ^ shifted(b, 0xCEC3662E));
+    for (int left = 32; left > 0; left -= 8) c = _mm_crc32_u64(c, load(at + PAIRED_BLOCK - left));
     for (int i = 0; i < 6; i++) sums[i + 2] = fold_two(sums[i], by_512, sums[i + 2]);
     uint64_t multiplied = remainder_of(
       _mm256_castsi256_si128(sums[6]), _mm256_extracti128_si256(sums[6], 1), _mm256_castsi256_si128(sums[7]),
