@@ -65,9 +65,11 @@ final class LogicalUnitBench {
     var wanted = 0
   }
 
-  /// Makes a command and submits it. What it emits waits for ``step(_:)`` or ``finish(_:)``.
+  /// Makes a command and submits it. What it emits waits for ``step(_:)`` or ``finish(_:)``. Until it is taken out, those
+  /// that come after it meet it, unless it does not stay.
   func submit(
-    _ cdb: [UInt8], _ dataOut: [UInt8] = [], nexus: NexusIndex = 0, attribute: TaskAttribute = .simple
+    _ cdb: [UInt8], _ dataOut: [UInt8] = [], nexus: NexusIndex = 0, attribute: TaskAttribute = .simple,
+    stays: Bool = true
   ) -> Task {
     let task = Task()
     task.command.task = nextTask
@@ -78,6 +80,7 @@ final class LogicalUnitBench {
     task.command.expectedDataOut = dataOut.count
     task.dataOut = dataOut
     task.disposition = unit.submit(&task.command, &context)
+    if stays { unit.enter(&task.command) }
     return task
   }
 
@@ -125,7 +128,7 @@ final class LogicalUnitBench {
       outcome.data = Array(context.arena.bytes(task.command.dataIn))
     }
     if task.command.buffer.length > 0 { context.buffers.free(task.command.buffer) }
-    unit.finish(task.command.task)
+    unit.finish(&task.command)
     return outcome
   }
 

@@ -51,6 +51,28 @@ import Testing
     _ = bench.finish(last)
   }
 
+  @Test func whatEndsWhereItBeganIsNotInTheTaskSet() {
+    let bench = LogicalUnitBench(.memory)
+    let passing = bench.submit(read, stays: false)
+    #expect(passing.disposition == .finished && !passing.command.isInTaskSet)
+    _ = bench.leave(passing)
+
+    // One that stays, as its status has not gone out yet, holds an ordered one up, and that what comes after it.
+    let staying = bench.submit(read)
+    #expect(staying.disposition == .finished && staying.command.isInTaskSet)
+    let ordered = bench.submit(read, attribute: .ordered, stays: false)
+    let last = bench.submit(read, stays: false)
+    #expect(ordered.disposition == .blocked && last.disposition == .blocked)
+    _ = bench.leave(staying)
+    #expect(release(bench, [ordered, last]) == [ordered.command.task])
+    #expect(ordered.disposition == .finished && ordered.command.isInTaskSet)
+    _ = bench.leave(ordered)
+    #expect(release(bench, [last]) == [last.command.task])
+    #expect(last.disposition == .finished)
+    _ = bench.leave(last)
+    #expect(bench.submit(read, stays: false).command.isInTaskSet == false)
+  }
+
   @Test func anAbortedDormantTaskIsPassedOver() {
     let bench = LogicalUnitBench()
     let first = bench.submit(read)

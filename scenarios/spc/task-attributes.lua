@@ -19,6 +19,24 @@ scenario {
 }
 
 scenario {
+  title = "An ordered task waits for one that has failed and is still being sent data",
+  covers = { "SCSI-TASK-002", "ISCSI-CMD-008" },
+  play = function(t)
+    local s = t:login { keys = { InitialR2T = "No", ImmediateData = "No" } }
+    local beyond = s:capacity().blocks
+    local failing = s:send(pdu.scsi_command {
+      write = true, final = false, expected_data_transfer_length = 512,
+      cdb = cdb.write16 { lba = beyond, blocks = 1 },
+    })
+    local ordered = s:send(pdu.scsi_command { attribute = 2, cdb = cdb.test_unit_ready {} })
+    s:send(pdu.data_out { itt = failing.itt, lun = 0, data = string.rep("\0", 512) })
+    -- The failed one has ended when its status is sent, and that waits for the data (RFC 7143 §11.4.2).
+    expect(s:receive { opcode = "scsi response" }):pdu { itt = failing.itt, status = 2 }
+    expect(s:receive { opcode = "scsi response" }):pdu { itt = ordered.itt, status = 0 }
+  end,
+}
+
+scenario {
   title = "A head of queue task is answered while simple ones are at work",
   covers = { "SCSI-TASK-003", "SCSI-TASK-004" },
   play = function(t)

@@ -56,6 +56,9 @@ public struct Command {
   public var sense = InlineArray<64, UInt8>(repeating: 0)
   public var senseLength = 0
 
+  /// The logical unit has it in its task set.
+  public internal(set) var isInTaskSet = false
+
   /// Set when the task was aborted while the medium worked: the device server does not go on with it.
   public var isAborted = false
 
@@ -88,6 +91,7 @@ public struct Command {
     loan = .empty
     status = 0
     senseLength = 0
+    isInTaskSet = false
     isAborted = false
     phase = 0
     lba = 0

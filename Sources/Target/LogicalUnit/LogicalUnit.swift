@@ -96,7 +96,12 @@ public final class LogicalUnit {
         // SAM-5 §8.6.5: there is no ACA condition that it could belong to.
         return fail(&command, Sense(.illegalRequest, .invalidMessageError))
       }
-      guard tasks.enter(command.task, command.attribute) else { return .blocked }
+      // What meets nobody who waits, or is waited for, may go on without a word; whether others are to know of it is for
+      // ``enter(_:)``.
+      if command.isInTaskSet || !tasks.isIndifferent(to: command.attribute) {
+        command.isInTaskSet = true
+        guard tasks.enter(command.task, command.attribute) else { return .blocked }
+      }
     }
     if command.phase != 0 { return resume(&command, .dataArrived, &context) }
     if let ended = check(&command, rule) { return ended }
@@ -117,8 +122,31 @@ public final class LogicalUnit {
     }
   }
 
-  /// The task has left: its status was sent, or it was aborted. Tasks that it held up may go on.
-  public func finish(_ task: TaskIndex) { tasks.leave(task) }
+  /// The command outlives the call in which it was submitted: it has to be in the task set, for those that come after it.
+  /// Commands that overtake all others, and those that are none of this logical unit's, never are.
+  public func enter(_ command: inout Command) {
+    guard !command.isInTaskSet, command.attribute != .aca, case .row(let row) = table.find(command.cdb),
+      isOffered(rules[row].properties), !rules[row].properties.contains(.overtakes)
+    else { return }
+    command.isInTaskSet = true
+    let goesOn = tasks.enter(command.task, command.attribute)
+    // It was let through in this very call, by a set that was indifferent to it.
+    assert(goesOn)
+  }
+
+  /// The command has left: its status was sent, or it was aborted. Tasks that it held up may go on.
+  public func finish(_ command: inout Command) {
+    guard command.isInTaskSet else { return }
+    command.isInTaskSet = false
+    tasks.leave(command.task)
+  }
+
+  /// Asks for the blocks from `lba` up to `end` on behalf of a command, before the medium is touched. False when it has to
+  /// wait for others that overlap with it.
+  func lock(_ command: inout Command, from lba: UInt64, to end: UInt64, exclusive: Bool) -> Bool {
+    enter(&command)
+    return tasks.lock(command.task, from: lba, to: end, exclusive: exclusive)
+  }
 
   /// Whether ``takeReady()`` may have a task.
   public var hasReady: Bool { tasks.hasReady }

@@ -6,8 +6,9 @@ import Ring
 /// it; what comes after a HEAD OF QUEUE task waits for that. And its blocks: a command that reads and then writes
 /// (COMPARE AND WRITE, ORWRITE) excludes others from its range while it is at work.
 ///
-/// Plain SIMPLE traffic without such commands costs two counters and one store in a table.
-struct TaskSet {
+/// SIMPLE traffic without such commands needs no entry here as long as each of its tasks ends where it began; otherwise it
+/// costs two counters and one store in a table.
+struct TaskSet: ~Copyable {
   private enum State: UInt8 {
     /// Not in the task set.
     case absent
@@ -60,6 +61,13 @@ struct TaskSet {
   private var readyHead = 0
 
   init() { entries.reserveCapacity(256) }
+
+  /// Whether a task with that attribute may run, whoever is in the set: it waits for none of them, and none of them for it.
+  @inline(__always)
+  func isIndifferent(to attribute: TaskAttribute) -> Bool {
+    dormantCount == 0 && headOfQueueCount == 0 && orderedCount == 0 && attribute != .ordered
+      && attribute != .headOfQueue
+  }
 
   /// Brings a task in, or recognises one that is in already. False when it has to wait.
   mutating func enter(_ task: TaskIndex, _ attribute: TaskAttribute) -> Bool {

@@ -91,7 +91,6 @@ extension TargetCore {
     statistics.commands &+= 1
     connection.pointee.expStatSN = header.expStatSN
     if prepared == nil { session.pointee.taskCount += 1 }
-    link(task, session)
     task.pointee.session = session.pointee.index
     task.pointee.connection = connection.pointee.index
     task.pointee.initiatorTaskTag = tag
@@ -119,8 +118,6 @@ extension TargetCore {
     case .none, .malformed:
       break
     }
-    if task.pointee.isImmediate { session.pointee.immediate += 1 } else { session.pointee.windowed += 1 }
-    _ = session.pointee.tags.insert(tag, task.pointee.command.task)
     // A unit that keeps its blocks in memory, or nowhere, takes them before this call is over, unless it is in another's way.
     var mayLend = false
     if case .now = turn, let immediate, !immediate.isEmpty, session.pointee.node >= 0 {
@@ -130,6 +127,7 @@ extension TargetCore {
     takeUnsolicited(task, session, header, immediate, mayLend: mayLend)
     if case .later = turn {
       task.pointee.phase = .held
+      list(task)
       if !hold(session, header.cmdSN, .task(task.pointee.command.task), length: 0) {
         connectionLost(connection, reset: true)
       }
@@ -210,6 +208,7 @@ extension TargetCore {
       connection.pointee.queuedBytes > queuedBytesMax || !connection.pointee.throttled.isEmpty
     {
       task.pointee.phase = .throttled
+      list(task)
       connection.pointee.throttled.append(task.pointee.command.task)
       return
     }
@@ -235,7 +234,6 @@ extension TargetCore {
     }
     if let unit = nodes[node].unit(task.pointee.lunField) {
       task.pointee.unit = UInt32(unit)
-      task.pointee.isInTaskSet = true
     } else {
       task.pointee.unit = Task.noUnit
     }
@@ -275,12 +273,14 @@ extension TargetCore {
     case .pending:
       task.pointee.phase = .active
       task.pointee.isOnMedium = true
+      keep(task)
     case .blocked:
       task.pointee.phase = .active
+      keep(task)
     case .starved:
       starve(task)
       // It has given up the blocks that it had, for others that hold memory.
-      if task.pointee.isInTaskSet, unit(of: task).hasReady { noteReady(task) }
+      if task.pointee.command.isInTaskSet, unit(of: task).hasReady { noteReady(task) }
     }
   }
 
@@ -314,7 +314,7 @@ extension TargetCore {
   mutating func drain(_ reference: UnitReference) {
     let unit = nodes[Int(reference.node)].units[Int(reference.unit)]
     while let index = unit.takeReady() {
-      guard let task = tasks[index], task.pointee.phase == .active, task.pointee.isInTaskSet else { continue }
+      guard let task = tasks[index], task.pointee.phase == .active, task.pointee.command.isInTaskSet else { continue }
       submit(task)
     }
   }
@@ -322,6 +322,7 @@ extension TargetCore {
   /// Puts a task at the end of those that wait for memory.
   mutating func starve(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.phase = .starved
+    keep(task)
     starved.append(task.pointee.command.task)
   }
 
@@ -355,18 +356,34 @@ extension TargetCore {
     }
   }
 
-  // MARK: The session's list
+  // MARK: The books
 
-  private func link(_ task: UnsafeMutablePointer<Task>, _ session: UnsafeMutablePointer<Session>) {
-    let index = Int32(task.pointee.command.task)
+  /// Writes a task into the books of its session, unless it is there already: it outlives the call in which it came, and
+  /// has to be found again, and left room in the command window. Most tasks do not: their data have come with them, and
+  /// their blocks are in memory.
+  mutating func list(_ task: UnsafeMutablePointer<Task>) {
+    guard !task.pointee.isListed else { return }
+    task.pointee.isListed = true
+    let session = sessions[task.pointee.session]
+    let index = task.pointee.command.task
     task.pointee.previousInSession = -1
     task.pointee.nextInSession = session.pointee.firstTask
-    if session.pointee.firstTask >= 0 { tasks.slots[Int(session.pointee.firstTask)].previousInSession = index }
-    session.pointee.firstTask = index
+    if session.pointee.firstTask >= 0 { tasks.slots[Int(session.pointee.firstTask)].previousInSession = Int32(index) }
+    session.pointee.firstTask = Int32(index)
+    _ = session.pointee.tags.insert(task.pointee.initiatorTaskTag, index)
+    if task.pointee.isImmediate { session.pointee.immediate += 1 } else { session.pointee.windowed += 1 }
+  }
+
+  /// Writes a task that its logical unit has seen into the books of both.
+  mutating func keep(_ task: UnsafeMutablePointer<Task>) {
+    list(task)
+    if task.pointee.unit != Task.noUnit { uncountedUnit(of: task).use { $0.enter(&task.pointee.command) } }
   }
 
   /// Takes a task out of its session's books: it has been answered, or never will be.
-  mutating func unlink(_ task: UnsafeMutablePointer<Task>) {
+  mutating func unlist(_ task: UnsafeMutablePointer<Task>) {
+    guard task.pointee.isListed else { return }
+    task.pointee.isListed = false
     let session = sessions[task.pointee.session]
     session.pointee.tags.remove(task.pointee.initiatorTaskTag)
     if task.pointee.isImmediate { session.pointee.immediate -= 1 } else { session.pointee.windowed -= 1 }
@@ -377,16 +394,19 @@ extension TargetCore {
   }
 
   /// The logical unit need not think of the task any more.
+  @inline(__always)
   mutating func leaveTaskSet(_ task: UnsafeMutablePointer<Task>) {
-    guard task.pointee.isInTaskSet else { return }
-    task.pointee.isInTaskSet = false
+    // The device server gives its own second buffers back without a word.
+    if starvedHead < starved.count { memoryWasFreed = true }
+    if task.pointee.command.isInTaskSet { finish(task) }
+  }
+
+  private mutating func finish(_ task: UnsafeMutablePointer<Task>) {
     let hasReady = uncountedUnit(of: task).use { unit in
-      unit.finish(task.pointee.command.task)
+      unit.finish(&task.pointee.command)
       return unit.hasReady
     }
     if hasReady { noteReady(task) }
-    // The device server gives its own second buffers back without a word.
-    if starvedHead < starved.count { memoryWasFreed = true }
   }
 
   /// Remembers the unit of a task: tasks of it may go on.

@@ -38,6 +38,8 @@ extension TargetCore {
     }
     task.pointee.wanted = min(count, task.pointee.command.expectedDataOut)
     task.pointee.phase = .gathering
+    // With all of its data here it goes on at once.
+    if task.pointee.unsolicitedOpen || task.pointee.received < task.pointee.wanted { keep(task) }
     gatherMore(task)
   }
 

@@ -9,6 +9,7 @@ extension TargetCore {
   mutating func deviceServerDone(_ task: UnsafeMutablePointer<Task>) {
     if task.pointee.unsolicitedOpen || task.pointee.outstandingR2Ts > 0 {
       task.pointee.phase = .swallowing
+      keep(task)
       return
     }
     respond(task)
@@ -18,7 +19,7 @@ extension TargetCore {
   mutating func respond(_ task: UnsafeMutablePointer<Task>) {
     checkDirection(task)
     leaveTaskSet(task)
-    unlink(task)
+    unlist(task)
     task.pointee.phase = .responding
     defer { endAnswered(task) }
     guard let connection = connections[task.pointee.connection], connection.pointee.session >= 0,

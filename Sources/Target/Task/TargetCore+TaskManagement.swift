@@ -194,7 +194,7 @@ extension TargetCore {
     {
       session.pointee.held[at].content = .nothing
     }
-    unlink(task)
+    unlist(task)
     task.pointee.command.isAborted = true
     task.pointee.phase = .ending
     if task.pointee.isOnMedium || task.pointee.isReceivingInto {

@@ -108,8 +108,8 @@ struct Task {
   /// The device server has an operation on the medium outstanding.
   var isOnMedium = false
 
-  /// The device server has it in its task set.
-  var isInTaskSet = false
+  /// It is in the books of its session: its list of tasks, its tags, and its command window.
+  var isListed = false
 
   /// It has been answered, and its session does not wait for it any more.
   var isAnswered = false
@@ -150,7 +150,7 @@ extension Task {
     isReceivingInto = false
     isSending = false
     isOnMedium = false
-    isInTaskSet = false
+    isListed = false
     isAnswered = false
     abortWaiter = -1
   }

@@ -46,7 +46,7 @@ extension LogicalUnit {
         return fail(&command, invalidField(byte: 13))
       }
       // No other command reads or writes these blocks from the read to the end of the write.
-      guard tasks.lock(command.task, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
+      guard lock(&command, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
         return .blocked
       }
       guard takeAuxiliary(&command, length(of: command), &context) else {

@@ -30,7 +30,7 @@ extension LogicalUnit {
       guard !command.isAborted else { return .finished }
       command.blockCount = min(command.blockCount, UInt64(truncatingIfNeeded: command.dataOutLength) >> blockShift)
       if command.blockCount == 0 { return good(&command) }
-      guard tasks.lock(command.task, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
+      guard lock(&command, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
         return .blocked
       }
       guard takeAuxiliary(&command, length(of: command), &context) else {

@@ -59,7 +59,7 @@ extension LogicalUnit {
       command.dataIn = buffer
       return good(&command)
     }
-    guard tasks.lock(command.task, from: cdb.lba, to: cdb.lba + blocks, exclusive: false) else {
+    guard lock(&command, from: cdb.lba, to: cdb.lba + blocks, exclusive: false) else {
       // It comes back through here; memory is not held while it waits.
       context.buffers.free(buffer)
       command.buffer = .empty

@@ -69,7 +69,7 @@ extension LogicalUnit {
       }
     }
     if total == 0 { return good(&command) }
-    guard tasks.lock(command.task, from: first, to: end, exclusive: false) else { return .blocked }
+    guard lock(&command, from: first, to: end, exclusive: false) else { return .blocked }
     command.phase = Phase.discarding
     return unmapDescriptors(&command, &context)
   }

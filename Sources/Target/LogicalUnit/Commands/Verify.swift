@@ -89,7 +89,7 @@ extension LogicalUnit {
   private func goOnVerify(
     _ command: inout Command, _ check: ByteCheck, _ context: inout Context
   ) -> Disposition {
-    guard tasks.lock(command.task, from: command.lba, to: command.lba + command.blockCount, exclusive: false) else {
+    guard lock(&command, from: command.lba, to: command.lba + command.blockCount, exclusive: false) else {
       return .blocked
     }
     let piece = min(Self.pieceLength, length(of: command))

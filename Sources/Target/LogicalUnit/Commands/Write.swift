@@ -57,7 +57,7 @@ extension LogicalUnit {
         copyIn(command.lba << blockShift, from: command.buffer.prefix(length), &context)
         return good(&command)
       }
-      guard tasks.lock(command.task, from: command.lba, to: command.lba + blocks, exclusive: false) else {
+      guard lock(&command, from: command.lba, to: command.lba + blocks, exclusive: false) else {
         return .blocked
       }
       return writeMedium(&command, &context)

@@ -49,7 +49,7 @@ extension LogicalUnit {
       command.blockCount = min(command.blockCount, UInt64(truncatingIfNeeded: command.dataOutLength) >> blockShift)
       if command.blockCount == 0 { return good(&command) }
       // Nobody else writes between the write and the look at it.
-      guard tasks.lock(command.task, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
+      guard lock(&command, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
         return .blocked
       }
       command.phase = Phase.writing

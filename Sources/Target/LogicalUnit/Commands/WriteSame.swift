@@ -83,7 +83,7 @@ extension LogicalUnit {
   private func chooseWriteSame(
     _ command: inout Command, isZero: Bool, _ context: inout Context
   ) -> Disposition {
-    guard tasks.lock(command.task, from: command.lba, to: command.lba + command.blockCount, exclusive: false) else {
+    guard lock(&command, from: command.lba, to: command.lba + command.blockCount, exclusive: false) else {
       return .blocked
     }
     guard isZero else { return writePattern(&command, &context) }
