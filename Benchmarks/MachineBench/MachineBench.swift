@@ -11,11 +11,11 @@ import Target
 struct MachineBench {
   static func main() throws {
     for (label, blocks, depth) in [
-      ("512 B read", 1, 32), ("4 KiB read", 8, 32), ("4 KiB read", 8, 1), ("64 KiB read", 128, 8),
+      ("512 B read", 1, 32), ("4 KiB read", 8, 32), ("4 KiB write", -8, 32), ("4 KiB read", 8, 1), ("64 KiB read", 128, 8),
     ] {
       for backing in [Backing.null, .memory] {
         let bench = try Bench(backing: backing)
-        let best = bench.reads(blocks: UInt16(blocks), depth: depth)
+        let best = bench.commands(blocks: blocks, depth: depth)
         print("\(label)  depth \(depth)  \(backing == .null ? "null  " : "memory")  \(best) ns a command")
       }
     }
@@ -28,8 +28,7 @@ private final class Bench {
   private let machine: TargetMachine
   private var operations = Operations()
   private var completions: [Completion] = []
-  private var receive: (token: Token, extent: Extent)?
-  private var cmdSN: UInt32 = 1
+  private var receive: (token: Token, extents: [Extent])?
 
   init(backing: Backing) throws {
     let unit = LogicalUnitConfiguration(lun: 0, blockCount: 1 << 16, backing: backing)
@@ -53,17 +52,23 @@ private final class Bench {
       $0.cmdSN = 1
     }
     feed(login.encoded())
-    feed(command(blocks: 0, tag: 0).encoded())
+    var ready = command(blocks: 0, tag: 0).encoded()
+    number(&ready, 1)
+    feed(ready)
   }
 
-  func reads(blocks: UInt16, depth: Int) -> Int {
+  /// The nanoseconds of a command that reads so many blocks, or writes them if they are negative.
+  func commands(blocks: Int, depth: Int) -> Int {
     var best = Int.max
     let clock = ContinuousClock()
     for _ in 0..<20 {
       let rounds = 40_000 / depth
-      let batch = (0..<depth).map { command(blocks: blocks, tag: UInt32($0)).encoded() }.flatMap { $0 }
+      var batch = (0..<depth).flatMap { command(blocks: blocks, tag: UInt32($0)).encoded() }
       let elapsed = clock.measure {
-        for _ in 0..<rounds { feedNumbered(batch, depth) }
+        for _ in 0..<rounds {
+          number(&batch, depth)
+          feed(batch)
+        }
       }
       let nanoseconds = elapsed.components.seconds * 1_000_000_000 + elapsed.components.attoseconds / 1_000_000_000
       best = min(best, Int(nanoseconds) / (rounds * depth))
@@ -71,54 +76,57 @@ private final class Bench {
     return best
   }
 
-  private func command(blocks: UInt16, tag: UInt32) -> ProtocolDataUnit {
-    var pdu = ProtocolDataUnit(.scsiCommand)
-    let number = cmdSN
-    cmdSN &+= 1
+  private func command(blocks: Int, tag: UInt32) -> ProtocolDataUnit {
+    let length = abs(blocks) * 512
+    var pdu = ProtocolDataUnit(.scsiCommand, data: [UInt8](repeating: 0x5A, count: blocks < 0 ? length : 0))
     pdu.header.write {
       $0.isRead = blocks > 0
+      $0.isWrite = blocks < 0
       $0.taskAttribute = 1
       $0.initiatorTaskTag = tag
-      $0.expectedDataTransferLength = UInt32(blocks) * 512
-      $0.cmdSN = number
+      $0.expectedDataTransferLength = UInt32(length)
+      $0.cmdSN = nextNumber
     }
-    pdu.header.bytes[32] = blocks > 0 ? 0x28 : 0
-    pdu.header.bytes[39] = UInt8(blocks >> 8)
-    pdu.header.bytes[40] = UInt8(blocks & 255)
+    pdu.header.bytes[32] = blocks > 0 ? 0x28 : blocks < 0 ? 0x2A : 0
+    pdu.header.bytes[39] = UInt8(abs(blocks) >> 8)
+    pdu.header.bytes[40] = UInt8(abs(blocks) & 255)
     return pdu
   }
 
-  /// Feeds a batch of commands, numbered anew, in as many receives as the target takes them with.
-  private func feedNumbered(_ batch: [UInt8], _ depth: Int) {
-    var left = batch[...]
-    while !left.isEmpty {
-      guard let pending = receive, pending.extent.length >= 48 else {
-        // A benchmark that measures nothing must not go on.
-        fatalError("the target does not receive any more")
-      }
-      let target = arena.bytes(pending.extent)
-      let count = min(left.count, pending.extent.length / 48 * 48)
-      target.copyBytes(from: left.prefix(count))
-      left = left.dropFirst(count)
-      for index in 0..<(count / 48) {
-        target.storeBytes(of: number.bigEndian, toByteOffset: index * 48 + 24, as: UInt32.self)
+  /// Gives the commands of a batch, which are of one length, the numbers whose turn it is.
+  private func number(_ batch: inout [UInt8], _ depth: Int) {
+    let length = batch.count / depth
+    batch.withUnsafeMutableBytes { bytes in
+      for index in 0..<depth {
+        bytes.storeBytes(of: nextNumber.bigEndian, toByteOffset: index * length + 24, as: UInt32.self)
         // An initiator that has got every answer so far: one status for each command.
-        target.storeBytes(of: number.bigEndian, toByteOffset: index * 48 + 28, as: UInt32.self)
-        number &+= 1
+        bytes.storeBytes(of: nextNumber.bigEndian, toByteOffset: index * length + 28, as: UInt32.self)
+        nextNumber &+= 1
       }
-      receive = nil
-      completions.append(Completion(token: pending.token, result: UInt64(count)))
-      settle()
     }
   }
-  private lazy var number: UInt32 = 2
+  private var nextNumber: UInt32 = 1
 
+  /// Feeds bytes in as many receives as the target takes them with.
   private func feed(_ bytes: [UInt8]) {
-    guard let pending = receive else { return }
-    arena.bytes(pending.extent).copyBytes(from: bytes)
-    receive = nil
-    completions.append(Completion(token: pending.token, result: UInt64(bytes.count)))
-    settle()
+    bytes.withUnsafeBytes { bytes in
+      var at = 0
+      while at < bytes.count {
+        guard let pending = receive else {
+          // A benchmark that measures nothing must not go on.
+          fatalError("the target does not receive any more")
+        }
+        let before = at
+        for extent in pending.extents {
+          let count = min(extent.length, bytes.count - at)
+          arena.bytes(extent.prefix(count)).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[at..<(at + count)]))
+          at += count
+        }
+        receive = nil
+        completions.append(Completion(token: pending.token, result: UInt64(at - before)))
+        settle()
+      }
+    }
   }
 
   private func settle() {
@@ -141,7 +149,8 @@ private final class Bench {
       case .describe:
         completions.append(Completion(token: operation.token, result: UInt64(2 * SocketAddress.encodedLength)))
       case .receive:
-        receive = (operation.token, operations.extents[Int(operation.firstExtent)])
+        let first = Int(operation.firstExtent)
+        receive = (operation.token, Array(operations.extents[first..<(first + Int(operation.extentCount))]))
       case .send:
         var count = 0
         let first = Int(operation.firstExtent)
