@@ -145,7 +145,7 @@ public enum CommandEvent {
 }
 
 /// What the outermost machine lends to the rooms inside it during a step.
-public struct Context {
+public struct Context: ~Copyable {
   /// The memory of all buffers.
   public let arena: Arena
 
