@@ -11,7 +11,8 @@ import Target
 struct MachineBench {
   static func main() throws {
     for (label, blocks, depth) in [
-      ("512 B read", 1, 32), ("4 KiB read", 8, 32), ("4 KiB write", -8, 32), ("4 KiB read", 8, 1), ("64 KiB read", 128, 8),
+      ("512 B read", 1, 32), ("4 KiB read", 8, 32), ("4 KiB write", -8, 32), ("4 KiB read", 8, 1),
+      ("64 KiB read", 128, 8),
     ] {
       for backing in [Backing.null, .memory] {
         let bench = try Bench(backing: backing)
