@@ -1,5 +1,6 @@
 """What the figures were taken on, in words that name no machine."""
 
+import contextlib
 import datetime
 import os
 import pathlib
@@ -46,6 +47,28 @@ def describe(disk_folder, versions):
         ("simsan", _output("git", "rev-parse", "--short", "HEAD") + dirty),
         *versions,
     ]
+
+
+HALT_POLLING = pathlib.Path("/sys/module/haltpoll/parameters/guest_halt_poll_ns")
+
+
+def halt_polling_problem():
+    """Why the halt polling of this machine cannot be set; None when it can."""
+    if not HALT_POLLING.exists():
+        return "this kernel has no halt polling of a guest (module haltpoll): it is no virtual machine on KVM"
+    return None if os.access(HALT_POLLING, os.W_OK) else f"{HALT_POLLING} may be written by root only"
+
+
+@contextlib.contextmanager
+def halt_polling(nanoseconds):
+    """Meanwhile a core that has nothing to do looks for work for up to so long before it gives itself back to the hypervisor,
+    so that it can be woken without one. Of the whole machine, for all servers alike. Says what it is, for the page."""
+    usual = HALT_POLLING.read_text().strip()
+    HALT_POLLING.write_text(str(nanoseconds))
+    try:
+        yield f"for up to {nanoseconds // 1000} µs (the machine's default: {int(usual) / 1000:g})"
+    finally:
+        HALT_POLLING.write_text(usual)
 
 
 def load():
