@@ -381,8 +381,12 @@ extension TargetCore {
   }
 
   /// Takes a task out of its session's books: it has been answered, or never will be.
+  @inline(__always)
   mutating func unlist(_ task: UnsafeMutablePointer<Task>) {
-    guard task.pointee.isListed else { return }
+    if task.pointee.isListed { strike(task) }
+  }
+
+  private mutating func strike(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.isListed = false
     let session = sessions[task.pointee.session]
     session.pointee.tags.remove(task.pointee.initiatorTaskTag)
