@@ -11,6 +11,7 @@ public enum LogicalUnitNumber {
   /// Peripheral (00b), flat space (01b), and extended flat space (11b) of 24 or 40 bits are taken. One unit has several
   /// names: 0000…, 4000… and D200… are all number 0.
   @inlinable
+  @inline(__always)
   public static func decode(_ lun: UInt64) -> Int? {
     let first = lun >> 48
     switch first >> 14 {

@@ -23,6 +23,7 @@ public struct BlockCDB: Sendable {
 
   /// Reads the fields of `cdb`, whatever the command.
   @inlinable
+  @inline(__always)
   public init(_ cdb: borrowing InlineArray<32, UInt8>) {
     switch cdb[0] >> 5 {
     case 0:

@@ -117,8 +117,8 @@ struct TargetCore: ~Copyable {
   var portalsToRearm: [Int] = []
   /// Connections that have not logged in.
   var pendingLogins = 0
-  /// Extents of the send that is being put together.
-  var sendExtents: [Extent] = []
+  /// Where a send is put together.
+  var sendExtents = [Extent](repeating: .empty, count: TargetCore.sendExtentsMax)
 
   var acceptOrder: UInt64 = 0
   var nextTSIH: UInt16 = 1

@@ -118,6 +118,7 @@ extension TargetCore {
   }
 
   /// Ends a PDU with a data segment of the arena that is sent from where it lies.
+  @inline(__always)
   mutating func finishPDU(
     _ connection: UnsafeMutablePointer<Connection>, _ header: MutableHeaderView, data: Extent,
     release: Outgoing.Release
@@ -196,40 +197,54 @@ extension TargetCore {
     guard connection.pointee.phase != .closing, connection.pointee.phase != .free, !connection.pointee.isSending else {
       return
     }
-    sendExtents.removeAll(keepingCapacity: true)
-    var at = connection.pointee.queueHead
-    let count = connection.pointee.queue.count
+    if connection.pointee.queueHead < connection.pointee.queue.count, sendQueued(connection) {
+      connection.pointee.isSending = true
+      connection.pointee.lastSent = context.now
+      return
+    }
+    if connection.pointee.becameIdle { becameIdle(connection) }
+    if connection.pointee.phase == .leaving { post(connection) }
+    if connection.pointee.endsAfterSending, !connection.pointee.hasShutDown {
+      connection.pointee.hasShutDown = true
+      context.operations.shutdown(connection.pointee.socket, token: connection.pointee.token(.shutdown))
+    }
+  }
+
+  /// Emits one send of what is queued, as far as the policy puts it together. False when there are no bytes in it: then what
+  /// was queued is done with.
+  private mutating func sendQueued(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
     let policy = connection.pointee.sendPolicy
     // Any but the usual policy sends an answer by itself.
     var room = policy == .batching ? Int.max : connection.pointee.answers.first ?? Int.max
-    while at < count, room > 0, sendExtents.count < Self.sendExtentsMax {
-      let extent = connection.pointee.queue[at].extent.prefix(room)
-      if extent.length > 0 { sendExtents.append(extent) }
-      room -= extent.length
-      at += 1
-    }
-    if sendExtents.isEmpty {
-      // Only entries without bytes are left, if any.
-      if at > connection.pointee.queueHead { consumeSent(connection, 0) }
-      if connection.pointee.becameIdle { becameIdle(connection) }
-      if connection.pointee.phase == .leaving { post(connection) }
-      if connection.pointee.endsAfterSending, !connection.pointee.hasShutDown {
-        connection.pointee.hasShutDown = true
-        context.operations.shutdown(connection.pointee.socket, token: connection.pointee.token(.shutdown))
+    var at = connection.pointee.queueHead
+    let end = connection.pointee.queue.count
+    let count = sendExtents.withUnsafeMutableBufferPointer { extents in
+      var count = 0
+      while at < end, room > 0, count < extents.count {
+        let extent = connection.pointee.queue[at].extent.prefix(room)
+        at += 1
+        guard extent.length > 0 else { continue }
+        extents[count] = extent
+        count += 1
+        room -= extent.length
       }
-      return
+      return count
     }
-    connection.pointee.isSending = true
-    connection.pointee.lastSent = context.now
+    guard count > 0 else {
+      consumeSent(connection, 0)
+      return false
+    }
     let moreToCome =
       switch policy {
-      case .batching: at < count
+      case .batching: at < end
       // More answers wait. What has not come in yet is not waited for: nobody knows whether it will.
       case .cork: connection.pointee.answers.count > 1
       case .noDelay, .adaptiveNagle: false
       }
     context.operations.send(
-      on: connection.pointee.socket, from: sendExtents, moreToCome: moreToCome, token: connection.pointee.token(.send))
+      on: connection.pointee.socket, from: sendExtents[..<count], moreToCome: moreToCome,
+      token: connection.pointee.token(.send))
+    return true
   }
 
   // MARK: Answers one by one

@@ -79,6 +79,7 @@ public struct Command {
   public init() {}
 
   /// Makes it ready for another command in the same slot.
+  @inline(__always)
   mutating func renew() {
     generation &+= 1
     if cdbLength != 16 {

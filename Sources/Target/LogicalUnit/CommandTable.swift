@@ -139,6 +139,7 @@ struct CommandTable: Sendable {
   }
 
   /// The row of a CDB.
+  @inline(__always)
   func find(_ cdb: borrowing InlineArray<32, UInt8>) -> Found {
     let row = Int(first[Int(cdb[0])])
     if row == Int(Self.unsupported) { return .noOperationCode }

@@ -157,6 +157,7 @@ public final class LogicalUnit {
   // MARK: Checks
 
   /// What every command passes. Not nil when it has ended here.
+  @inline(__always)
   private func check(_ command: inout Command, _ rule: CommandRule) -> Disposition? {
     let nexus = Int(command.nexus)
     if nexus < nexuses.count, !nexuses[nexus].attentions.isEmpty || reservationHolder != nil {

@@ -24,6 +24,7 @@ struct TagTable: ~Copyable {
   }
 
   /// The task of `tag`; nil when there is none.
+  @inline(__always)
   func find(_ tag: UInt32) -> UInt32? {
     var at = home(tag)
     while entries[at].task >= 0 {

@@ -14,6 +14,7 @@ extension TargetCore {
   }
 
   /// Decides on a request's turn, and counts it if it is now.
+  @inline(__always)
   mutating func turn(_ session: UnsafeMutablePointer<Session>, _ header: HeaderView) -> Turn {
     if header.isImmediate { return .now }
     let cmdSN = header.cmdSN

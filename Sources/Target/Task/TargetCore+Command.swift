@@ -216,6 +216,7 @@ extension TargetCore {
   }
 
   /// Hands a task to its logical unit.
+  @inline(__always)
   mutating func hand(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.phase = .active
     let session = sessions[task.pointee.session]
@@ -248,6 +249,7 @@ extension TargetCore {
     nodes[Int(sessions[task.pointee.session].pointee.node)].uncountedUnits[Int(task.pointee.unit)]
   }
 
+  @inline(__always)
   mutating func submit(_ task: UnsafeMutablePointer<Task>) {
     if task.pointee.unit == Task.noUnit {
       proceed(

@@ -21,7 +21,13 @@ extension TargetCore {
     leaveTaskSet(task)
     unlist(task)
     task.pointee.phase = .responding
-    defer { endAnswered(task) }
+    answer(task)
+    endAnswered(task)
+  }
+
+  /// Queues the answer of a task, if its connection is still there.
+  @inline(__always)
+  private mutating func answer(_ task: UnsafeMutablePointer<Task>) {
     guard let connection = connections[task.pointee.connection], connection.pointee.session >= 0,
       UInt32(connection.pointee.session) == task.pointee.session
     else {

@@ -130,6 +130,7 @@ struct Task {
 extension Task {
   /// Makes a used slot new: everything that a new task does not set itself. The bytes of CDB and sense data are written
   /// before they are read, but for what lies behind a short CDB.
+  @inline(__always)
   fileprivate mutating func renew() {
     command.renew()
     dataError = .none
@@ -192,6 +193,7 @@ struct TaskTable: ~Copyable {
   }
 
   /// Takes a slot, made new but for its generation; nil when all are in use.
+  @inline(__always)
   mutating func take() -> UnsafeMutablePointer<Task>? {
     let slot: UnsafeMutablePointer<Task>
     if freeHead >= 0 {
