@@ -86,7 +86,6 @@ private final class Bench {
       $0.taskAttribute = 1
       $0.initiatorTaskTag = tag
       $0.expectedDataTransferLength = UInt32(length)
-      $0.cmdSN = nextNumber
     }
     pdu.header.bytes[32] = blocks > 0 ? 0x28 : blocks < 0 ? 0x2A : 0
     pdu.header.bytes[39] = UInt8(abs(blocks) >> 8)
