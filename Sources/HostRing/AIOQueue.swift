@@ -34,6 +34,7 @@ struct AIOQueue: ~Copyable {
   private var forWorker: [UInt32] = []
   private var doneSlots: [UInt32]
   private var doneResults: [Int64]
+  private var systemCalls: UInt64 = 0
 
   init(depth: Int) throws(HostRingError) {
     self.depth = depth
@@ -58,6 +59,12 @@ struct AIOQueue: ~Copyable {
   }
 
   var hasPrepared: Bool { !prepared.isEmpty || !forWorker.isEmpty || (!overflow.isEmpty && !freeList.isEmpty) }
+
+  /// The system calls since the last time that they were taken.
+  mutating func takeSystemCalls() -> UInt64 {
+    defer { systemCalls = 0 }
+    return systemCalls
+  }
 
   /// Queues an operation.
   mutating func add(
@@ -123,6 +130,7 @@ struct AIOQueue: ~Copyable {
     for number in forWorker { offload(job(number)) }
     forWorker.removeAll(keepingCapacity: true)
     while !prepared.isEmpty {
+      systemCalls += 1
       let taken = simsan_aio_submit(context, prepared, UInt32(prepared.count))
       if taken > 0 {
         prepared.removeFirst(Int(taken))
@@ -180,8 +188,10 @@ struct AIOQueue: ~Copyable {
 
   /// Takes what the kernel has completed.
   mutating func reap(_ offload: (Worker.Job) -> Void, _ done: (Request, Int64) -> Void) {
+    systemCalls += 1
     simsan_eventfd_drain(eventfd)
     while true {
+      systemCalls += 1
       let count = simsan_aio_reap(context, &doneSlots, &doneResults, UInt32(depth))
       guard count > 0 else { return }
       for index in 0..<Int(count) {

@@ -68,7 +68,7 @@ public final class EpollRing: HostRing {
 
   private func watch(_ index: Int) {
     let slot = core.slots[index]
-    core.counters.systemCalls += 1
+    core.counters.systemCalls.others += 1
     let interest =
       slot.pointee.kind == .listener
       ? UInt32(SIMSAN_EVENT_IN)
@@ -136,7 +136,7 @@ public final class EpollRing: HostRing {
 
   private func tryReceive(_ slot: UnsafeMutablePointer<HostSlot>) {
     guard slot.pointee.receive.isThere else { return }
-    core.counters.systemCalls += 1
+    core.counters.systemCalls.receives += 1
     let count = simsan_receive(
       slot.pointee.descriptor, slot.pointee.receive.vector.entries, slot.pointee.receive.vector.count)
     if count == -Int(EAGAIN) || count == -Int(EINTR) {
@@ -166,7 +166,7 @@ public final class EpollRing: HostRing {
 
   private func trySend(_ slot: UnsafeMutablePointer<HostSlot>) {
     guard slot.pointee.send.isThere else { return }
-    core.counters.systemCalls += 1
+    core.counters.systemCalls.sends += 1
     let count = simsan_send(
       slot.pointee.descriptor, slot.pointee.send.vector.entries, slot.pointee.send.vector.count,
       slot.pointee.send.moreToCome ? 1 : 0)
@@ -195,7 +195,7 @@ public final class EpollRing: HostRing {
   }
 
   private func shutDown(_ slot: UnsafeMutablePointer<HostSlot>, _ token: Token) {
-    core.counters.systemCalls += 1
+    core.counters.systemCalls.others += 1
     core.complete(token, RingError(socketError: -simsan_shutdown_write(slot.pointee.descriptor)))
   }
 
@@ -209,7 +209,7 @@ public final class EpollRing: HostRing {
 
   private func tryAccept(_ slot: UnsafeMutablePointer<HostSlot>) {
     while let waiting = slot.pointee.accepts.first {
-      core.counters.systemCalls += 1
+      core.counters.systemCalls.others += 1
       let descriptor = simsan_accept(slot.pointee.descriptor)
       if descriptor == -EAGAIN {
         slot.pointee.isReadable = false
@@ -228,7 +228,7 @@ public final class EpollRing: HostRing {
   private func connect(_ operation: Operation, _ address: SocketAddress) {
     var system = simsan_address(address)
     let descriptor = simsan_socket(&system)
-    core.counters.systemCalls += 3
+    core.counters.systemCalls.others += 3
     guard descriptor >= 0 else { return core.complete(operation.token, RingError(socketError: -descriptor)) }
     let result = simsan_connect(descriptor, &system)
     guard result == 0 || result == -EINPROGRESS else {
@@ -257,7 +257,7 @@ public final class EpollRing: HostRing {
   }
 
   private func release(_ index: Int) {
-    core.counters.systemCalls += 1
+    core.counters.systemCalls.others += 1
     simsan_close(core.slots[index].pointee.descriptor)
     core.slots.give(index)
   }
@@ -351,8 +351,8 @@ public final class EpollRing: HostRing {
 
   private func submitMedia() {
     guard aio.hasPrepared else { return }
-    core.counters.systemCalls += 1
     aio.submit(core.offload) { request, result in mediumDone(request, result) }
+    core.counters.systemCalls.media += aio.takeSystemCalls()
   }
 
   private func mediumDone(_ request: AIOQueue.Request, _ result: Int64) {
@@ -393,7 +393,7 @@ public final class EpollRing: HostRing {
 
   /// Waits so long, without end when that is negative. False when nothing has happened.
   private func poll(nanoseconds: Int64) -> Bool {
-    core.counters.systemCalls += 1
+    core.counters.systemCalls.waits += 1
     let count = simsan_epoll_wait(epoll, &events, Int32(Self.eventCount), nanoseconds)
     guard count > 0 else { return false }
     for number in 0..<Int(count) { handle(events[number]) }
@@ -406,8 +406,8 @@ public final class EpollRing: HostRing {
       return
     }
     if event.data == Self.aioMark {
-      core.counters.systemCalls += 2
       aio.reap(core.offload) { request, result in mediumDone(request, result) }
+      core.counters.systemCalls.media += aio.takeSystemCalls()
       return
     }
     let index = Int(event.data & 0xFFFF_FFFF)

@@ -2,36 +2,6 @@ import CHost
 import Glibc
 import Ring
 
-/// What a host ring has done so far.
-public struct HostRingCounters: Sendable, Equatable {
-  /// Turns of the loop: calls of `reap`.
-  public var turns: UInt64 = 0
-  public var operations: UInt64 = 0
-  public var completions: UInt64 = 0
-  /// System calls made on the path of operations.
-  public var systemCalls: UInt64 = 0
-  /// Times that the ring slept, or was ready to.
-  public var sleeps: UInt64 = 0
-  /// Times that it looked on for more before it slept, and how often nothing came.
-  public var looksOn: UInt64 = 0
-  public var looksInVain: UInt64 = 0
-
-  public init() {}
-
-  /// What two rings have done together.
-  public static func + (left: HostRingCounters, right: HostRingCounters) -> HostRingCounters {
-    var sum = left
-    sum.turns &+= right.turns
-    sum.operations &+= right.operations
-    sum.completions &+= right.completions
-    sum.systemCalls &+= right.systemCalls
-    sum.sleeps &+= right.sleeps
-    sum.looksOn &+= right.looksOn
-    sum.looksInVain &+= right.looksInVain
-    return sum
-  }
-}
-
 /// What both host rings have in common: handles, timers, messages, addresses, and media that are opened by path.
 final class HostCore {
   let arena: Arena
@@ -183,7 +153,7 @@ final class HostCore {
     guard let slot = slots.find(operation.handle, .socket) else { return complete(operation.token, .staleHandle) }
     var local = simsan_address()
     var remote = simsan_address()
-    counters.systemCalls += 2
+    counters.systemCalls.others += 2
     let length = SocketAddress.encodedLength
     guard let extent = extents.first, extent.length >= 2 * length,
       simsan_local_address(slot.pointee.descriptor, &local) == 0
@@ -200,7 +170,7 @@ final class HostCore {
 
   func noDelay(_ operation: Operation) {
     guard let slot = slots.find(operation.handle, .socket) else { return complete(operation.token, .staleHandle) }
-    counters.systemCalls += 1
+    counters.systemCalls.others += 1
     let result = simsan_no_delay(slot.pointee.descriptor, operation.length != 0 ? 1 : 0)
     complete(operation.token, RingError(socketError: -result))
   }
@@ -225,7 +195,7 @@ final class HostCore {
     var bytes: [UInt8] = []
     for extent in extents { bytes += arena.bytes(extent) }
     inbox.put(Inbox.Message(bytes: bytes, socket: socket))
-    counters.systemCalls += 1
+    counters.systemCalls.others += 1
     complete(operation.token)
   }
 
@@ -239,7 +209,7 @@ final class HostCore {
       hasMail = false
       // Whoever signalled may have wanted no more than that: the loop looks around in any case.
       wasInterrupted = true
-      counters.systemCalls += 1
+      counters.systemCalls.others += 1
       messages += inbox.takeAll()
     }
     while !mailboxes.isEmpty, !messages.isEmpty {
@@ -337,7 +307,7 @@ final class HostCore {
     guard isMemory || isCachedWrite else { return false }
     let began = isCachedWrite ? now : .zero
     if isCachedWrite, !cachedWrites.isOwn(at: began) { return false }
-    counters.systemCalls += 1
+    counters.systemCalls.media += 1
     scratch.fill(extents, arena)
     let kind: Worker.Job.Kind =
       switch operation.kind {

@@ -194,7 +194,7 @@ public final class IOUringRing: HostRing {
   }
 
   private func shutDown(_ slot: UnsafeMutablePointer<HostSlot>, _ token: Token) {
-    core.counters.systemCalls += 1
+    core.counters.systemCalls.others += 1
     core.complete(token, RingError(socketError: -simsan_shutdown_write(slot.pointee.descriptor)))
   }
 
@@ -272,7 +272,7 @@ public final class IOUringRing: HostRing {
 
   private func closeIfDone(_ index: Int, _ slot: UnsafeMutablePointer<HostSlot>) {
     guard slot.pointee.kind == .closing, slot.pointee.inFlight == 0, let token = slot.pointee.closeToken else { return }
-    core.counters.systemCalls += 1
+    core.counters.systemCalls.others += 1
     simsan_close(slot.pointee.descriptor)
     core.slots.give(index)
     core.complete(token)
@@ -311,7 +311,7 @@ public final class IOUringRing: HostRing {
 
   /// Submits, waits so long, without end when that is negative, and takes what has completed. False when nothing has.
   private func turn(nanoseconds: Int64) -> Bool {
-    core.counters.systemCalls += 1
+    core.counters.systemCalls.waits += 1
     let count = simsan_uring_turn(uring, nanoseconds, &completed, UInt32(completed.count))
     take(count)
     return count > 0
@@ -366,7 +366,7 @@ public final class IOUringRing: HostRing {
       if result >= 0 {
         let descriptor = Int32(truncatingIfNeeded: result)
         simsan_prepare_accepted(descriptor)
-        core.counters.systemCalls += 4
+        core.counters.systemCalls.others += 4
         core.complete(token, .none, core.slots.take(descriptor, .socket).handle.rawValue)
       } else {
         core.complete(token, error)

@@ -157,6 +157,38 @@ extension HostRing {
     #expect(Set(rest) == [Completion(token: Token(3), result: 5), Completion(token: Token(5), result: 5)])
   }
 
+  /// Each by what it is for: sockets have calls of their own with epoll, and none with io_uring.
+  @Test(arguments: kinds) func systemCallsAreCounted(_ kind: HostRingKind) throws {
+    let file = ScratchFile([UInt8](repeating: 7, count: 65536))
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 8192))
+    let (medium, _) = try ring.openMedium(path: file.path, readOnly: false, direct: false)
+    let (listener, address) = try ring.listen(at: SocketAddress(127, 0, 0, 1, port: 0), backlog: 4)
+    let opened = ring.perform(2) {
+      $0.accept(on: listener, token: Token(1))
+      $0.connect(to: address, token: Token(2))
+    }
+    let sockets = opened.map { Handle($0.result) }
+    try #require(sockets.count == 2)
+    #expect(ring.counters.systemCalls.others > 0, "a connection costs some")
+    let before = ring.counters.systemCalls
+    _ = ring.perform(2) {
+      $0.receive(on: sockets[0], into: Extent(offset: 0, length: 64), token: Token(3))
+      $0.send(on: sockets[1], from: [Extent(offset: 4096, length: 5)], token: Token(4))
+    }
+    let after = ring.counters.systemCalls
+    let ofSockets: UInt64 = kind == .epoll ? 1 : 0
+    #expect(after.sends - before.sends == ofSockets)
+    #expect(after.receives - before.receives >= ofSockets && (kind == .epoll || after.receives == 0))
+    #expect(after.waits > before.waits)
+    #expect(after.media == before.media && after.others == before.others)
+    // A write to the page cache is the ring's own, with both of them.
+    _ = ring.perform(1) { $0.write(to: medium, at: 0, from: [Extent(offset: 0, length: 512)], token: Token(5)) }
+    let last = ring.counters.systemCalls
+    #expect(last.media - after.media == 1)
+    #expect(last.total == last.waits + last.receives + last.sends + last.media + last.others)
+    #expect((last + last).total == 2 * last.total)
+  }
+
   @Test(arguments: kinds) func anInboxThatNobodyEmptiesFillsUp(_ kind: HostRingKind) throws {
     let from = try HostRings.make(kind, arena: Arena(capacity: 4096))
     let to = try HostRings.make(kind, arena: Arena(capacity: 4096))

@@ -45,7 +45,7 @@ struct ServerCounters: Sendable {
     guard commands > 0 else { return "\(change.clock)  no commands, \(change.cores)" }
     return "\(change.clock)  \(number(change.perSecond(commands), 0)) commands/s, \(change.cores), a command: "
       + "\(number(change.cpu * 1e6 / commands, 2)) us CPU, "
-      + "\(change.ratio({ $0.ring.systemCalls }, to: commands)) system calls, "
+      + "\(change.ratio({ $0.ring.systemCalls.total }, to: commands)) system calls, "
       + "\(change.ratio({ $0.allocations }, to: commands)) allocations"
   }
 
@@ -70,8 +70,8 @@ struct ServerCounters: Sendable {
         "\(change.ratio({ $0.target.commands }, to: \.target.steps)) commands a step"
       ),
       (
-        "system calls", number(change { $0.ring.systemCalls }, 0),
-        "\(change.ratio({ $0.ring.systemCalls }, to: commands)) a command"
+        "system calls", number(change { $0.ring.systemCalls.total }, 0),
+        "\(change.ratio({ $0.ring.systemCalls.total }, to: commands)) a command\(change.systemCalls(to: commands))"
       ),
       (
         "turns", number(turns, 0),
@@ -139,6 +139,17 @@ private struct Change {
   func perSecond(_ count: Double) -> Double { seconds > 0 ? count / seconds : 0 }
 
   func ratio(_ counter: (ServerCounters) -> UInt64, to other: Double) -> String { simsan.ratio(self(counter), other) }
+
+  /// What system calls were for, with what each purpose had of `other`; nothing when there were none.
+  func systemCalls(to other: Double) -> String {
+    let kinds: [(String, KeyPath<HostRingCounters.SystemCalls, UInt64>)] = [
+      ("to wait", \.waits), ("to receive", \.receives), ("to send", \.sends), ("for media", \.media),
+      ("for the rest", \.others),
+    ]
+    let told = kinds.filter { kind in self { $0.ring.systemCalls[keyPath: kind.1] } > 0 }
+      .map { kind in "\(ratio({ $0.ring.systemCalls[keyPath: kind.1] }, to: other)) \(kind.0)" }
+    return told.isEmpty ? "" : ": " + told.joined(separator: ", ")
+  }
 
   func ratio(_ counter: (ServerCounters) -> UInt64, to other: (ServerCounters) -> UInt64) -> String {
     ratio(counter, to: self(other))

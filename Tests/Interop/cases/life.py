@@ -85,6 +85,8 @@ def tells_its_counters_when_asked(server: Server) -> None:
         after = counters(server)["commands"]
         if after != before + 3:
             raise Failure(f"three commands took the counter from {before} to {after}")
+        if not re.search(r"^system calls .* a command: .* to wait", server.log(), re.MULTILINE):
+            raise Failure(f"it does not say what system calls were for:\n{server.log()}")
         if connection.test_unit_ready(server.lun("memory")) != 0:
             raise Failure("it does not go on")
 
