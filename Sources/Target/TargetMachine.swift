@@ -105,8 +105,7 @@ struct TargetCore: ~Copyable {
   /// The immediate data, in a receive buffer, of the command that is being begun, if they are not copied at once.
   var lent = Extent.empty
   /// Tasks that wait for memory, oldest first.
-  var starved: [UInt32] = []
-  var starvedHead = 0
+  var starved = TaskQueue()
   /// Set when memory was given back in this step.
   var memoryWasFreed = false
   /// Units that may have unblocked tasks.

@@ -76,9 +76,7 @@ struct Connection {
 
   // MARK: Sending
 
-  var queue: [Outgoing] = []
-  var queueHead = 0
-  var queuedBytes = 0
+  var queue = SendQueue()
   /// Where headers and small data are put together, and how much of it is used.
   var staging = Extent.empty
   var stagingUsed = 0
@@ -91,7 +89,7 @@ struct Connection {
   /// The last receive has emptied the socket, and what came with it is not answered yet.
   var becameIdle = false
   /// Tasks that wait until less is queued, in their order.
-  var throttled: [UInt32] = []
+  var throttled = TaskQueue()
   /// The longest data segment that the initiator takes.
   var sendLengthMax = Self.defaultDataSegmentLength
   var statSN: UInt32 = 1
@@ -120,20 +118,6 @@ struct Connection {
 
   /// The bytes received and not consumed.
   var available: Int { end - start }
-}
-
-/// Bytes to send, and what to do when they have been sent.
-struct Outgoing {
-  var extent: Extent
-  var release: Release
-
-  enum Release: Equatable {
-    case nothing
-    /// The task's data-in has been sent.
-    case task(UInt32)
-    /// The buffer is not used for staging any more.
-    case buffer
-  }
 }
 
 /// A data segment that is received outside the receive buffer, because it is large, or thrown away.

@@ -52,11 +52,9 @@ extension TargetCore {
       !connection.pointee.isSending, !connection.pointee.isDescribing, !connection.pointee.isPosting
     else { return }
     endInflow(connection)
-    for index in connection.pointee.queueHead..<connection.pointee.queue.count {
-      release(connection.pointee.queue[index])
-    }
-    connection.pointee.queue = []
-    connection.pointee.queueHead = 0
+    var left = connection.pointee.queue.bytes
+    while let entry = connection.pointee.queue.takeSent(&left) { release(entry) }
+    connection.pointee.queue = SendQueue()
     free(connection.pointee.staging)
     free(connection.pointee.buffer)
     connection.pointee.staging = .empty

@@ -29,7 +29,7 @@ extension TargetCore {
     case .free, .accepted, .leaving, .closing: return
     }
     guard !connection.pointee.isReceiving,
-      connection.pointee.queue.count - connection.pointee.queueHead < Self.queuedEntriesMax
+      connection.pointee.queue.count < Self.queuedEntriesMax
     else { return }
     // What a connection that ends has not consumed is thrown away.
     if connection.pointee.start == connection.pointee.end || connection.pointee.phase == .draining {

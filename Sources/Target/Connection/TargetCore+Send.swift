@@ -46,28 +46,19 @@ extension TargetCore {
     }
     if connection.pointee.staging.length > 0 {
       let old = connection.pointee.staging
-      connection.pointee.queue.append(Outgoing(extent: old.prefix(0), release: .buffer))
+      connection.pointee.queue.push(Outgoing(extent: old.prefix(0), release: .buffer))
     }
     connection.pointee.staging = buffer
     connection.pointee.stagingUsed = 0
     return true
   }
 
-  /// Queues bytes, as part of the last entry where they continue it.
+  /// Queues bytes.
   @inline(__always)
   mutating func enqueue(
     _ connection: UnsafeMutablePointer<Connection>, _ extent: Extent, _ release: Outgoing.Release
   ) {
-    connection.pointee.queuedBytes += extent.length
-    let last = connection.pointee.queue.count - 1
-    if last >= connection.pointee.queueHead, connection.pointee.queue[last].release == .nothing,
-      connection.pointee.queue[last].extent.end == extent.offset
-    {
-      connection.pointee.queue[last].extent.length += extent.length
-      connection.pointee.queue[last].release = release
-    } else {
-      connection.pointee.queue.append(Outgoing(extent: extent, release: release))
-    }
+    connection.pointee.queue.append(extent, release)
     markDirty(connection)
   }
 
@@ -135,7 +126,7 @@ extension TargetCore {
       digest = Digest.crc32c(UnsafeRawBufferPointer(start: base, count: padding), continuing: digest)
       base.storeBytes(of: digest.littleEndian, toByteOffset: padding, as: UInt32.self)
     }
-    if release != .nothing { connection.pointee.queue.append(Outgoing(extent: .empty, release: release)) }
+    if release != .nothing { connection.pointee.queue.push(Outgoing(extent: .empty, release: release)) }
   }
 
   /// Ends a PDU with a data segment from outside the arena; it is copied. At most a quarter of a staging buffer goes
@@ -162,8 +153,7 @@ extension TargetCore {
     let base = context.arena.base + buffer.offset
     base.copyMemory(from: start, byteCount: data.count)
     seal(base, data.count, padding, connection.pointee.dataDigest)
-    connection.pointee.queuedBytes += buffer.length
-    connection.pointee.queue.append(Outgoing(extent: buffer, release: .buffer))
+    connection.pointee.queue.push(Outgoing(extent: buffer, release: .buffer))
     markDirty(connection)
   }
 
@@ -197,7 +187,7 @@ extension TargetCore {
     guard connection.pointee.phase != .closing, connection.pointee.phase != .free, !connection.pointee.isSending else {
       return
     }
-    if connection.pointee.queueHead < connection.pointee.queue.count, sendQueued(connection) {
+    if !connection.pointee.queue.isEmpty, sendQueued(connection) {
       connection.pointee.isSending = true
       connection.pointee.lastSent = context.now
       return
@@ -215,28 +205,15 @@ extension TargetCore {
   private mutating func sendQueued(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
     let policy = connection.pointee.sendPolicy
     // Any but the usual policy sends an answer by itself.
-    var room = policy == .batching ? Int.max : connection.pointee.answers.first ?? Int.max
-    var at = connection.pointee.queueHead
-    let end = connection.pointee.queue.count
-    let count = sendExtents.withUnsafeMutableBufferPointer { extents in
-      var count = 0
-      while at < end, room > 0, count < extents.count {
-        let extent = connection.pointee.queue[at].extent.prefix(room)
-        at += 1
-        guard extent.length > 0 else { continue }
-        extents[count] = extent
-        count += 1
-        room -= extent.length
-      }
-      return count
-    }
+    let room = policy == .batching ? Int.max : connection.pointee.answers.first ?? Int.max
+    let (count, hasMore) = sendExtents.withUnsafeMutableBufferPointer { connection.pointee.queue.fill($0, room: room) }
     guard count > 0 else {
       consumeSent(connection, 0)
       return false
     }
     let moreToCome =
       switch policy {
-      case .batching: at < end
+      case .batching: hasMore
       // More answers wait. What has not come in yet is not waited for: nobody knows whether it will.
       case .cork: connection.pointee.answers.count > 1
       case .noDelay, .adaptiveNagle: false
@@ -253,7 +230,7 @@ extension TargetCore {
   @inline(__always)
   mutating func endAnswer(_ connection: UnsafeMutablePointer<Connection>) {
     guard connection.pointee.sendPolicy != .batching else { return }
-    let length = connection.pointee.queuedBytes - connection.pointee.answersLength
+    let length = connection.pointee.queue.bytes - connection.pointee.answersLength
     guard length > 0 else { return }
     connection.pointee.answers.append(length)
     connection.pointee.answersLength += length
@@ -310,52 +287,20 @@ extension TargetCore {
 
   /// Begins commands that waited for the queue to shrink.
   private mutating func startThrottled(_ connection: UnsafeMutablePointer<Connection>) {
-    var taken = 0
-    while taken < connection.pointee.throttled.count, connection.pointee.queuedBytes <= queuedBytesMax / 2 {
-      let index = connection.pointee.throttled[taken]
-      taken += 1
+    while connection.pointee.queue.bytes <= queuedBytesMax / 2, let index = connection.pointee.throttled.popFirst() {
       guard let task = tasks[index], task.pointee.phase == .throttled,
         task.pointee.connection == connection.pointee.index
       else { continue }
       hand(task)
     }
-    connection.pointee.throttled.removeFirst(min(taken, connection.pointee.throttled.count))
   }
 
   /// Takes `count` sent bytes off the queue, and gives back what nobody needs any more.
   private mutating func consumeSent(_ connection: UnsafeMutablePointer<Connection>, _ count: Int) {
-    var left = count
-    connection.pointee.queuedBytes -= count
     if !connection.pointee.answers.isEmpty { consumeAnswers(connection, count) }
-    while connection.pointee.queueHead < connection.pointee.queue.count {
-      let head = connection.pointee.queueHead
-      let length = connection.pointee.queue[head].extent.length
-      if length > left {
-        if left > 0 {
-          // A buffer entry must go on naming its start, which is what is given back; so it is split.
-          if connection.pointee.queue[head].release == .buffer {
-            let whole = connection.pointee.queue[head].extent
-            connection.pointee.queue[head] = Outgoing(extent: whole.dropFirst(left), release: .nothing)
-            connection.pointee.queue.insert(Outgoing(extent: whole.prefix(0), release: .buffer), at: head + 1)
-          } else {
-            connection.pointee.queue[head].extent = connection.pointee.queue[head].extent.dropFirst(left)
-          }
-        }
-        break
-      }
-      left -= length
-      let entry = connection.pointee.queue[head]
-      connection.pointee.queueHead = head + 1
-      release(entry)
-    }
-    if connection.pointee.queueHead == connection.pointee.queue.count {
-      connection.pointee.queue.removeAll(keepingCapacity: connection.pointee.queue.count <= 1024)
-      connection.pointee.queueHead = 0
-      connection.pointee.stagingUsed = 0
-    } else if connection.pointee.queueHead >= 1024 {
-      connection.pointee.queue.removeFirst(connection.pointee.queueHead)
-      connection.pointee.queueHead = 0
-    }
+    var left = count
+    while let entry = connection.pointee.queue.takeSent(&left) { release(entry) }
+    if connection.pointee.queue.isEmpty { connection.pointee.stagingUsed = 0 }
   }
 
   /// Does what an entry asks for when its bytes are no longer needed.

@@ -205,7 +205,7 @@ extension TargetCore {
   @inline(__always)
   mutating func start(_ task: UnsafeMutablePointer<Task>) {
     if let connection = connections[task.pointee.connection],
-      connection.pointee.queuedBytes > queuedBytesMax || !connection.pointee.throttled.isEmpty
+      connection.pointee.queue.bytes > queuedBytesMax || !connection.pointee.throttled.isEmpty
     {
       task.pointee.phase = .throttled
       list(task)
@@ -330,31 +330,20 @@ extension TargetCore {
 
   /// Lets tasks that wait for memory try again, the oldest first; stops at the first one that still finds none.
   mutating func retryStarved() {
-    while starvedHead < starved.count {
-      let index = starved[starvedHead]
-      guard let task = tasks[index], task.pointee.phase == .starved else {
-        starvedHead += 1
-        continue
-      }
-      let before = starved.count
-      starvedHead += 1
+    while let index = starved.popFirst() {
+      guard let task = tasks[index], task.pointee.phase == .starved else { continue }
       if task.pointee.starvedLength > 0 {
         gather(task, task.pointee.starvedLength)
       } else {
         task.pointee.phase = .active
         submit(task)
       }
-      if task.pointee.phase == .starved, starved.count > before {
+      if task.pointee.phase == .starved, starved.last == index {
         // It is back at the end of the queue; it goes to the front again, and memory must be given back first.
         starved.removeLast()
-        starvedHead -= 1
-        starved[starvedHead] = index
+        starved.putBack(index)
         break
       }
-    }
-    if starvedHead == starved.count {
-      starved.removeAll(keepingCapacity: true)
-      starvedHead = 0
     }
   }
 
@@ -403,7 +392,7 @@ extension TargetCore {
   @inline(__always)
   mutating func leaveTaskSet(_ task: UnsafeMutablePointer<Task>) {
     // The device server gives its own second buffers back without a word.
-    if starvedHead < starved.count { memoryWasFreed = true }
+    if !starved.isEmpty { memoryWasFreed = true }
     if task.pointee.command.isInTaskSet { finish(task) }
   }
 

@@ -136,7 +136,7 @@ extension TargetCore {
       if isCopied {
         finishPDU(connection, header, copied: data.slice(offset, length))
         // The last piece is copied, but the ones before it are still to be sent from the buffer.
-        if isLast, isHeld { connection.pointee.queue.append(Outgoing(extent: .empty, release: release)) }
+        if isLast, isHeld { connection.pointee.queue.push(Outgoing(extent: .empty, release: release)) }
       } else {
         finishPDU(connection, header, data: data.slice(offset, length), release: isLast ? release : .nothing)
       }

@@ -1,0 +1,48 @@
+/// Tasks that wait, the oldest first, by their slots.
+struct TaskQueue {
+  private(set) var count = 0
+  private var tasks: [UInt32] = []
+  /// The oldest; those before it have gone.
+  private var head = 0
+
+  // Not by the array: whether somebody waits is asked for each command.
+  var isEmpty: Bool { count == 0 }
+
+  var last: UInt32? { isEmpty ? nil : tasks.last }
+
+  mutating func append(_ task: UInt32) {
+    tasks.append(task)
+    count += 1
+  }
+
+  mutating func popFirst() -> UInt32? {
+    guard !isEmpty else { return nil }
+    let task = tasks[head]
+    head += 1
+    count -= 1
+    if isEmpty {
+      tasks.removeAll(keepingCapacity: true)
+      head = 0
+    } else if head >= 1024 {
+      tasks.removeFirst(head)
+      head = 0
+    }
+    return task
+  }
+
+  mutating func removeLast() {
+    tasks.removeLast()
+    count -= 1
+  }
+
+  /// Makes a task the first one again.
+  mutating func putBack(_ task: UInt32) {
+    if head > 0 {
+      head -= 1
+      tasks[head] = task
+    } else {
+      tasks.insert(task, at: 0)
+    }
+    count += 1
+  }
+}
