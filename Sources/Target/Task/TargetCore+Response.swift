@@ -49,17 +49,23 @@ extension TargetCore {
     header.expDataSN = dataInCount
     residual.apply(to: header)
     stamp(connection, header, advance: true)
-    let senseLength = task.pointee.command.senseLength
-    if status == Status.checkCondition.rawValue, senseLength > 0 {
-      // SenseLength, then the sense data (RFC 7143 §11.4.7).
-      withUnsafeTemporaryAllocation(byteCount: 2 + Command.senseLengthMax, alignment: 2) { bytes in
-        bytes[0] = 0
-        bytes[1] = UInt8(truncatingIfNeeded: senseLength)
-        for index in 0..<senseLength { bytes[2 + index] = task.pointee.command.sense[index] }
-        finishPDU(connection, header, copying: UnsafeRawBufferPointer(rebasing: bytes[..<(2 + senseLength)]))
-      }
+    if status == Status.checkCondition.rawValue, task.pointee.command.senseLength > 0 {
+      finishWithSense(connection, header, task)
     } else {
       finishPDU(connection, header)
+    }
+  }
+
+  /// Ends a SCSI Response with SenseLength and the sense data (RFC 7143 §11.4.7).
+  private mutating func finishWithSense(
+    _ connection: UnsafeMutablePointer<Connection>, _ header: MutableHeaderView, _ task: UnsafeMutablePointer<Task>
+  ) {
+    let length = task.pointee.command.senseLength
+    withUnsafeTemporaryAllocation(byteCount: 2 + Command.senseLengthMax, alignment: 2) { bytes in
+      bytes[0] = 0
+      bytes[1] = UInt8(truncatingIfNeeded: length)
+      for index in 0..<length { bytes[2 + index] = task.pointee.command.sense[index] }
+      finishPDU(connection, header, copying: UnsafeRawBufferPointer(rebasing: bytes[..<(2 + length)]))
     }
   }
 
@@ -100,9 +106,6 @@ extension TargetCore {
   ) -> UInt32 {
     let segmentMax = connection.pointee.sendLengthMax
     let burstMax = Int(sessions[task.pointee.session].pointee.parameters.maxBurstLength)
-    var offset = 0
-    var burst = 0
-    var dataSN: UInt32 = 0
     // Data that lie in the task's buffer, or that it was lent, keep it alive until they are sent. The zeroes of a null
     // device do not, nor do data that are copied at once.
     let isHeld =
@@ -110,41 +113,69 @@ extension TargetCore {
       && (task.pointee.command.buffer.length > 0 || task.pointee.command.loan.length > 0)
     let release = isHeld ? Outgoing.Release.task(task.pointee.command.task) : .nothing
     task.pointee.isSending = isHeld
-    while offset < data.length {
-      let length = min(data.length - offset, segmentMax, burstMax - burst)
-      let isLast = offset + length == data.length
-      burst += length
-      let endsBurst = burst == burstMax || isLast
-      let isCopied = length <= Self.copiedLengthMax
-      guard
-        let header = beginPDU(connection, .dataIn, isFinal: endsBurst, copiedLength: isCopied ? length : 0)
-      else { return dataSN }
-      header.initiatorTaskTag = task.pointee.initiatorTaskTag
-      header.targetTransferTag = reservedTag
-      header.dataSN = dataSN
-      header.bufferOffset = UInt32(truncatingIfNeeded: offset)
-      if isLast, let residual {
-        header.hasStatus = true
-        header.status = task.pointee.command.status
-        residual.apply(to: header)
-        stamp(connection, header, advance: true)
-      } else {
-        // StatSN is reserved without the S bit (RFC 7143 §11.7.4).
-        stamp(connection, header, advance: false)
-        header.statSN = 0
-      }
-      if isCopied {
-        finishPDU(connection, header, copied: data.slice(offset, length))
-        // The last piece is copied, but the ones before it are still to be sent from the buffer.
-        if isLast, isHeld { connection.pointee.queue.push(Outgoing(extent: .empty, release: release)) }
-      } else {
-        finishPDU(connection, header, data: data.slice(offset, length), release: isLast ? release : .nothing)
-      }
-      if endsBurst { burst = 0 }
-      offset += length
-      dataSN &+= 1
+    // Most reads are answered with one PDU: by the same code, in which all that varies below is known.
+    if data.length <= min(segmentMax, burstMax) {
+      let piece = DataIn(data: data)
+      return sendDataIn(connection, task, piece, residual, release) ? 1 : 0
     }
-    return dataSN
+    var piece = DataIn(data: data)
+    var left = burstMax
+    while piece.offset < data.length {
+      let length = min(data.length - piece.offset, segmentMax, left)
+      piece.data = data.slice(piece.offset, length)
+      piece.isLast = piece.offset + length == data.length
+      left -= length
+      piece.endsBurst = left == 0 || piece.isLast
+      guard sendDataIn(connection, task, piece, residual, release) else { return piece.dataSN }
+      if piece.endsBurst { left = burstMax }
+      piece.offset += length
+      piece.dataSN &+= 1
+    }
+    return piece.dataSN
+  }
+
+  /// What one Data-In PDU carries of a read: all of it, unless something else is said.
+  private struct DataIn {
+    var data: Extent
+    var offset = 0
+    var dataSN: UInt32 = 0
+    var isLast = true
+    var endsBurst = true
+  }
+
+  /// Queues one Data-In PDU. False when there is no memory for it.
+  @inline(__always)
+  private mutating func sendDataIn(
+    _ connection: UnsafeMutablePointer<Connection>, _ task: UnsafeMutablePointer<Task>, _ piece: DataIn,
+    _ residual: Residual?, _ release: Outgoing.Release
+  ) -> Bool {
+    let isCopied = piece.data.length <= Self.copiedLengthMax
+    guard
+      let header = beginPDU(
+        connection, .dataIn, isFinal: piece.endsBurst, copiedLength: isCopied ? piece.data.length : 0)
+    else { return false }
+    header.initiatorTaskTag = task.pointee.initiatorTaskTag
+    header.targetTransferTag = reservedTag
+    header.dataSN = piece.dataSN
+    header.bufferOffset = UInt32(truncatingIfNeeded: piece.offset)
+    if piece.isLast, let residual {
+      header.hasStatus = true
+      header.status = task.pointee.command.status
+      residual.apply(to: header)
+      stamp(connection, header, advance: true)
+    } else {
+      // StatSN is reserved without the S bit (RFC 7143 §11.7.4).
+      stamp(connection, header, advance: false)
+      header.statSN = 0
+    }
+    if isCopied {
+      finishPDU(connection, header, copied: piece.data)
+      // The last piece is copied, but the ones before it are still to be sent from the buffer.
+      if piece.isLast, release != .nothing { connection.pointee.queue.push(Outgoing(extent: .empty, release: release)) }
+    } else {
+      finishPDU(connection, header, data: piece.data, release: piece.isLast ? release : .nothing)
+    }
+    return true
   }
 
   /// Answers a command for which there is no slot.
