@@ -57,8 +57,7 @@ struct TaskSet: ~Copyable {
   private var exclusiveCount = 0
 
   /// Tasks to submit again, in order.
-  private var ready: [TaskIndex] = []
-  private var readyHead = 0
+  private var ready = TaskQueue()
 
   init() { entries.reserveCapacity(256) }
 
@@ -216,19 +215,13 @@ struct TaskSet: ~Copyable {
   }
 
   /// Whether ``takeReady()`` may have one.
-  var hasReady: Bool { readyHead < ready.count }
+  var hasReady: Bool { !ready.isEmpty }
 
   /// The next task that may be submitted again.
   mutating func takeReady() -> TaskIndex? {
-    while readyHead < ready.count {
-      let task = ready[readyHead]
-      readyHead += 1
+    while let task = ready.popFirst() {
       let entry = entries[Int(task)]
       if entry.state == .released || (entry.state == .enabled && entry.waitsForRange) { return task }
-    }
-    if readyHead > 0 {
-      ready.removeAll(keepingCapacity: true)
-      readyHead = 0
     }
     return nil
   }

@@ -1,21 +1,21 @@
 /// Tasks that wait, the oldest first, by their slots.
 struct TaskQueue {
   private(set) var count = 0
-  private var tasks: [UInt32] = []
+  private var tasks: [TaskIndex] = []
   /// The oldest; those before it have gone.
   private var head = 0
 
   // Not by the array: whether somebody waits is asked for each command.
   var isEmpty: Bool { count == 0 }
 
-  var last: UInt32? { isEmpty ? nil : tasks.last }
+  var last: TaskIndex? { isEmpty ? nil : tasks.last }
 
-  mutating func append(_ task: UInt32) {
+  mutating func append(_ task: TaskIndex) {
     tasks.append(task)
     count += 1
   }
 
-  mutating func popFirst() -> UInt32? {
+  mutating func popFirst() -> TaskIndex? {
     guard !isEmpty else { return nil }
     let task = tasks[head]
     head += 1
@@ -36,7 +36,7 @@ struct TaskQueue {
   }
 
   /// Makes a task the first one again.
-  mutating func putBack(_ task: UInt32) {
+  mutating func putBack(_ task: TaskIndex) {
     if head > 0 {
       head -= 1
       tasks[head] = task
