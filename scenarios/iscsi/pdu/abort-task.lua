@@ -1,3 +1,16 @@
+-- So many reads of 1 MiB, and ABORT TASK for the last of them.
+local function read_and_abort_last(s, count, blocks)
+  local last
+  for _ = 1, count do
+    last = s:send(pdu.scsi_command {
+      read = true, expected_data_transfer_length = 1048576, cdb = cdb.read16 { lba = 0, blocks = blocks },
+    })
+  end
+  s:send(pdu.task_management {
+    immediate = true, ["function"] = 1, referenced_task_tag = last.itt, refcmdsn = last.cmdsn,
+  })
+end
+
 scenario {
   title = "A command that waits for the initiator to take its answers can be aborted",
   covers = { "ISCSI-TMF-001" },
@@ -6,18 +19,9 @@ scenario {
   world = { target { luns = { { memory = true, size = "4MiB" } }, limits = { memory = "16MiB" } } },
   play = function(t)
     local s = t:login {}
-    local block = s:capacity().block_size
-    local blocks = 1048576 // block
+    local blocks = 1048576 // s:capacity().block_size
     s:stop_receiving()
-    local last
-    for _ = 1, 8 do
-      last = s:send(pdu.scsi_command {
-        read = true, expected_data_transfer_length = 1048576, cdb = cdb.read16 { lba = 0, blocks = blocks },
-      })
-    end
-    s:send(pdu.task_management {
-      immediate = true, ["function"] = 1, referenced_task_tag = last.itt, refcmdsn = last.cmdsn,
-    })
+    read_and_abort_last(s, 8, blocks)
     sleep "100ms"
     s:resume_receiving()
     expect(s:receive { opcode = "task management response" }):pdu { response = 0 }
@@ -36,15 +40,7 @@ scenario {
   play = function(t)
     local s = t:login {}
     local blocks = 1048576 // s:capacity().block_size
-    local last
-    for _ = 1, 16 do
-      last = s:send(pdu.scsi_command {
-        read = true, expected_data_transfer_length = 1048576, cdb = cdb.read16 { lba = 0, blocks = blocks },
-      })
-    end
-    s:send(pdu.task_management {
-      immediate = true, ["function"] = 1, referenced_task_tag = last.itt, refcmdsn = last.cmdsn,
-    })
+    read_and_abort_last(s, 16, blocks)
     -- It is not on the medium: nobody waits for that.
     expect(s:receive { opcode = "task management response", within = "1s" }):pdu { response = 0 }
     expect(s:test_unit_ready()):good()
