@@ -27,7 +27,7 @@ public struct HostRingCounters: Sendable, Equatable {
   }
 
   /// System calls that a ring made on its own thread, on the path of operations, by what they are for. With io_uring the
-  /// call that waits carries out the others as well, but for those that come and go with a connection.
+  /// call that waits carries out most of the others, which then have none of their own.
   public struct SystemCalls: Sendable, Equatable {
     /// To ask for what has happened, and to wait for it: epoll_wait, io_uring_enter.
     public var waits: UInt64 = 0
