@@ -72,7 +72,8 @@ final class HostCore {
       if ask(0) { return }
       counters.looksOn &+= 1
       let idle = now
-      let end = min(deadline, idle + (busyPoll ?? spin.budget(at: idle)))
+      let lookOn = idle + (busyPoll ?? spin.budget(at: idle))
+      let end = min(deadline, lookOn)
       var time = idle
       while time < end {
         if ask(0) {
@@ -80,6 +81,11 @@ final class HostCore {
           return
         }
         time = now
+      }
+      if deadline < lookOn {
+        // It is time for something else, which says nothing about what comes.
+        spin.interrupted(at: time)
+        return
       }
       spin.failed()
       counters.looksInVain &+= 1

@@ -42,6 +42,11 @@ struct SpinBudget {
   /// Something came at `now` while it looked.
   mutating func succeeded(at now: Instant) {
     failures = 0
+    interrupted(at: now)
+  }
+
+  /// It had to stop looking at `now`, before its time was over.
+  mutating func interrupted(at now: Instant) {
     credit = Interval(nanoseconds: credit.nanoseconds - min((now - idleSince).nanoseconds, credit.nanoseconds))
     busySince = now
   }

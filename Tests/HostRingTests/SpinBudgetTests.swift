@@ -88,6 +88,37 @@ import Testing
     #expect(passesUntilNextChance() == 1, "a success makes up for all failures")
   }
 
+  @Test func anInterruptionSaysNothing() {
+    var budget = SpinBudget()
+    budget.failed()
+    _ = budget.takesChance()
+    #expect(budget.budget(at: instant(100)) == .microseconds(200))
+    budget.interrupted(at: instant(150))
+    let isChance = budget.takesChance()
+    #expect(isChance, "it is no failure")
+    #expect(budget.budget(at: instant(150)) == .microseconds(150), "but it took its time")
+    budget.failed()
+    let chances = [budget.takesChance(), budget.takesChance(), budget.takesChance()]
+    #expect(chances == [false, false, true], "and no success")
+  }
+
+  /// A timer that is due while the ring looks on is no reason to sleep, then or the next time.
+  @Test func aTimerInterrupts() {
+    let core = HostCore(arena: Arena(capacity: 1 << 20), blocks: false)
+    var asked: [Int64] = []
+    func ask(_ nanoseconds: Int64) -> Bool {
+      asked.append(nanoseconds)
+      return false
+    }
+    while core.now < .zero + .milliseconds(1) {}
+    core.lookOut(until: core.now + .microseconds(30), ask)
+    #expect(core.counters.sleeps == 0 && core.counters.looksInVain == 0)
+    #expect(asked.allSatisfy { $0 == 0 })
+    core.lookOut(until: .distantFuture, ask)
+    #expect(core.counters.looksOn == 2 && core.counters.looksInVain == 1)
+    #expect(core.counters.sleeps == 1 && asked.last == -1)
+  }
+
   /// A load whose gaps are longer than its looking on costs next to nothing: the part of time spent in vain.
   @Test func aLoadWithLongGapsCostsLittle() {
     var budget = SpinBudget()
