@@ -191,6 +191,9 @@ struct TargetCore: ~Copyable {
       posted(connection, completion)
     case .mailbox:
       messageArrived(completion)
+    case .hold:
+      guard let connection = connection(index, generation) else { return }
+      holdTimerFired(connection)
     case .shutdown, .cancel, .noDelay, nil:
       break
     }

@@ -23,6 +23,8 @@ final class WireBench {
   var holdsMedia = false
   var heldMedia: [Completion] = []
   private(set) var medium: [UInt8]
+  /// Where initiators are; the target is at 127.0.0.1.
+  var remoteAddress = SocketAddress(127, 0, 0, 1, port: 999)
   /// Sends wait here while ``holdsSends``: the initiator takes nothing.
   var holdsSends = false
   private var heldSends: [(Operation, [Extent])] = []
@@ -191,7 +193,7 @@ final class WireBench {
       accepts.append((operation.token, operation.handle))
     case .describe:
       SocketAddress(127, 0, 0, 1, port: 3260).encode(into: arena.bytes(extents[0]))
-      SocketAddress(127, 0, 0, 1, port: 999).encode(
+      remoteAddress.encode(
         into: UnsafeMutableRawBufferPointer(rebasing: arena.bytes(extents[0])[SocketAddress.encodedLength...]))
       completions.append(Completion(token: operation.token, result: UInt64(2 * SocketAddress.encodedLength)))
     case .receive:

@@ -82,6 +82,7 @@ struct Connection {
   var stagingUsed = 0
   var isDirty = false
   var sendPolicy = SendPolicy.batching
+  var hold = AnswerHold()
   var nagle = AdaptiveNagle()
   /// Where each answer goes out by itself: the bytes left of each that is whole in the queue, and of all of them.
   var answers: [Int] = []
@@ -115,6 +116,9 @@ struct Connection {
 
   /// MaxRecvDataSegmentLength where none was declared (RFC 7143 §13.12), in bytes.
   static let defaultDataSegmentLength = 8192
+
+  /// Whether the initiator is on the target's host.
+  var isLocal: Bool { localAddress.hasSameHost(as: remoteAddress) }
 
   /// The bytes received and not consumed.
   var available: Int { end - start }

@@ -31,6 +31,9 @@ struct ReceivePace {
     if commands > 0 { lengthTimes16 += count / commands - lengthTimes16 / 16 }
   }
 
+  /// Whether so many commands are a part of what is outstanding, and more is to be received.
+  func isPart(_ commands: Int) -> Bool { depth >= Self.depthMin && commands <= depth - depth / 4 }
+
   /// The most that the next receive is to take, in bytes; `Int.max` where there is no reason to take less than all.
   var limit: Int {
     guard depth >= Self.depthMin else { return .max }

@@ -91,6 +91,7 @@ extension TargetCore {
     connection.pointee.end += count
     receivesInStep += 1
     let commands = statistics.commands
+    let statSN = connection.pointee.statSN
     parse(connection)
     switch connection.pointee.phase {
     case .closing, .free: return
@@ -102,6 +103,7 @@ extension TargetCore {
     }
     let arrived = Int(truncatingIfNeeded: statistics.commands &- commands)
     connection.pointee.pace.received(count, commands: arrived, outstanding: outstanding(connection))
+    holdAnswers(connection, count: count, arrived: arrived, statSN: statSN)
     if connection.pointee.sendPolicy == .adaptiveNagle {
       if connection.pointee.nagle.received(arrived) { setNoDelay(connection, false) }
       connection.pointee.becameIdle = Int(truncatingIfNeeded: completion.result) < connection.pointee.receiveRoom

@@ -210,4 +210,5 @@ public enum TokenKind: UInt64, Sendable {
   case noDelay = 10
   case post = 11
   case mailbox = 12
+  case hold = 13
 }
