@@ -53,6 +53,7 @@ void connection_close(struct connection *connection) {
   for (int index = 0; index < CONNECTIONS_MAX; index++) {
     if (open_connections[index] == connection) open_connections[index] = NULL;
   }
+  hold_forget(connection);
   close(connection->socket);
   free(connection);
 }
@@ -129,6 +130,13 @@ static void put_pdu(
     // Longer data are zeroes or a multiple of four bytes: they need no padding of their own.
     add_part(batch, data, length);
   }
+}
+
+size_t batch_length(struct connection *connection) {
+  size_t length = 0;
+  struct batch *batch = filling(connection);
+  for (int index = batch->first; index < batch->count; index++) length += batch->parts[index].iov_len;
+  return length;
 }
 
 struct batch *batch_to_send(struct connection *connection) {

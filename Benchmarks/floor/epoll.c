@@ -27,7 +27,7 @@ static bool turn(struct connection *connection, uint32_t events) {
   do {
     struct iovec space = input_space(connection);
     ssize_t received = 0;
-    uint32_t command = connection->expected_command;
+    uint32_t command = connection->expected_command, status = connection->status_number;
     if (space.iov_len > receive_limit(connection)) space.iov_len = receive_limit(connection);
     if (has_more && space.iov_len > 0) {
       received = recv(connection->socket, space.iov_base, space.iov_len, MSG_DONTWAIT);
@@ -35,9 +35,13 @@ static bool turn(struct connection *connection, uint32_t events) {
       if (received > 0) input_received(connection, (size_t)received);
     }
     has_more = received > 0 && (size_t)received == space.iov_len;
+    if (!answer(connection)) return false;
+    if (received > 0) {
+      note_pace(connection, (size_t)received, connection->expected_command - command);
+      hold_answers(connection, (size_t)received, connection->expected_command - command, status);
+    }
     // What did not fit into the batch is answered when it has gone.
-    if (!answer(connection) || !send_batches(connection) || !answer(connection)) return false;
-    if (received > 0) note_pace(connection, (size_t)received, connection->expected_command - command);
+    if (!send_batches(connection) || !answer(connection)) return false;
   } while (has_more);
   return true;
 }

@@ -5,6 +5,7 @@
 //
 //   answer.c   bytes received -> bytes to send; no system call
 //   spin.c     how long to look for work before sleeping
+//   hold.c     when short answers wait for those before them: TCP_NODELAY
 //   epoll.c    epoll_wait, recv, sendmsg
 //   uring.c    io_uring_submit_and_wait with a recv and a sendmsg in flight
 //   main.c     options, the listener
@@ -27,6 +28,8 @@ enum {
   BURST_LENGTH = 256 << 10,       // FirstBurstLength and MaxBurstLength
   WRITES_MAX = 256,               // writes in progress of one connection; also the command window
   PACED_DEPTH_MIN = 12,           // from so many outstanding commands on, half of them are taken at a time
+  HELD_LENGTH_MAX = 32 << 10,     // answers that may be held back
+  HOLD_ROUNDS_MAX = 64,           // times that the initiator goes on, until answers are no longer held back
   LOCAL_SEND_BUFFER = 512 << 10,  // SO_SNDBUF: what stays in the cache until the peer copies it out
   BLOCK_LENGTH = 512,
   BLOCK_COUNT = 1 << 20,
@@ -54,6 +57,10 @@ struct connection {
   // The last command's ExpStatSN, the highest number of outstanding commands of late, and the mean length of a command in
   // the input (16 times), as simsan's ReceivePace has them.
   uint32_t acknowledged, depth, length_times_16;
+
+  // What simsan's AnswerHold has: ExpStatSN of the last commands, and chances to pass over.
+  uint32_t hold_acknowledged, hold_rounds, hold_failures;
+  uint64_t hold_passes;
 
   // Received and not consumed: input[start..<end]. `swallow` bytes of the data segment of `header` are still to come.
   size_t start, end, swallow;
@@ -88,6 +95,24 @@ size_t receive_limit(struct connection *);
 
 /// Notes that `count` bytes with so many commands in them have been answered.
 void note_pace(struct connection *, size_t count, uint32_t commands);
+
+/// The bytes that the next batch has so far.
+size_t batch_length(struct connection *);
+
+/// Decides whether answers are to be held back (Nagle's algorithm), when `count` bytes with so many commands in them have
+/// been answered and the answers not sent yet. `status_number`: that of the connection before.
+void hold_answers(struct connection *, size_t count, uint32_t commands, uint32_t status_number);
+
+/// When what is held back has to go at the latest, by now_ns(); UINT64_MAX if nothing is.
+uint64_t hold_deadline(void);
+
+/// Sends what is held back.
+void hold_end(void);
+
+/// Nothing of this connection is held back: it is being closed.
+void hold_forget(struct connection *);
+
+uint64_t now_ns(void);
 
 /// Notes `count` more bytes of input.
 void input_received(struct connection *, size_t count);

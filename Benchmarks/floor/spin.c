@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-static uint64_t now(void) {
+uint64_t now_ns(void) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
@@ -15,10 +15,11 @@ bool look_on(bool (*ask)(void *), void *context) {
   enum { RATIO = 2, LIMIT = 400000, FAILURES_MAX = 6 };
   if (passes > 0) {
     passes--;
+    hold_end();
     return false;
   }
   if (ask(context)) return true;
-  uint64_t idle = now(), time = idle, earned = (idle - busy_since) * RATIO;
+  uint64_t idle = now_ns(), time = idle, earned = (idle - busy_since) * RATIO;
   credit = credit + earned < LIMIT ? credit + earned : LIMIT;
   uint64_t end = idle + credit;
   while (time < end) {
@@ -28,12 +29,14 @@ bool look_on(bool (*ask)(void *), void *context) {
       busy_since = time;
       return true;
     }
-    time = now();
+    time = now_ns();
+    if (time >= hold_deadline()) hold_end();
   }
   credit = 0;
   passes = (uint64_t)1 << failures;
   if (failures < FAILURES_MAX) failures++;
+  hold_end();
   return false;
 }
 
-void woke(void) { busy_since = now(); }
+void woke(void) { busy_since = now_ns(); }

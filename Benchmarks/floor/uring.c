@@ -40,7 +40,7 @@ static void start_sending(struct io_uring *ring, struct connection *connection) 
 
 /// Notes what has completed and answers what has come. False when the connection is to be closed.
 static bool completed(struct connection *connection, uint64_t kind, int result) {
-  uint32_t command = connection->expected_command;
+  uint32_t command = connection->expected_command, status = connection->status_number;
   if (kind == SENT) {
     connection->sending = false;
     if (result <= 0) return false;
@@ -51,7 +51,10 @@ static bool completed(struct connection *connection, uint64_t kind, int result) 
     input_received(connection, (size_t)result);
   }
   if (!answer(connection)) return false;
-  if (kind == RECEIVED) note_pace(connection, (size_t)result, connection->expected_command - command);
+  if (kind == RECEIVED) {
+    note_pace(connection, (size_t)result, connection->expected_command - command);
+    hold_answers(connection, (size_t)result, connection->expected_command - command, status);
+  }
   return true;
 }
 
