@@ -15,22 +15,15 @@ struct SpinBudget {
   /// Above a few times what it costs to sleep and be woken, looking on no longer pays. On virtual machines that is up to 150 µs
   /// of the waker's time, and 200 until the woken one runs: an initiator that sleeps between two answers is away for as long.
   private static let limit = Interval.microseconds(400)
-  /// After so many failures in a row no more chances are passed over between two tries than before: 2^6.
-  private static let failuresMax: UInt8 = 6
 
   private var busySince = Instant.zero
   /// For how long it may still look on, and since when it has.
   private var credit = Interval.zero
   private var idleSince = Instant.zero
-  private var failures: UInt8 = 0
-  private var passes: UInt64 = 0
+  private var attempts = Attempts()
 
   /// Whether the next idle moment is one to look on in.
-  mutating func takesChance() -> Bool {
-    guard passes > 0 else { return true }
-    passes -= 1
-    return false
-  }
+  mutating func takesChance() -> Bool { attempts.takesChance() }
 
   /// How long to look on, for a ring that ran out of work at `now`.
   mutating func budget(at now: Instant) -> Interval {
@@ -41,7 +34,7 @@ struct SpinBudget {
 
   /// Something came at `now` while it looked.
   mutating func succeeded(at now: Instant) {
-    failures = 0
+    attempts.succeeded()
     interrupted(at: now)
   }
 
@@ -54,8 +47,7 @@ struct SpinBudget {
   /// Nothing came.
   mutating func failed() {
     credit = .zero
-    passes = 1 << UInt64(failures)
-    failures = min(failures + 1, Self.failuresMax)
+    attempts.failed()
   }
 
   /// It has slept, and was woken at `now`.

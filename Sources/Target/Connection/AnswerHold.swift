@@ -20,8 +20,6 @@ struct AnswerHold {
   /// After so many rounds it ends, and begins again when there is a reason: what is held back is sent on the initiator's
   /// core, which one that keeps up anyway is better off without.
   static let roundsMax = 64
-  /// After so many failures in a row no more chances are passed over between two tries than before: 2^6.
-  private static let failuresMax: UInt8 = 6
 
   /// When it ends unless something comes; nil when nothing is held back.
   private(set) var deadline: Instant?
@@ -31,15 +29,11 @@ struct AnswerHold {
   private var acknowledged: UInt32 = 0
   /// How often the initiator has gone on.
   private(set) var rounds = 0
-  private var failures: UInt8 = 0
-  private var passes: UInt64 = 0
+  private var attempts = Attempts()
 
   /// Begins, with commands that acknowledge all answers so far. False when this chance is to be passed over.
   mutating func begins(at now: Instant, expStatSN: UInt32) -> Bool {
-    guard passes == 0 else {
-      passes -= 1
-      return false
-    }
+    guard attempts.takesChance() else { return false }
     deadline = now + Self.patience
     acknowledged = expStatSN
     rounds = 0
@@ -57,12 +51,7 @@ struct AnswerHold {
   /// Ends.
   mutating func ends() {
     deadline = nil
-    if rounds > 0 {
-      failures = 0
-    } else {
-      passes = 1 << UInt64(failures)
-      failures = min(failures + 1, Self.failuresMax)
-    }
+    if rounds > 0 { attempts.succeeded() } else { attempts.failed() }
   }
 }
 
