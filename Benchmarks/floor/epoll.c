@@ -37,8 +37,9 @@ static bool turn(struct connection *connection, uint32_t events) {
     has_more = received > 0 && (size_t)received == space.iov_len;
     if (!answer(connection)) return false;
     if (received > 0) {
-      note_pace(connection, (size_t)received, connection->expected_command - command);
-      hold_answers(connection, (size_t)received, connection->expected_command - command, status);
+      uint32_t commands = connection->expected_command - command;
+      note_pace(connection, (size_t)received, commands);
+      hold_answers(connection, (size_t)received, commands, status);
     }
     // What did not fit into the batch is answered when it has gone.
     if (!send_batches(connection) || !answer(connection)) return false;

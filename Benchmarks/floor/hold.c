@@ -46,7 +46,7 @@ void hold_answers(struct connection *connection, size_t count, uint32_t commands
     }
     return;
   }
-  if (!suits || connection->acknowledged != status_number || connection->writes_in_use > 0) return;
+  if (!suits || connection->acknowledged != status_number) return;
   if (connection->hold_passes > 0) {
     connection->hold_passes--;
     return;

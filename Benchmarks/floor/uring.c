@@ -52,8 +52,9 @@ static bool completed(struct connection *connection, uint64_t kind, int result) 
   }
   if (!answer(connection)) return false;
   if (kind == RECEIVED) {
-    note_pace(connection, (size_t)result, connection->expected_command - command);
-    hold_answers(connection, (size_t)result, connection->expected_command - command, status);
+    uint32_t commands = connection->expected_command - command;
+    note_pace(connection, (size_t)result, commands);
+    hold_answers(connection, (size_t)result, commands, status);
   }
   return true;
 }
