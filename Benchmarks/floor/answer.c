@@ -95,6 +95,7 @@ static bool has_room(struct connection *connection) {
 }
 
 static void add_part(struct batch *batch, const void *bytes, size_t length) {
+  batch->held = 0;
   struct iovec *last = batch->count > batch->first ? &batch->parts[batch->count - 1] : NULL;
   if (last && (uint8_t *)last->iov_base + last->iov_len == bytes) {
     last->iov_len += length;
@@ -139,6 +140,27 @@ size_t batch_length(struct connection *connection) {
   return length;
 }
 
+void batch_hold(struct connection *connection, size_t count) {
+  struct batch *batch = filling(connection);
+  if (batch->count == PARTS_MAX) return;
+  int index = batch->count - 1;
+  while (index > batch->first && count > batch->parts[index].iov_len) count -= batch->parts[index--].iov_len;
+  struct iovec *part = &batch->parts[index];
+  if (count >= part->iov_len) return;
+  memmove(part + 1, part, (size_t)(batch->count - index) * sizeof *part);
+  batch->count++;
+  part[0].iov_len -= count;
+  part[1] = (struct iovec){(uint8_t *)part[0].iov_base + part[0].iov_len, count};
+  batch->held = index + 1;
+}
+
+struct msghdr batch_message(struct batch *batch, int *flags) {
+  bool begins = batch->held > batch->first, ends = batch->held > 0 && !begins;
+  *flags = MSG_NOSIGNAL | (ends ? MSG_MORE : 0);
+  int end = begins ? batch->held : batch->count;
+  return (struct msghdr){.msg_iov = batch->parts + batch->first, .msg_iovlen = (size_t)(end - batch->first)};
+}
+
 struct batch *batch_to_send(struct connection *connection) {
   struct batch *on_its_way = &connection->batches[1 - connection->filling];
   if (on_its_way->count > 0) return on_its_way;
@@ -158,7 +180,7 @@ bool batch_sent(struct connection *connection, size_t count) {
     batch->parts[batch->first].iov_len -= count;
     return false;
   }
-  batch->first = batch->count = 0;
+  batch->first = batch->count = batch->held = 0;
   batch->staged = 0;
   return true;
 }

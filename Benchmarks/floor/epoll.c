@@ -12,11 +12,12 @@ enum { EVENTS_MAX = 64 };
 static bool send_batches(struct connection *connection) {
   struct batch *batch;
   while ((batch = batch_to_send(connection))) {
-    struct msghdr message = {
-      .msg_iov = batch->parts + batch->first, .msg_iovlen = (size_t)(batch->count - batch->first)};
-    ssize_t sent = sendmsg(connection->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    int flags;
+    struct msghdr message = batch_message(batch, &flags);
+    ssize_t sent = sendmsg(connection->socket, &message, flags | MSG_DONTWAIT);
     if (sent < 0) return errno == EAGAIN || errno == EINTR;
-    if (!batch_sent(connection, (size_t)sent)) return true;
+    // A part of it: the socket is full, unless what is left is to wait.
+    if (!batch_sent(connection, (size_t)sent) && (batch->held == 0 || batch->first < batch->held)) return true;
   }
   return !connection->logged_out;
 }

@@ -5,7 +5,7 @@
 //
 //   answer.c   bytes received -> bytes to send; no system call
 //   spin.c     how long to look for work before sleeping
-//   hold.c     when short answers wait for those before them: TCP_NODELAY
+//   hold.c     when answers wait in TCP for those before them: TCP_NODELAY, MSG_MORE
 //   epoll.c    epoll_wait, recv, sendmsg
 //   uring.c    io_uring_submit_and_wait with a recv and a sendmsg in flight
 //   main.c     options, the listener
@@ -28,17 +28,21 @@ enum {
   BURST_LENGTH = 256 << 10,       // FirstBurstLength and MaxBurstLength
   WRITES_MAX = 256,               // writes in progress of one connection; also the command window
   PACED_DEPTH_MIN = 12,           // from so many outstanding commands on, half of them are taken at a time
-  HELD_LENGTH_MAX = 32 << 10,     // answers that may be held back
+  LUMP_DEPTH_MIN = 6,             // from so many on, the end of a lump is held back,
+  LUMP_LENGTH_MIN = 128 << 10,    // of more than so many bytes,
+  LUMP_END_LENGTH = 16 << 10,     // and so many of them
+  HELD_LENGTH_MAX = 32 << 10,     // short answers that may be held back
   HOLD_ROUNDS_MAX = 64,           // times that the initiator goes on, until answers are no longer held back
   LOCAL_SEND_BUFFER = 512 << 10,  // SO_SNDBUF: what stays in the cache until the peer copies it out
   BLOCK_LENGTH = 512,
   BLOCK_COUNT = 1 << 20,
 };
 
-/// What one vectored send carries. `first` and the parts behind it have not been sent yet.
+/// What one vectored send carries. `first` and the parts behind it have not been sent yet. `held` and those behind it are
+/// sent by themselves, to wait in TCP; 0: none are.
 struct batch {
   struct iovec parts[PARTS_MAX];
-  int first, count;
+  int first, count, held;
   size_t staged;
   uint8_t staging[STAGING_LENGTH];
 };
@@ -58,7 +62,9 @@ struct connection {
   // the input (16 times), as simsan's ReceivePace has them.
   uint32_t acknowledged, depth, length_times_16;
 
-  // What simsan's AnswerHold has: ExpStatSN of the last commands, and chances to pass over.
+  // What simsan's AnswerHold has: whether the end of a lump is held back, ExpStatSN of the last commands, and chances to
+  // pass over.
+  bool holds_end;
   uint32_t hold_acknowledged, hold_rounds, hold_failures;
   uint64_t hold_passes;
 
@@ -120,6 +126,12 @@ void input_received(struct connection *, size_t count);
 /// The batch to send: the one on its way, or if there is none, the filled one, which thereby is on its way. NULL when there
 /// is nothing to send.
 struct batch *batch_to_send(struct connection *);
+
+/// The message that sends what is next of a batch, and its flags.
+struct msghdr batch_message(struct batch *, int *flags);
+
+/// Has the last `count` bytes of the batch wait in TCP, if nothing is added to it.
+void batch_hold(struct connection *, size_t count);
 
 /// Notes that `count` bytes of the batch on its way have been taken. True when it has gone completely.
 bool batch_sent(struct connection *, size_t count);

@@ -15,16 +15,22 @@ static void set_no_delay(struct connection *connection, int on) {
 
 uint64_t hold_deadline(void) { return held ? deadline : UINT64_MAX; }
 
-void hold_end(void) {
-  if (!held) return;
-  set_no_delay(held, 1);
-  if (held->hold_rounds > 0) {
+/// The initiator has gone on, or it has not.
+static void finish(bool succeeded) {
+  if (succeeded) {
     held->hold_failures = 0;
   } else {
     held->hold_passes = (uint64_t)1 << held->hold_failures;
     if (held->hold_failures < FAILURES_MAX) held->hold_failures++;
   }
+  held->holds_end = false;
   held = NULL;
+}
+
+void hold_end(void) {
+  if (!held) return;
+  set_no_delay(held, 1);
+  finish(!held->holds_end && held->hold_rounds > 0);
 }
 
 void hold_forget(struct connection *connection) {
@@ -33,6 +39,7 @@ void hold_forget(struct connection *connection) {
 
 void hold_answers(struct connection *connection, size_t count, uint32_t commands, uint32_t status_number) {
   if (commands == 0 || (held && held != connection)) return;
+  if (held && held->holds_end) finish(true);
   size_t length = batch_length(connection);
   bool suits = connection->depth >= PACED_DEPTH_MIN && commands <= connection->depth - connection->depth / 4 &&
                length >= count && length <= HELD_LENGTH_MAX;
@@ -46,14 +53,21 @@ void hold_answers(struct connection *connection, size_t count, uint32_t commands
     }
     return;
   }
-  if (!suits || connection->acknowledged != status_number) return;
+  bool lump = length > LUMP_LENGTH_MIN && commands > 1 && connection->depth >= LUMP_DEPTH_MIN &&
+              connection->depth < PACED_DEPTH_MIN;
+  if (!lump && (!suits || connection->acknowledged != status_number)) return;
   if (connection->hold_passes > 0) {
     connection->hold_passes--;
     return;
   }
   held = connection;
+  deadline = now_ns() + PATIENCE;
+  if (lump) {
+    connection->holds_end = true;
+    batch_hold(connection, LUMP_END_LENGTH);
+    return;
+  }
   connection->hold_acknowledged = connection->acknowledged;
   connection->hold_rounds = 0;
-  deadline = now_ns() + PATIENCE;
   set_no_delay(connection, 0);
 }

@@ -30,10 +30,10 @@ static void start_sending(struct io_uring *ring, struct connection *connection) 
   struct batch *batch = batch_to_send(connection);
   if (!batch) return;
   struct msghdr *message = &messages[connection->socket];
-  *message = (struct msghdr){
-    .msg_iov = batch->parts + batch->first, .msg_iovlen = (size_t)(batch->count - batch->first)};
+  int flags;
+  *message = batch_message(batch, &flags);
   struct io_uring_sqe *entry = io_uring_get_sqe(ring);
-  io_uring_prep_sendmsg(entry, connection->socket, message, MSG_NOSIGNAL);
+  io_uring_prep_sendmsg(entry, connection->socket, message, (unsigned)flags);
   io_uring_sqe_set_data64(entry, (uint64_t)(uintptr_t)connection | SENT);
   connection->sending = true;
 }

@@ -44,6 +44,25 @@ import Testing
     }
   }
 
+  @Test func theEndOfALumpIsWhatIsLeftOfTheQueue() {
+    var hold = AnswerHold()
+    #expect(hold.room(of: 200_000) == .max)
+    hold.holdsEnd()
+    #expect(hold.room(of: 200_000) == 200_000 - AnswerHold.endLength)
+    #expect(hold.room(of: AnswerHold.endLength + 1) == 1)
+    #expect(hold.room(of: AnswerHold.endLength) == .max)
+    #expect(hold.held == .nothing && hold.deadline == nil)
+    let takesEnd = hold.takesEnd(at: .zero)
+    #expect(takesEnd && hold.held == .endOfLump && hold.deadline == Instant.zero + Self.patience)
+    let takesMore = hold.takesEnd(at: .zero)
+    #expect(!takesMore, "what is queued afterwards waits for nothing")
+    hold.goesOn()
+    #expect(hold.held == .nothing && hold.deadline == nil)
+    hold.holdsEnd()
+    hold.goesOn()
+    #expect(hold.room(of: 200_000) == .max, "what comes with new commands makes another lump")
+  }
+
   // MARK: In a target
 
   /// An initiator that keeps 32 commands outstanding, and sends all of them when it has got all answers.
@@ -54,14 +73,17 @@ import Testing
     var depth = 32
     var blocks = 1
     var writes = false
+    /// Each command comes by itself.
+    var oneAtATime = false
 
     init(
       _ bench: WireBench = WireBench(), at address: SocketAddress = SocketAddress(127, 0, 0, 1, port: 999)
     ) {
       self.bench = bench
       bench.remoteAddress = address
-      initiator = TargetMachineTests.session(bench)
+      initiator = TargetMachineTests.session(bench, [("MaxRecvDataSegmentLength", "262144")])
       bench.noDelays = []
+      bench.sends = []
     }
 
     func go(_ rounds: Int, then pause: Interval = .zero) {
@@ -76,6 +98,9 @@ import Testing
             : initiator.command(read10(lba, blocks), read: blocks * 512)
           command.header.write { $0.expStatSN = expStatSN }
           bytes += command.encoded(initiator.options)
+          guard oneAtATime else { continue }
+          bench.feed(initiator.socket, bytes)
+          bytes = []
         }
         bench.feed(initiator.socket, bytes)
         let answers = initiator.receive()
@@ -120,6 +145,78 @@ import Testing
     load.bench.advance(.milliseconds(1))
     #expect(load.bench.noDelays == [false, true])
   }
+
+  // MARK: Lumps
+
+  private static func longLoad(_ bench: WireBench = WireBench(), at host: UInt8 = 127) -> Load {
+    let load = Load(bench, at: SocketAddress(host, 0, 0, 1, port: 999))
+    load.depth = 8
+    load.blocks = 128
+    return load
+  }
+
+  /// Of 8 answers of 64 KiB, each with its header.
+  private static let lumpLength = 8 * (48 + 65536)
+
+  @Test func theEndOfALumpWaitsUntilTheInitiatorGoesOn() {
+    let load = Self.longLoad()
+    load.go(3)
+    #expect(load.bench.sends.map(\.length) == (0..<6).map { $0 % 2 == 0 ? Self.lumpLength - 16_384 : 16_384 })
+    #expect(load.bench.sends.map(\.moreToCome) == (0..<6).map { $0 % 2 == 1 })
+    load.bench.advance(.microseconds(99))
+    #expect(load.bench.noDelays.isEmpty)
+    load.bench.advance(.microseconds(1))
+    #expect(load.bench.noDelays == [true], "setting TCP_NODELAY sends what waits")
+  }
+
+  @Test func anInitiatorThatWaitsForAllAnswersIsSeldomKeptWaiting() {
+    let load = Self.longLoad()
+    load.go(200, then: .milliseconds(1))
+    let holds = load.bench.sends.count(where: \.moreToCome)
+    #expect(4...9 ~= holds, "\(load.bench.sends)")
+    #expect(load.bench.noDelays == Array(repeating: true, count: holds))
+  }
+
+  @Test func theTimerOfLumpsMovesOn() {
+    let load = Self.longLoad()
+    load.go(40, then: .microseconds(60))
+    #expect(load.bench.sends.count(where: \.moreToCome) == 40)
+    #expect(load.bench.noDelays.isEmpty)
+  }
+
+  @Test func aLumpThatTheSocketTakesInPartsHasItsEnd() {
+    let load = Self.longLoad()
+    load.bench.sendMax = 100_000
+    load.go(1)
+    #expect(load.bench.sends.map(\.moreToCome) == [false, false, false, false, false, false, true])
+    #expect(load.bench.sends.last?.length == 16_384)
+  }
+
+  @Test(arguments: [
+    "another host", "one by one", "a few commands", "many commands", "two segments", "one at a time",
+  ]) func otherwiseNoEndWaits(_ what: String) {
+    let load =
+      switch what {
+      case "another host": Self.longLoad(at: 10)
+      case "one by one": Self.longLoad(WireBench(sendPolicy: .noDelay))
+      default: Self.longLoad()
+      }
+    switch what {
+    case "a few commands": load.depth = 5
+    case "many commands": load.depth = 12
+    case "two segments": load.blocks = 31
+    case "one at a time":
+      load.oneAtATime = true
+      load.blocks = 512
+    default: break
+    }
+    load.go(20)
+    #expect(load.bench.sends.count >= 20)
+    #expect(load.bench.sends.allSatisfy { !$0.moreToCome })
+    #expect(load.bench.noDelays.isEmpty)
+  }
+
+  // MARK: Neither
 
   @Test(arguments: [
     "another host", "long answers", "writes", "a few commands", "one by one",

@@ -14,6 +14,8 @@ struct ReceivePace {
   private static let commandsMin = 8
   /// Fewer outstanding commands are taken as they come.
   private static let depthMin = 12
+  /// Fewer are no lump.
+  private static let lumpMin = 6
 
   /// Outstanding commands, the highest of late.
   private var depth = 0
@@ -33,6 +35,9 @@ struct ReceivePace {
 
   /// Whether so many commands are a part of what is outstanding, and more is to be received.
   func isPart(_ commands: Int) -> Bool { depth >= Self.depthMin && commands <= depth - depth / 4 }
+
+  /// Whether what is outstanding goes round as one lump, and is enough to make something of that.
+  var hasLumps: Bool { Self.lumpMin..<Self.depthMin ~= depth }
 
   /// The most that the next receive is to take, in bytes; `Int.max` where there is no reason to take less than all.
   var limit: Int {

@@ -1,7 +1,7 @@
 /// How the answers of a target node leave it.
 public enum SendPolicy: Sendable, CaseIterable {
-  /// TCP_NODELAY, and one vectored send a step with all answers of a connection in it; on one host, ``AnswerHold`` switches
-  /// TCP_NODELAY. What the target is made for.
+  /// TCP_NODELAY, and one vectored send a step with all answers of a connection in it; on one host, ``AnswerHold`` has some
+  /// of them wait in TCP. What the target is made for.
   case batching
   /// TCP_NODELAY, and each answer in a send of its own, as many targets do.
   case noDelay

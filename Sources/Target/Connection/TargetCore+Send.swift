@@ -205,7 +205,9 @@ extension TargetCore {
   private mutating func sendQueued(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
     let policy = connection.pointee.sendPolicy
     // Any but the usual policy sends an answer by itself.
-    let room = policy == .batching ? Int.max : connection.pointee.answers.first ?? Int.max
+    let room =
+      policy == .batching
+      ? connection.pointee.hold.room(of: connection.pointee.queue.bytes) : connection.pointee.answers.first ?? Int.max
     let (count, hasMore) = sendExtents.withUnsafeMutableBufferPointer { connection.pointee.queue.fill($0, room: room) }
     guard count > 0 else {
       consumeSent(connection, 0)
@@ -213,7 +215,7 @@ extension TargetCore {
     }
     let moreToCome =
       switch policy {
-      case .batching: hasMore
+      case .batching: room == .max && (holdsEnd(connection) || hasMore)
       // More answers wait. What has not come in yet is not waited for: nobody knows whether it will.
       case .cork: connection.pointee.answers.count > 1
       case .noDelay, .adaptiveNagle: false
@@ -221,6 +223,14 @@ extension TargetCore {
     context.operations.send(
       on: connection.pointee.socket, from: sendExtents[..<count], moreToCome: moreToCome,
       token: connection.pointee.token(.send))
+    return true
+  }
+
+  /// All that is queued is being sent. True if it is to wait in TCP.
+  @inline(__always)
+  private mutating func holdsEnd(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+    guard connection.pointee.hold.takesEnd(at: context.now) else { return false }
+    armHoldTimer(connection)
     return true
   }
 
