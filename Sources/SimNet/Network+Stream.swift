@@ -121,7 +121,8 @@ extension Network {
       connection: pipes[pipe].connection, byClient: pipes[pipe].isFromClient, bytes: bytes, at: timeline.now)
   }
 
-  /// Puts what was handed over on its way. With `moreToCome` a partial segment may wait.
+  /// Puts what was handed over on its way. With `moreToCome` a partial segment may wait: for more, for an acknowledgement,
+  /// for TCP_NODELAY, or for 200 ms.
   public func transmit(_ id: SocketID, moreToCome: Bool = false) {
     guard isLive(id) else { return }
     let pipe = sockets[Int(id.slot)].outgoing

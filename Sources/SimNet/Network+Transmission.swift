@@ -235,6 +235,8 @@ extension Network {
     guard hosts[Int(sockets[index].host)].isUp else { return }
     pipes[pipe].retries = 0
     pipes[pipe].edge = max(pipes[pipe].edge, edgeAndGap & ~Self.flag)
+    // As on Linux, where MSG_MORE is for what the send itself transmits.
+    pipes[pipe].isCorked = false
     if position > pipes[pipe].acked {
       let hadRoom = pipes[pipe].room
       pipes[pipe].acked = position

@@ -200,6 +200,7 @@ public final class Network {
       options.latency = .microseconds(10)
       options.jitter = .zero
       options.bandwidth = 0
+      options.mtu = 65_536
     }
     let name = "network.link.\(interfaces[from].address.host)>\(interfaces[to].address.host)"
     links.append(Link(base: options, options: options, random: timeline.random.stream(name)))

@@ -244,6 +244,19 @@ import Testing
     #expect(wire.receive(server).0 == .count(1))
   }
 
+  @Test("What a cork holds goes with the next acknowledgement")
+  func acknowledgedCork() throws {
+    let wire = Wire { $0.latency = .milliseconds(1) }
+    let (client, server) = try wire.connect()
+    _ = wire.send(client, [1])
+    [UInt8(2)].withUnsafeBytes { wire.network.put(client, $0) }
+    wire.network.transmit(client, moreToCome: true)
+    wire.run(.microseconds(2500))
+    #expect(wire.receive(server).1 == [1])
+    wire.run(.milliseconds(1))
+    #expect(wire.receive(server).1 == [2])
+  }
+
   @Test("Nagle and delayed acknowledgements stall each other; either alone does not", arguments: [0, 1, 2, 3])
   func nagle(_ which: Int) throws {
     var options = HostOptions()
