@@ -21,7 +21,8 @@ import Testing
           title = "Two", needs = { "sim-net" },
           world = { target { iqn = "iqn.2026-11.example:disk", luns = { { size = "8MiB", cache = "write-through" } } },
                     link { between = { "a", "target" }, latency = "200us", bandwidth = "1Gbit/s", burst = "64KiB" },
-                    host { name = "a", work = { step = "1us", one_core = true } } },
+                    host { name = "a", work = { step = "1us", one_core = true }, initiator = true,
+                           acknowledgement_delay = "40ms" } },
           play = function(t) end,
         }
         """)
@@ -35,6 +36,8 @@ import Testing
     #expect(world.links[0].bandwidth == 1_000_000_000)
     #expect(world.links[0].burst == 65536)
     #expect(world.hosts[0].work.oneCore)
+    #expect(world.hosts[0].hasInitiator)
+    #expect(world.hosts[0].acknowledgementDelay == .milliseconds(40))
     #expect(world.hostNames == ["target", "a"])
     #expect(script.scenarios[1].needs == [.simNet, .configuration])
   }

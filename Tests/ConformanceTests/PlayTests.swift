@@ -75,6 +75,24 @@ import Testing
     #expect(result.outcome == .passed, "\(result.failures)")
   }
 
+  @Test func anInitiatorMayBeOnATargetsHost() throws {
+    let world = "world = { target { host = 'x' }, host { name = 'x', initiator = true } },"
+    let result = try play(
+      body: """
+        local s = t:login { host = 'x' }
+        expect(s:write { lba = 3, blocks = 1 }):good()
+        t:kill()
+        t:restart()
+        s:relogin {}
+        local start = now()
+        expect(s:read { lba = 3, blocks = 1 }):good()
+        expect(now() - start):at_most(0.0002)
+        """, fields: world)
+    #expect(result.outcome == .passed, "\(result.failures)")
+    let (_, message) = try failure("t:crash()", fields: world)
+    #expect(message.contains("an initiator works on the host \"x\""), "\(message)")
+  }
+
   @Test func theInitiatorOfAScriptHasNoThreadThatCouldBeBusy() throws {
     let fields = "world = { target {}, host { name = 'a', work = { step = '1us' } } },"
     #expect(
@@ -156,6 +174,10 @@ import Testing
     ("t:logni {}", "a.lua:2: a target has no 'logni'; did you mean 'login'?"),
     ("t:login { nmae = 'x' }", "a.lua:2: login: unknown field 'nmae' (found string \"x\"); did you mean 'name'?"),
     ("t:login { host = 'b' }", "one of the initiators' hosts initiator"),
+    (
+      "t:login { host = 'target' }",
+      "one of the initiators' hosts initiator, of which a target's is one with initiator = true"
+    ),
     ("t:login {}:read { lba = 'x' }", "session:read.lba: expected a whole number from 0 to"),
     ("t:login {}:read { cdb = 11 }", "session:read.cdb: expected one of 10, 6, 12, 16, found number 11"),
     ("local r = t:login {}:read {} return r.stauts", "has no field 'stauts'; did you mean 'status'?"),

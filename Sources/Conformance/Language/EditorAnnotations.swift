@@ -137,7 +137,7 @@ public enum EditorAnnotations {
     ---@field interrupt_delay? duration of an idle softirq stage
     ---@field one_core? boolean the stages share one core, one after the other
 
-    ---@param fields { name: string, address: string?, send_buffer: size?, receive_buffer: size?, nagle: boolean?, work: work_fields? }
+    ---@param fields { name: string, address: string?, send_buffer: size?, receive_buffer: size?, nagle: boolean?, acknowledgement_delay: duration?, initiator: boolean?, work: work_fields? }
     ---@return world_part
     function host(fields) end
 

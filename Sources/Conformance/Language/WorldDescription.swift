@@ -137,6 +137,9 @@ public struct HostDescription: Sendable {
   public var sendBuffer: UInt64?
   public var receiveBuffer: UInt64?
   public var nagle = false
+  public var acknowledgementDelay: Interval?
+  /// An initiator works on it although targets do.
+  public var hasInitiator = false
   public var work = WorkDescription()
 
   public init() {}

@@ -189,6 +189,8 @@ enum WorldReader {
     host.sendBuffer = try fields.size("send_buffer")
     host.receiveBuffer = try fields.size("receive_buffer")
     host.nagle = try fields.flag("nagle") ?? false
+    host.acknowledgementDelay = try fields.time("acknowledgement_delay")
+    host.hasInitiator = try fields.flag("initiator") ?? false
     host.work = try work(fields.any("work"))
     try fields.finish()
     return host

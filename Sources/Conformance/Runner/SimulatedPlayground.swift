@@ -66,13 +66,17 @@ public final class SimulatedPlayground: Playground {
     var description = description
     if description.targets.isEmpty { description.targets = [Self.usualTarget()] }
     let targetHosts = description.targets.map(\.host)
+    let initiators = description.hosts.filter(\.hasInitiator).map(\.name)
     var names = description.hostNames
-    if names.allSatisfy({ targetHosts.contains($0) }) { names.append(Self.usualInitiatorHost) }
+    if names.allSatisfy({ targetHosts.contains($0) && !initiators.contains($0) }) {
+      names.append(Self.usualInitiatorHost)
+    }
     for (index, name) in names.enumerated() { addHost(name, index: index, in: description) }
     for link in description.links { try configure(link) }
     for (name, id) in hosts {
       let own = description.targets.filter { $0.host == name }
-      if own.isEmpty { try addInitiator(on: name, id) } else { try addTargets(own, on: name, id) }
+      if !own.isEmpty { try addTargets(own, on: name, id) }
+      if own.isEmpty || initiators.contains(name) { try addInitiator(on: name, id, besideTargets: !own.isEmpty) }
     }
     for program in programs { try start(program) }
   }
@@ -109,6 +113,7 @@ public final class SimulatedPlayground: Playground {
     if let bytes = own?.sendBuffer { options.sendBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
     if let bytes = own?.receiveBuffer { options.receiveBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
     options.nagle = own?.nagle ?? false
+    options.acknowledgementDelay = own?.acknowledgementDelay ?? .zero
     if let work = own?.work {
       options.work = work.network
       threadWork.append((name, work.thread))
@@ -141,9 +146,9 @@ public final class SimulatedPlayground: Playground {
     world.network.configureLink(from: ends.1, to: ends.0, change)
   }
 
-  private func addInitiator(on name: String, _ host: HostID) throws(LuaFailure) {
+  private func addInitiator(on name: String, _ host: HostID, besideTargets: Bool) throws(LuaFailure) {
     // A scenario's initiator does what its script says at once: it has no thread that could be busy.
-    guard !threadWork.contains(where: { $0.host == name && $0.work != ThreadWork() }) else {
+    guard besideTargets || !threadWork.contains(where: { $0.host == name && $0.work != ThreadWork() }) else {
       throw LuaFailure(
         "host.work: expected work of threads only where a target is, found it on \"\(name)\"", field: "work")
     }

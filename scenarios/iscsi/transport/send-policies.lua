@@ -74,3 +74,28 @@ scenario {
     expect((now() - start) / 10):at_most(0.000025)
   end,
 }
+
+-- Within one host the target has some answers wait in TCP until the initiator has taken the ones before them. What waits must
+-- not wait for an acknowledgement that is delayed: 100 us after the last command it goes.
+scenario {
+  title  = "An initiator on the target's own host is answered at once, however many commands it keeps outstanding",
+  covers = { "ISCSI-PDU-022" },
+  needs  = { "simulation" },
+  matrix = { depth = { 1, 6, 8, 32 }, blocks = { 1, 44, 128 } },
+  world  = {
+    target { host = "target", luns = { { null = true, size = "64MiB" } } },
+    host   { name = "target", initiator = true, acknowledgement_delay = "40ms" },
+  },
+  play   = function(t, case)
+    local s = t:login { host = "target" }
+    local start = now()
+    local done = workload { on = s, ops = 640, depth = case.depth, mix = { read = 100 }, blocks = { case.blocks, case.blocks } }
+    expect(done.reads):equals(640)
+    expect(now() - start):at_most(0.00004 * 640 / case.depth + 0.005)
+    for _ = 1, 20 do
+      start = now()
+      expect(s:read { lba = 0, blocks = 1 }):good()
+      expect(now() - start):at_most(0.0005)
+    end
+  end,
+}

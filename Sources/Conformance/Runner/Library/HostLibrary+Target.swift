@@ -19,6 +19,11 @@ extension HostLibrary {
     },
     HostFunction("crash", of: .target) { (player, call) throws(LuaFailure) in
       let (simulation, program) = try program(player, call, "target:crash")
+      guard simulation.driver(on: program.host) == nil else {
+        throw LuaFailure(
+          "target:crash: an initiator works on the host \"\(program.host)\", which would lose its power as well; "
+            + "target:kill() ends only the target")
+      }
       simulation.powerOff(program)
       player.durability.powerCut(player.targets(of: program), at: player.now)
       return .nothing
@@ -89,8 +94,11 @@ extension HostLibrary {
     let host = try fields.string("host")
     guard let driver = player.playground.driver(on: host) else {
       let names = player.playground.drivers.map(\.host)
+      let isTargets = player.playground.targets.contains { $0.host == host }
       throw fields.wrong(
-        "host", host.map { .text($0) } ?? .none, "one of the initiators' hosts \(names.joined(separator: ", "))")
+        "host", host.map { .text($0) } ?? .none,
+        "one of the initiators' hosts \(names.joined(separator: ", "))"
+          + (isTargets ? ", of which a target's is one with initiator = true" : ""))
     }
     var target = 0
     if let name = fields.any("target").text,
