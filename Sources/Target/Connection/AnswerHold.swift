@@ -70,13 +70,6 @@ struct AnswerHold {
     rounds += 1
   }
 
-  /// Ends.
-  mutating func ends() {
-    if rounds > 0 { attempts.succeeded() } else { attempts.failed() }
-    held = .nothing
-    deadline = nil
-  }
-
   // MARK: The end of a lump
 
   /// What is queued is a lump, of which the end is to be held back, unless this chance is to be passed over.
@@ -103,9 +96,11 @@ struct AnswerHold {
     deadline = nil
   }
 
-  /// None have come.
-  mutating func gaveUp() {
-    attempts.failed()
+  // MARK: Either
+
+  /// What waits is sent: in vain if the initiator has not gone on meanwhile.
+  mutating func ends() {
+    if held == .shortAnswers, rounds > 0 { attempts.succeeded() } else { attempts.failed() }
     held = .nothing
     deadline = nil
   }
@@ -151,11 +146,7 @@ extension TargetCore {
 
   /// Sends what is held back, and goes on without.
   private mutating func endHold(_ connection: UnsafeMutablePointer<Connection>) {
-    switch connection.pointee.hold.held {
-    case .nothing: return
-    case .shortAnswers: connection.pointee.hold.ends()
-    case .endOfLump: connection.pointee.hold.gaveUp()
-    }
+    connection.pointee.hold.ends()
     setNoDelay(connection, true)
   }
 
