@@ -176,7 +176,7 @@ import Testing
     ("t:login { host = 'b' }", "one of the initiators' hosts initiator"),
     (
       "t:login { host = 'target' }",
-      "one of the initiators' hosts initiator, of which a target's is one with initiator = true"
+      "one of the initiators' hosts initiator (a target's host has one with initiator = true)"
     ),
     ("t:login {}:read { lba = 'x' }", "session:read.lba: expected a whole number from 0 to"),
     ("t:login {}:read { cdb = 11 }", "session:read.cdb: expected one of 10, 6, 12, 16, found number 11"),

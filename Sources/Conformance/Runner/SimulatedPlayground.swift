@@ -76,7 +76,7 @@ public final class SimulatedPlayground: Playground {
     for (name, id) in hosts {
       let own = description.targets.filter { $0.host == name }
       if !own.isEmpty { try addTargets(own, on: name, id) }
-      if own.isEmpty || initiators.contains(name) { try addInitiator(on: name, id, besideTargets: !own.isEmpty) }
+      if own.isEmpty || initiators.contains(name) { try addInitiator(on: name, id) }
     }
     for program in programs { try start(program) }
   }
@@ -146,9 +146,12 @@ public final class SimulatedPlayground: Playground {
     world.network.configureLink(from: ends.1, to: ends.0, change)
   }
 
-  private func addInitiator(on name: String, _ host: HostID, besideTargets: Bool) throws(LuaFailure) {
+  private func addInitiator(on name: String, _ host: HostID) throws(LuaFailure) {
     // A scenario's initiator does what its script says at once: it has no thread that could be busy.
-    guard besideTargets || !threadWork.contains(where: { $0.host == name && $0.work != ThreadWork() }) else {
+    guard
+      programs.contains(where: { $0.host == name })
+        || !threadWork.contains(where: { $0.host == name && $0.work != ThreadWork() })
+    else {
       throw LuaFailure(
         "host.work: expected work of threads only where a target is, found it on \"\(name)\"", field: "work")
     }

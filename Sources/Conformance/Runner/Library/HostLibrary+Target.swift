@@ -98,7 +98,7 @@ extension HostLibrary {
       throw fields.wrong(
         "host", host.map { .text($0) } ?? .none,
         "one of the initiators' hosts \(names.joined(separator: ", "))"
-          + (isTargets ? ", of which a target's is one with initiator = true" : ""))
+          + (isTargets ? " (a target's host has one with initiator = true)" : ""))
     }
     var target = 0
     if let name = fields.any("target").text,
