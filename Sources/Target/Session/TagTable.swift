@@ -26,6 +26,9 @@ struct TagTable: ~Copyable {
   /// The task of `tag`; nil when there is none.
   @inline(__always)
   func find(_ tag: UInt32) -> UInt32? {
+    // Most of the time no task outlives the call in which it came; then a place in the table, which is in no cache, need
+    // not be read to know that.
+    guard count > 0 else { return nil }
     var at = home(tag)
     while entries[at].task >= 0 {
       if entries[at].tag == tag { return UInt32(entries[at].task) }
