@@ -75,28 +75,43 @@ struct SendQueue {
     return (count, at < end)
   }
 
-  /// Takes the first entry out if all its bytes are among the next `count` sent ones, and takes them off those. Nil when it
-  /// is sent only in part, which is noted, or when there is none.
+  /// Takes out the first entry that asks for something when it has been sent, and those before it, as far as all their bytes
+  /// are among the next `count` sent ones, and takes them off those. Nil when there is none; of an entry that is sent only in
+  /// part that is noted.
   mutating func takeSent(_ count: inout Int) -> Outgoing? {
-    guard !isEmpty else { return nil }
-    let isLast = head == entries.count
-    let entry = isLast ? last : entries[head]
+    let sent = count
+    var found: Outgoing?
+    // Most entries ask for nothing.
+    while found == nil, head < entries.count, takeFirst(entries[head], &count) {
+      if entries[head].release != .nothing { found = entries[head] }
+      head += 1
+    }
+    dropDone()
+    if found == nil, head == entries.count, hasLast, takeFirst(last, &count) {
+      if last.release != .nothing { found = last }
+      last = Outgoing(extent: .empty, release: .nothing)
+    }
+    bytes -= sent - count
+    return found
+  }
+
+  /// Takes the rest of the first entry off the next `count` sent bytes. False if only a part of it is among them.
+  @inline(__always)
+  private mutating func takeFirst(_ entry: Outgoing, _ count: inout Int) -> Bool {
     let left = entry.extent.length - sentOfFirst
     guard left <= count else {
       sentOfFirst += count
-      bytes -= count
       count = 0
-      return nil
+      return false
     }
     sentOfFirst = 0
-    bytes -= left
     count -= left
-    if isLast { last = Outgoing(extent: .empty, release: .nothing) } else { advance() }
-    return entry
+    return true
   }
 
-  private mutating func advance() {
-    head += 1
+  /// Forgets what is done with.
+  private mutating func dropDone() {
+    guard head > 0 else { return }
     if head == entries.count {
       // What a slow initiator has made long does not stay so.
       entries.removeAll(keepingCapacity: entries.count <= 1024)
