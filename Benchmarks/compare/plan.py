@@ -12,6 +12,8 @@ class Cell:
     depth: int
     # Multiples of tgt's null device that simsan's null device has to reach (issue 3); None where none is set.
     goal: float | None = None
+    # The same with busy polling.
+    busy_goal: float | None = None
 
     @property
     def name(self):
@@ -47,7 +49,7 @@ REFERENCE = Series("tgt", "null")
 
 LOADS = (
     Cell("randread", 512, 32, goal=11),
-    Cell("randread", 4096, 1, goal=1),
+    Cell("randread", 4096, 1, goal=1, busy_goal=3),
     Cell("randread", 4096, 32, goal=8),
     Cell("randread", 4096, 128, goal=8),
     Cell("randwrite", 4096, 32, goal=9),

@@ -42,17 +42,23 @@ def _rates(figures, cells, series):
     return table(["thousand commands a second", *(one.name for one in series)], rows)
 
 
+def _goal(cell, one):
+    """The multiple of tgt's null device that a series has to reach in a cell; None where none is set."""
+    if one.server.startswith("floor"):
+        return None
+    goal = cell.busy_goal if one.server.endswith("-busy") else cell.goal
+    return goal * MEMORY_PART if goal is not None and one.backing == "memory" else goal
+
+
 def _ratios(figures, cells, series):
     rows = []
     for cell in cells:
-        row = [cell.name, _number(cell.goal, "g")]
+        goals = [_number(cell.goal, "g")]
+        if cell.busy_goal is not None:
+            goals.append(f"busy polling {cell.busy_goal:g}")
+        row = [cell.name, ", ".join(goals)]
         for one in series:
-            goal = cell.goal
-            if goal is not None and one.backing == "memory":
-                goal *= MEMORY_PART
-            if one.server.startswith("floor"):
-                goal = None
-            row.append(_verdict(figures.ratio(cell, one, REFERENCE), goal))
+            row.append(_verdict(figures.ratio(cell, one, REFERENCE), _goal(cell, one)))
         rows.append(row)
     return table(["multiples of tgt null", "goal", *(one.name for one in series)], rows)
 
