@@ -3,6 +3,8 @@
 import statistics
 from collections import defaultdict
 
+from compare.plan import DISK, Series
+
 
 class Figures:
     """All runs of one comparison, by cell and series."""
@@ -41,6 +43,11 @@ class Figures:
         """The median of the ratios; None when there are none."""
         ratios = self.ratios(cell, series, reference, field)
         return statistics.median(ratios) if ratios else None
+
+    def file_goal(self, cell, backing):
+        """The multiple of tgt that simsan has to reach on a backing: what is set for the cell, or all that the disk allows."""
+        allowed = self.ratio(cell, DISK, Series("tgt", backing)) if backing == DISK.backing else None
+        return cell.goal if allowed is None else min(cell.goal, allowed)
 
 
 def spread(values):

@@ -76,6 +76,14 @@ def load():
     return os.getloadavg()[0]
 
 
+def busy_seconds():
+    """The time that all cores have worked since the machine was started, for whomever."""
+    with open("/proc/stat") as stat:
+        # user, nice, system, idle, iowait, irq, softirq, steal
+        times = [int(word) for word in stat.readline().split()[1:9]]
+    return (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
+
+
 def wake_cost(waker, sleeper, asleep, rounds=300):
     """What it costs to wake a process that has slept for so many microseconds on another core: the microseconds that it takes
     the waker, and those until the sleeper runs; medians. They differ tenfold from one virtual machine to the next, and every

@@ -27,7 +27,7 @@ class Cell:
 class Series:
     """One logical unit of one server."""
 
-    server: str  # tgt, floor-epoll, floor-io_uring, simsan-epoll, simsan-io_uring, simsan-epoll-busy, simsan-io_uring-busy
+    server: str  # tgt, fio, floor-epoll, floor-io_uring, simsan-epoll, simsan-io_uring, simsan-epoll-busy, simsan-io_uring-busy
     backing: str  # null, memory, shm, disk, direct
 
     @property
@@ -77,8 +77,11 @@ def _series(cell):
 # Files: each backing of simsan is compared to the same backing of tgt.
 FILES = (Cell("randread", 4096, 32, goal=4), Cell("randwrite", 4096, 32, goal=4))
 FILE_BACKINGS = ("shm", "disk", "direct")
-FILE_SERIES = tuple(
-    Series(server, backing) for backing in FILE_BACKINGS for server in ("tgt", *(f"simsan-{ring}" for ring in RINGS))
+# What the disk allows, with no server in front of it.
+DISK = Series("fio", "direct")
+FILE_SERIES = (
+    *(Series(server, backing) for backing in FILE_BACKINGS for server in ("tgt", *(f"simsan-{ring}" for ring in RINGS))),
+    DISK,
 )
 
 QUICK_LOADS = tuple(LOADS[index] for index in (0, 1, 2, 4, 6, 7))

@@ -58,5 +58,5 @@ def plots(figures, load_cells, load_series, file_cells):
                 _point(figures.ratios(cell, Series(f"simsan-{ring}", backing), Series("tgt", backing))) for ring in RINGS
             ]) for cell, backing in files],
             [f"simsan, {ring}" for ring in RINGS], _colours(Series(f"simsan-{ring}", "null") for ring in RINGS),
-            [("goal", lambda index: files[index][0].goal)])))
+            [("goal", lambda index: figures.file_goal(*files[index]))])))
     return result
