@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import subprocess
 import sys
 import time
 
 from compare.machine import busy_seconds
-from compare.measure import RANGE_BYTES, Run
+from compare.measure import RANGE_BYTES, Run, output
 from compare.servers import pinned
 
 
@@ -34,17 +33,11 @@ class Disk:
             "--time_based", f"--runtime={self.seconds * 1000:.0f}ms", f"--ramp_time={self.warm_up * 1000:.0f}ms",
             "--output-format=json"]
         began, busy = time.monotonic(), busy_seconds()
-        try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=self.seconds + self.warm_up + 60)
-        except subprocess.TimeoutExpired:
-            print(f"  {series.name}: no end of the run", file=sys.stderr)
-            return None
+        said = output(command, series, self.seconds + self.warm_up)
         elapsed = time.monotonic() - began
-        if done.returncode != 0:
-            print(f"  {series.name}: {done.stderr.strip()}", file=sys.stderr)
+        if said is None:
             return None
-        job = json.loads(done.stdout)["jobs"][0]
+        job = json.loads(said)["jobs"][0]
         side = job["write" if cell.operation.endswith("write") else "read"]
         if side["iops"] <= 0:
             print(f"  {series.name}: nothing was done", file=sys.stderr)

@@ -40,6 +40,19 @@ class Run:
                      for field, word in zip(fields(Run), words)))
 
 
+def output(command, series, seconds):
+    """What a run that should take so many seconds prints; None, with a word on standard error, when it failed."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds + 30)
+    except subprocess.TimeoutExpired:
+        print(f"  {series.name}: no end of the run", file=sys.stderr)
+        return None
+    if done.returncode != 0:
+        print(f"  {series.name}: {done.stderr.strip()}", file=sys.stderr)
+        return None
+    return done.stdout
+
+
 class Generator:
     """The load generator, one session, on a core of its own."""
 
@@ -56,17 +69,10 @@ class Generator:
         if cell.operation.startswith("seq"):
             command.append("-s")
         command.append(server.url(series.backing))
-        try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                timeout=self.seconds + self.warm_up + 30)
-        except subprocess.TimeoutExpired:
-            print(f"  {series.name}: no end of the run", file=sys.stderr)
+        said = output(command, series, self.seconds + self.warm_up)
+        if said is None:
             return None
-        if done.returncode != 0:
-            print(f"  {series.name}: {done.stderr.strip()}", file=sys.stderr)
-            return None
-        words = done.stdout.split("\t")
+        words = said.split("\t")
         return Run(
             round=number, cell=cell.name, series=series.name, rate=float(words[5]), p50=float(words[7]),
             p99=float(words[8]), client_cpu=float(words[11]), server_cpu=float(words[12]), server_us=float(words[13]),
