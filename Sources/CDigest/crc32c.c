@@ -108,56 +108,61 @@ KERNEL __m128i fold_one(__m128i sum, __m128i powers, __m128i data) {
 
 /// The pairs of powers for distances in bits.
 #define POWERS_2048 _mm_set_epi64x(0xB9E02B86, 0xDCB17AA4)
+#define POWERS_1024 _mm_set_epi64x(0x0D3B6092, 0x6992CEA2)
 #define POWERS_512 _mm_set_epi64x(0x9E4ADDF8, 0x740EEF02)
+#define POWERS_256 _mm_set_epi64x(0xBA4FC28E, 0x1384AA63A)
 #define POWERS_128 _mm_set_epi64x(0x14CD00BD6, 0xF20C0DFE)
-
-/// The state that four polynomials of 128 bits leave, of which the last one ends the data.
-KERNEL uint64_t remainder_of(__m128i first, __m128i second, __m128i third, __m128i last) {
-  __m128i one = fold_one(fold_one(fold_one(first, POWERS_128, second), POWERS_128, third), POWERS_128, last);
-  uint64_t state = _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(one));
-  return _mm_crc32_u64(state, (uint64_t)_mm_extract_epi64(one, 1));
-}
 
 #define PAIRED __attribute__((target("avx2,vpclmulqdq,pclmul,sse4.2")))
 
 PAIRED static inline __m256i fold_two(__m256i sum, __m256i powers, __m256i data) {
   __m256i low = _mm256_clmulepi64_epi128(sum, powers, 0x00);
   __m256i high = _mm256_clmulepi64_epi128(sum, powers, 0x11);
-  return _mm256_xor_si256(_mm256_xor_si256(low, high), data);
+  return _mm256_xor_si256(_mm256_xor_si256(low, data), high);
 }
 
 PAIRED static inline __m256i load_two(const uint8_t *at) { return _mm256_loadu_si256((const __m256i *)at); }
 
+/// The state that two sums leave, of which the second one ends the data.
+PAIRED static inline uint64_t remainder_of(__m256i first, __m256i last) {
+  __m256i two = fold_two(first, _mm256_broadcastsi128_si256(POWERS_256), last);
+  __m128i one = fold_one(_mm256_castsi256_si128(two), POWERS_128, _mm256_extracti128_si256(two, 1));
+  uint64_t state = _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(one));
+  return _mm_crc32_u64(state, (uint64_t)_mm_extract_epi64(one, 1));
+}
+
 /// The bytes that `paired` takes at once, the part of them that is multiplied, and each of the instruction's three lanes:
-/// twelve words for each of seven rounds of multiplication, and four words are left.
-enum { PAIRED_BLOCK = 4096, MULTIPLIED = 2048, PAIRED_LANE = 672 };
+/// 128 bytes, then sixteen rounds of 128 bytes that are multiplied and of five words of each lane.
+enum { PAIRED_BLOCK = 4096, MULTIPLIED = 2176, PAIRED_LANE = 640 };
+
+/// The next word of each lane.
+PAIRED static inline void step(uint64_t lanes[3], const uint8_t *at) {
+  for (int i = 0; i < 3; i++) lanes[i] = _mm_crc32_u64(lanes[i], load(at + i * PAIRED_LANE));
+}
 
 /// Half of a block by multiplication, half by the instruction: where neither is faster (as on Zen 3), they do not wait for
-/// each other, as different units carry them out. Eight sums of 32 bytes side by side hide the latency of the multiplications.
+/// each other, as different units carry them out. They come in turn, so that both units have work within sight. Four sums
+/// of 32 bytes side by side hide the latency of the multiplications.
 PAIRED static uint32_t paired(uint32_t crc, const uint8_t *at, size_t length) {
-  const __m256i by_2048 = _mm256_broadcastsi128_si256(POWERS_2048), by_512 = _mm256_broadcastsi128_si256(POWERS_512);
+  const __m256i by_1024 = _mm256_broadcastsi128_si256(POWERS_1024), by_512 = _mm256_broadcastsi128_si256(POWERS_512);
   uint64_t state = ~crc;
   for (; length >= PAIRED_BLOCK; at += PAIRED_BLOCK, length -= PAIRED_BLOCK) {
-    __m256i sums[8];
-    for (int i = 0; i < 8; i++) sums[i] = load_two(at + 32 * i);
+    __m256i sums[4];
+    for (int i = 0; i < 4; i++) sums[i] = load_two(at + 32 * i);
     sums[0] = _mm256_xor_si256(sums[0], _mm256_zextsi128_si256(_mm_cvtsi64_si128((long long)state)));
-    const uint8_t *lane = at + MULTIPLIED;
-    uint64_t a = 0, b = 0, c = 0;
-    for (const uint8_t *next = at + 256; next < at + MULTIPLIED; next += 256) {
-      for (int i = 0; i < 8; i++) sums[i] = fold_two(sums[i], by_2048, load_two(next + 32 * i));
-      for (int i = 0; i < 12; i++, lane += 8) {
-        a = _mm_crc32_u64(a, load(lane));
-        b = _mm_crc32_u64(b, load(lane + PAIRED_LANE));
-        c = _mm_crc32_u64(c, load(lane + 2 * PAIRED_LANE));
+    const uint8_t *words = at + MULTIPLIED;
+    uint64_t lanes[3] = {0};
+    for (const uint8_t *next = at + 128; next < at + MULTIPLIED; next += 128) {
+      for (int i = 0; i < 4; i++, words += 8) {
+        sums[i] = fold_two(sums[i], by_1024, load_two(next + 32 * i));
+        step(lanes, words);
       }
+      step(lanes, words);
+      words += 8;
     }
-    c ^= _mm_crc32_u64(0, shifted(a, 0xC9C8B782) ^ shifted(b, 0xCEC3662E));
-    for (int left = 32; left > 0; left -= 8) c = _mm_crc32_u64(c, load(at + PAIRED_BLOCK - left));
-    for (int i = 0; i < 6; i++) sums[i + 2] = fold_two(sums[i], by_512, sums[i + 2]);
-    uint64_t multiplied = remainder_of(
-      _mm256_castsi256_si128(sums[6]), _mm256_extracti128_si256(sums[6], 1), _mm256_castsi256_si128(sums[7]),
-      _mm256_extracti128_si256(sums[7], 1));
-    state = c ^ _mm_crc32_u64(0, shifted(multiplied, 0xA51B6135));
+    uint64_t divided = lanes[2] ^ _mm_crc32_u64(0, shifted(lanes[0], 0xDD66CBBB) ^ shifted(lanes[1], 0x6B749FB2));
+    uint64_t multiplied = remainder_of(fold_two(sums[0], by_512, sums[2]), fold_two(sums[1], by_512, sums[3]));
+    state = divided ^ _mm_crc32_u64(0, shifted(multiplied, 0xF48642E9));
   }
   return kernel(~(uint32_t)state, at, length);
 }
@@ -188,9 +193,7 @@ WIDE static uint32_t wide(uint32_t crc, const uint8_t *at, size_t length) {
   __m512i sum = sums[0];
   for (int i = 1; i < 4; i++) sum = fold(sum, by_512, sums[i]);
   for (; length >= 64; at += 64, length -= 64) sum = fold(sum, by_512, _mm512_loadu_si512(at));
-  uint64_t state = remainder_of(
-    _mm512_castsi512_si128(sum), _mm512_extracti32x4_epi32(sum, 1), _mm512_extracti32x4_epi32(sum, 2),
-    _mm512_extracti32x4_epi32(sum, 3));
+  uint64_t state = remainder_of(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
   return kernel(~(uint32_t)state, at, length);
 }
 
