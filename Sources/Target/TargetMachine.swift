@@ -104,6 +104,9 @@ struct TargetCore: ~Copyable {
   var receivesInStep = 0
   /// The immediate data, in a receive buffer, of the command that is being begun, if they are not copied at once.
   var lent = Extent.empty
+  /// Where what is lent moves to if its task goes on, which must not fail. It stays for the next task that is lent
+  /// something, until the end of the step.
+  var spare = Extent.empty
   /// Tasks that wait for memory, oldest first.
   var starved = TaskQueue()
   /// Set when memory was given back in this step.
@@ -157,6 +160,8 @@ struct TargetCore: ~Copyable {
     }
     receivesInStep = 0
     for index in completions.indices { take(completions[index]) }
+    free(spare)
+    spare = .empty
     settle()
     flushDirty()
     swap(&context.operations, &operations)

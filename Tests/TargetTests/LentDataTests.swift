@@ -18,21 +18,33 @@ import Testing
     #expect(initiator.read(read10(0, 8), 4096)?.data == data)
   }
 
-  /// An ORDERED write has to wait for one that wants its data by R2T; the receive buffer is used again meanwhile.
+  /// ORDERED writes have to wait for one that wants its data by R2T; the receive buffer is used again meanwhile. All of them
+  /// come at once, behind one that need not.
   @Test func whatHasToWaitIsKept() {
     let bench = WireBench()
     let initiator = TargetMachineTests.session(bench, Self.keys)
     let slow = TargetMachineTests.pattern(8192, 1)
-    let fast = TargetMachineTests.pattern(4096, 2)
     let first = initiator.command(write10(100, 16), write: slow.count)
     let tag = first.header.read { $0.initiatorTaskTag }
-    initiator.send(first)
-    let request = initiator.receive().first { $0.opcode == .readyToTransfer }
+    let waiting = [4096, 512, 4096, 6144].enumerated().map { index, length in
+      (lba: 16 * index, data: TargetMachineTests.pattern(length, 2 + index))
+    }
+    let quick = TargetMachineTests.pattern(4096, 9)
+    let idle = bench.machine.statistics.buffers
+    var batch = initiator.command(write10(80, 8), write: quick.count, immediate: quick).encoded(initiator.options)
+    batch += first.encoded(initiator.options)
+    for write in waiting {
+      var command = initiator.command(
+        write10(write.lba, write.data.count / 512), write: write.data.count, immediate: write.data)
+      command.header.write { $0.taskAttribute = 2 }
+      batch += command.encoded(initiator.options)
+    }
+    bench.feed(initiator.socket, batch)
+    let answers = initiator.receive()
+    let request = answers.first { $0.opcode == .readyToTransfer }
     #expect(request != nil)
-    var second = initiator.command(write10(0, 8), write: fast.count, immediate: fast)
-    second.header.write { $0.taskAttribute = 2 }
-    initiator.send(second)
-    #expect(initiator.receive().isEmpty, "it waits")
+    #expect(answers.count == 2, "one is done and one asks for its data; the others wait")
+    #expect(bench.machine.statistics.buffers == idle + 1 + waiting.count, "memory for each that has not ended")
     for _ in 0..<4 {
       var ping = ProtocolDataUnit(.nopOut, data: [UInt8](repeating: 0xEE, count: 4096))
       ping.header.write {
@@ -45,9 +57,14 @@ import Testing
     }
     _ = initiator.receive()
     initiator.sendData(tag, request?.header.read { $0.targetTransferTag } ?? 0, 0, slow, 8192)
-    #expect(initiator.receive().count { $0.opcode == .scsiResponse && $0.header.read { $0.status } == 0 } == 2)
-    #expect(initiator.read(read10(0, 8), fast.count)?.data == fast)
+    let ended = initiator.receive().count { $0.opcode == .scsiResponse && $0.header.read { $0.status } == 0 }
+    #expect(ended == 1 + waiting.count)
+    #expect(bench.machine.statistics.buffers == idle)
+    #expect(initiator.read(read10(80, 8), quick.count)?.data == quick)
     #expect(initiator.read(read10(100, 16), slow.count)?.data == slow)
+    for write in waiting {
+      #expect(initiator.read(read10(write.lba, write.data.count / 512), write.data.count)?.data == write.data)
+    }
   }
 
   @Test func whatIsRefusedLeavesNothingBehind() {

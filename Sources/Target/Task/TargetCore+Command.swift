@@ -164,26 +164,40 @@ extension TargetCore {
       task.pointee.unsolicitedOpen = false
     }
     guard task.pointee.dataError == .none else { return }
-    if let immediate, count > 0 {
-      // The task's memory is that of the data announced; it is as much as may come unasked.
-      let wanted = max(
-        count, task.pointee.unsolicitedOpen ? first : expected <= Self.busyBufferLength ? expected : count)
-      if let buffer = context.buffers.allocate(wanted), let base = immediate.baseAddress {
-        task.pointee.gathered = buffer
-        if mayLend, count == expected, !task.pointee.unsolicitedOpen {
+    if let base = immediate?.baseAddress, count > 0 {
+      if mayLend, count == expected, !task.pointee.unsolicitedOpen {
+        if hasSpare(count) {
           task.pointee.isLent = true
           lent = Extent(offset: base - UnsafeRawPointer(context.arena.base), length: count)
         } else {
-          (context.arena.base + buffer.offset).copyMemory(from: base, byteCount: count)
-          statistics.bytesCopied &+= UInt64(count)
+          task.pointee.dataError = .noMemory
         }
       } else {
-        task.pointee.dataError = .noMemory
+        // The task's memory is that of the data announced; it is as much as may come unasked.
+        let wanted = max(
+          count, task.pointee.unsolicitedOpen ? first : expected <= Self.busyBufferLength ? expected : count)
+        if let buffer = context.buffers.allocate(wanted) {
+          task.pointee.gathered = buffer
+          (context.arena.base + buffer.offset).copyMemory(from: base, byteCount: count)
+          statistics.bytesCopied &+= UInt64(count)
+        } else {
+          task.pointee.dataError = .noMemory
+        }
       }
     }
     task.pointee.received = count
     task.pointee.solicitedStart = count
     if !task.pointee.unsolicitedOpen { task.pointee.burstStart = count }
+  }
+
+  /// Sees to ``spare``, for `count` bytes. False when there is no memory.
+  @inline(__always)
+  private mutating func hasSpare(_ count: Int) -> Bool { spare.length >= count || takeSpare(count) }
+
+  private mutating func takeSpare(_ count: Int) -> Bool {
+    free(spare)
+    spare = context.buffers.allocate(count) ?? .empty
+    return spare.length > 0
   }
 
   /// The receive buffer is needed again: what a task that goes on still has there moves into its own memory.
@@ -192,12 +206,14 @@ extension TargetCore {
     lent = .empty
     guard task.pointee.isLent else { return }
     task.pointee.isLent = false
-    (context.arena.base + task.pointee.gathered.offset).copyMemory(
-      from: context.arena.base + extent.offset, byteCount: extent.length)
+    let own = spare.prefix(extent.length)
+    spare = .empty
+    (context.arena.base + own.offset).copyMemory(from: context.arena.base + extent.offset, byteCount: extent.length)
     statistics.bytesCopied &+= UInt64(extent.length)
     if task.pointee.command.buffer == extent {
-      task.pointee.command.buffer = task.pointee.gathered
-      task.pointee.gathered = .empty
+      task.pointee.command.buffer = own
+    } else {
+      task.pointee.gathered = own
     }
   }
 
