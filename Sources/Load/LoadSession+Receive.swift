@@ -32,6 +32,7 @@ extension LoadSession {
         skip -= count
         start += count
         if skip > 0 { break }
+        skippedHeader.read { handle($0, UnsafeRawBufferPointer(start: nil, count: 0), machine) }
         continue
       }
       guard available >= HeaderView.length, takePDU(available, machine) else { break }
@@ -89,9 +90,14 @@ extension LoadSession {
       handle(header, UnsafeRawBufferPointer(start: base + data, count: length), machine)
       return true
     }
-    start += data
-    skip = header.paddedDataSegmentLength
-    handle(header, UnsafeRawBufferPointer(start: nil, count: 0), machine)
+    if available >= total {
+      start += total
+      handle(header, UnsafeRawBufferPointer(start: nil, count: 0), machine)
+    } else {
+      skippedHeader = BasicHeader(copying: UnsafeRawBufferPointer(start: base, count: HeaderView.length))
+      start += data
+      skip = header.paddedDataSegmentLength
+    }
     return true
   }
 

@@ -75,8 +75,10 @@ final class LoadSession {
   var start = 0
   var end = 0
   var isReceiving = false
-  /// Bytes of a data segment, and its padding, that are thrown away as they come.
+  /// Bytes of a data segment, and its padding, that are still to come and to be thrown away …
   var skip = 0
+  /// … and the header of its PDU, which counts when they are all there.
+  var skippedHeader = BasicHeader()
 
   // MARK: Sending
 

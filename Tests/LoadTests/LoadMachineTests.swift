@@ -93,6 +93,17 @@ import Testing
     #expect(195...205 ~= result.commands, "\(result.commands) in 40 ms")
   }
 
+  /// 256 KiB take 2.1 ms at 1 Gbit/s, and the PDU that ends them begins with the status. Nothing else is on the way.
+  @Test(arguments: [false, true]) func aReadEndsWithItsLastByte(hasDigest: Bool) throws {
+    let result = try play(bandwidth: 1_000_000_000) { load, _ in
+      load.length = 256 << 10
+      load.rate = 250
+      load.dataDigest = hasDigest
+    }.result
+    #expect(9...10 ~= result.commands, "\(result.commands) in 40 ms")
+    #expect(result.latency.percentile(1) >= 2_097_152)
+  }
+
   @Test func whatCannotBeReachedIsSaid() throws {
     let result = try play(listens: false) { _, _ in }.result
     #expect(result.lostSessions == 1)
@@ -117,10 +128,11 @@ import Testing
   }
 
   private func play(
-    listens: Bool = true, _ change: (inout LoadConfiguration, inout TargetLimits) -> Void
+    listens: Bool = true, bandwidth: UInt64? = nil, _ change: (inout LoadConfiguration, inout TargetLimits) -> Void
   ) throws -> Played {
     let name = "iqn.2026-11.example:load-test"
     let world = World(seed: 1)
+    if let bandwidth { world.network.defaultLink.bandwidth = bandwidth }
     let address = SocketAddress(10, 0, 0, 1, port: 3260)
     let server = world.addHost("target", addresses: [address])
     let process = world.addProcess("target", on: server)
