@@ -66,7 +66,7 @@ let package = Package(
       path: "Benchmarks/SimulationBench", swiftSettings: swift),
 
     .executableTarget(
-      name: "pipeline-bench", dependencies: ["Target", "Initiator", "ISCSI", "Ring", "SimRing", "SimNet", "SimClock"],
+      name: "pipeline-bench", dependencies: ["Target", "Load", "Ring", "SimRing", "SimNet", "SimClock"],
       path: "Benchmarks/PipelineBench", swiftSettings: swift),
 
     tests("Architecture", []),
