@@ -22,7 +22,7 @@ extension LoadSession {
       text.append("DataDigest", configuration.dataDigest ? "CRC32C" : "None")
       text.append("InitialR2T", false)
       text.append("ImmediateData", true)
-      text.append("MaxRecvDataSegmentLength", receiveSegmentMax)
+      text.append("MaxRecvDataSegmentLength", Self.segmentMax)
       text.append("MaxBurstLength", Self.segmentMax)
       text.append("FirstBurstLength", Self.segmentMax)
       text.append("DefaultTime2Wait", 2)
@@ -46,9 +46,6 @@ extension LoadSession {
       header.expStatSN = self.expStatSN
     }
   }
-
-  /// Whole PDUs are in the buffer where their data are looked at: while there is a digest on them.
-  var receiveSegmentMax: Int { configuration.dataDigest ? min(Self.segmentMax, buffer.length / 2) : Self.segmentMax }
 
   func loginResponse(_ header: HeaderView, _ data: UnsafeRawBufferPointer, _ machine: LoadMachine) {
     guard phase == .login else { return fail("got a Login Response after the login", machine) }

@@ -26,15 +26,11 @@ extension LoadSession {
   /// Takes what is complete in the buffer, and moves the rest to its front.
   func parse(_ machine: LoadMachine) {
     while phase != .ended, !dataOut.isActive {
-      let available = end - start
-      if skip > 0 {
-        let count = min(available, skip)
-        skip -= count
-        start += count
-        if skip > 0 { break }
-        skippedHeader.read { handle($0, UnsafeRawBufferPointer(start: nil, count: 0), machine) }
+      if skipping != nil {
+        guard skip(machine) else { break }
         continue
       }
+      let available = end - start
       guard available >= HeaderView.length, takePDU(available, machine) else { break }
     }
     guard start > 0 else { return }
@@ -45,6 +41,36 @@ extension LoadSession {
     }
     start = 0
     end = left
+  }
+
+  /// Goes on with data that are thrown away. False when more of them must come first.
+  private func skip(_ machine: LoadMachine) -> Bool {
+    guard var skipped = skipping else { return true }
+    let base = UnsafeRawPointer(machine.arena.base + buffer.offset)
+    let count = min(end - start, skipped.left)
+    if let digest = skipped.digest {
+      skipped.digest = Digest.crc32c(UnsafeRawBufferPointer(start: base + start, count: count), continuing: digest)
+    }
+    skipped.left -= count
+    start += count
+    skipping = skipped
+    guard skipped.left == 0 else { return false }
+    if let digest = skipped.digest {
+      guard end - start >= 4 else { return false }
+      guard checkDataDigest(base + start, digest, machine) else { return false }
+      start += 4
+    }
+    skipping = nil
+    skipped.header.read { handle($0, UnsafeRawBufferPointer(start: nil, count: 0), machine) }
+    return true
+  }
+
+  private func checkDataDigest(_ trailer: UnsafeRawPointer, _ digest: UInt32, _ machine: LoadMachine) -> Bool {
+    guard UInt32(littleEndian: trailer.loadUnaligned(as: UInt32.self)) == digest else {
+      fail("got data whose digest does not match", machine)
+      return false
+    }
+    return true
   }
 
   /// Takes the PDU at ``start``, of which a header is there. False when more of it must come first.
@@ -63,41 +89,32 @@ extension LoadSession {
       }
     }
     let length = header.dataSegmentLength
-    guard length <= receiveSegmentMax else {
-      fail("got a data segment of \(length) bytes: expected at most \(receiveSegmentMax)", machine)
+    guard length <= Self.segmentMax else {
+      fail("got a data segment of \(length) bytes: expected at most \(Self.segmentMax)", machine)
       return false
     }
     let hasTrailer = usesDigests && dataDigest && length > 0
     let data = headerLength + digestLength
     let total = data + header.paddedDataSegmentLength + (hasTrailer ? 4 : 0)
-    // Only the load's own data-in are of no interest, and without a digest nobody has to see them whole.
-    let isSkipped = !hasTrailer && header.opcodeBits == Opcode.dataIn.rawValue && phase == .ready
-    if !isSkipped {
-      // A quarter of the buffer is more than any text or sense data; with digests the declared length is half of it.
-      guard available >= total else {
-        if total > buffer.length { fail("got a PDU of \(total) bytes where none so long is expected", machine) }
-        return false
+    guard available >= total else {
+      if header.opcodeBits == Opcode.dataIn.rawValue, phase == .ready {
+        // Nobody wants to see what the load reads.
+        skipping = Skipping(
+          header: BasicHeader(copying: UnsafeRawBufferPointer(start: base, count: HeaderView.length)),
+          left: header.paddedDataSegmentLength, digest: hasTrailer ? 0 : nil)
+        start += data
+        return true
       }
-      if hasTrailer {
-        let covered = UnsafeRawBufferPointer(start: base + data, count: header.paddedDataSegmentLength)
-        let sent = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: total - 4, as: UInt32.self))
-        guard Digest.crc32c(covered) == sent else {
-          fail("got data whose digest does not match", machine)
-          return false
-        }
-      }
-      start += total
-      handle(header, UnsafeRawBufferPointer(start: base + data, count: length), machine)
-      return true
+      // The buffer holds more than any text or sense data.
+      if total > buffer.length { fail("got a PDU of \(total) bytes where none so long is expected", machine) }
+      return false
     }
-    if available >= total {
-      start += total
-      handle(header, UnsafeRawBufferPointer(start: nil, count: 0), machine)
-    } else {
-      skippedHeader = BasicHeader(copying: UnsafeRawBufferPointer(start: base, count: HeaderView.length))
-      start += data
-      skip = header.paddedDataSegmentLength
+    if hasTrailer {
+      let covered = UnsafeRawBufferPointer(start: base + data, count: header.paddedDataSegmentLength)
+      guard checkDataDigest(base + total - 4, Digest.crc32c(covered), machine) else { return false }
     }
+    start += total
+    handle(header, UnsafeRawBufferPointer(start: base + data, count: length), machine)
     return true
   }
 

@@ -75,10 +75,17 @@ final class LoadSession {
   var start = 0
   var end = 0
   var isReceiving = false
-  /// Bytes of a data segment, and its padding, that are still to come and to be thrown away …
-  var skip = 0
-  /// … and the header of its PDU, which counts when they are all there.
-  var skippedHeader = BasicHeader()
+  /// The data-in that are being thrown away as they come; nil when there are none.
+  var skipping: Skipping?
+
+  struct Skipping {
+    /// The PDU's header, which counts when all is there.
+    var header: BasicHeader
+    /// Bytes of the data segment, and its padding, that are still to come.
+    var left: Int
+    /// The digest of those that have come; nil where none is used.
+    var digest: UInt32?
+  }
 
   // MARK: Sending
 

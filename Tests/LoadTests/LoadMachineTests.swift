@@ -48,6 +48,13 @@ import Testing
       load.sessions = 20
       load.depth = 3
     },
+    Shape(testDescription: "200 sessions, whose buffers are smaller than what they read, with digests") { load, _ in
+      load.sessions = 200
+      load.depth = 1
+      load.length = 256 << 10
+      load.headerDigest = true
+      load.dataDigest = true
+    },
     Shape(testDescription: "a fixed rate") { load, _ in
       load.sessions = 4
       load.rate = 10_000
@@ -104,6 +111,17 @@ import Testing
     #expect(result.latency.percentile(1) >= 2_097_152)
   }
 
+  /// Data that are in the buffer as a whole, and others that are thrown away as they come.
+  @Test(arguments: [1024, 256 << 10]) func damagedDataAreSaid(length: Int) throws {
+    let result = try play(corruptions: 1) { load, _ in
+      load.length = length
+      load.headerDigest = true
+      load.dataDigest = true
+    }.result
+    #expect(result.firstError?.contains("data whose digest does not match") == true, "\(result.firstError ?? "")")
+    #expect(result.lostSessions == 1)
+  }
+
   @Test func whatCannotBeReachedIsSaid() throws {
     let result = try play(listens: false) { _, _ in }.result
     #expect(result.lostSessions == 1)
@@ -128,7 +146,8 @@ import Testing
   }
 
   private func play(
-    listens: Bool = true, bandwidth: UInt64? = nil, _ change: (inout LoadConfiguration, inout TargetLimits) -> Void
+    listens: Bool = true, bandwidth: UInt64? = nil, corruptions: Int = 0,
+    _ change: (inout LoadConfiguration, inout TargetLimits) -> Void
   ) throws -> Played {
     let name = "iqn.2026-11.example:load-test"
     let world = World(seed: 1)
@@ -154,6 +173,10 @@ import Testing
     let client = world.addProcess("load", on: host)
     let machine = LoadMachine(configuration: load)
     world.start(client, machine)
+    if corruptions > 0 {
+      #expect(world.run(until: { machine.state == .measuring }, orUntil: .zero + .seconds(1)))
+      world.network.corruptNext(corruptions, from: server, to: host)
+    }
     let hasEnded = world.run(until: { machine.state == .ended }, orUntil: .zero + .seconds(60))
     #expect(hasEnded)
     _ = world.run(until: { target.statistics.connections == 0 }, orUntil: .zero + .seconds(70))
