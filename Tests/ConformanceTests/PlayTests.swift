@@ -184,7 +184,11 @@ import Testing
     ("pdu.login { cgs = 1 }", "pdu.login: unknown field 'cgs' (found number 1); did you mean 'csg'?"),
     ("pdu.login { csg = 4 }", "pdu.login.csg: expected a whole number from 0 to 3, found number 4"),
     ("cdb.read10 { lba = 1 << 32 }", "cdb.read10.lba: expected a whole number from 0 to 4294967295"),
-    ("t:connect():send(5)", "send: expected a PDU such as pdu.nop_out {}, found number 5"),
+    (
+      "local s = t:login {} s.send('x')",
+      "a.lua:2: session:send: expected a connection or a session before the colon, found string \"x\""
+    ),
+    ("t:connect():send(5)", "a.lua:2: send: expected a PDU such as pdu.nop_out {}, found number 5"),
     ("expect(t:login {}:test_unit_ready()):check_condition('ILLEGAL REQUST')", "did you mean 'ILLEGAL REQUEST'?"),
     ("sleep 'soon'", "sleep: expected a time such as \"200us\" or \"1.5s\", found string \"soon\""),
     (

@@ -7,7 +7,7 @@ import Testing
 private final class ScratchFile {
   let path = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-host-\(UUID().uuidString)").path
 
-  init(_ content: [UInt8]) { FileManager.default.createFile(atPath: path, contents: Data(content)) }
+  init(_ content: [UInt8]) { #expect(FileManager.default.createFile(atPath: path, contents: Data(content))) }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 }

@@ -56,7 +56,7 @@ final class LoopbackPair: RingWorld {
   func makeMedium(for side: Side, size: Int, readOnly: Bool) throws -> Handle {
     let path = folder.appendingPathComponent("simsan-ring-\(UUID().uuidString)").path
     paths.append(path)
-    FileManager.default.createFile(atPath: path, contents: nil)
+    #expect(FileManager.default.createFile(atPath: path, contents: nil))
     try FileHandle(forWritingTo: URL(fileURLWithPath: path)).truncate(atOffset: UInt64(size))
     return try rings[index(side)].openMedium(path: path, readOnly: readOnly, direct: direct).handle
   }

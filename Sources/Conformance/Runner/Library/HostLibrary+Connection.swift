@@ -115,7 +115,8 @@ extension HostLibrary {
   private static func both(
     _ name: String, _ body: @escaping @Sendable (Player, LuaCall, ScriptConnection) throws(LuaFailure) -> LuaAnswer
   ) -> [HostFunction] {
-    [LuaKind.connection, .session].map { kind in
+    let kinds: [LuaKind] = [.connection, .session]
+    return kinds.map { kind in
       HostFunction(name, of: kind) { (player, call) throws(LuaFailure) in
         try body(player, call, try connection(player, call[0], "\(kind):\(name)"))
       }

@@ -48,7 +48,7 @@ extension FieldOverride {
     }
     let layout = HeaderLayout.of(opcode)
     var result: [FieldOverride] = []
-    for (name, value) in table.fields {
+    for (name, _) in table.fields {
       let isByte = name.hasPrefix("byte") && Int(name.dropFirst(4)).map { (0..<48).contains($0) } == true
       let width = isByte ? 8 : layout.field(name)?.width
       guard let width else {
