@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from compare.measure import in_turn
 from compare.servers import pinned
 
 TARGETS = 64
@@ -53,8 +54,8 @@ def measure(program, server, core, realtime, rounds, seconds):
     lines = []
     for loads in (SESSIONS, DIGESTS):
         found = {load.name: [] for load in loads}
-        for _ in range(rounds):
-            for load in loads:
+        for number in range(rounds):
+            for load in in_turn(loads, number):
                 found[load.name].append(_run(program, server, load, core, realtime, seconds))
         for load in loads:
             if line := _line(load, found):
@@ -69,8 +70,8 @@ def measure_shards(program, one, two, cores, realtime, rounds, seconds):
     for rate in RATES:
         load = Load(f"{rate // 1000} thousand commands a second", targets=2, options=("--rate", str(rate), *GENERATOR_SLEEPS))
         found = {1: [], 2: []}
-        for _ in range(rounds):
-            for shards, server in ((1, one), (2, two)):
+        for number in range(rounds):
+            for shards, server in in_turn(((1, one), (2, two)), number):
                 run = _run(program, server, load, cores, realtime, seconds)
                 found[shards].append(run and run["server_cpu_cores"] / run["commands_per_second"] * 1e6)
         pairs = [pair for pair in zip(found[1], found[2]) if None not in pair]

@@ -1,5 +1,6 @@
 """Runs of the load generator, and what they say."""
 
+import random
 import subprocess
 import sys
 from dataclasses import dataclass, fields
@@ -106,6 +107,11 @@ class Generator:
         return best
 
 
+def in_turn(things, number):
+    """The order of round `number`: another one each time, and the same in each run, so that none always follows another."""
+    return random.Random(number).sample(things, len(things))
+
+
 def measure(pairs, servers, rounds, run_once):
     """Measures every series of every cell in turn, `rounds` times: machines drift, and neighbours drift less.
 
@@ -114,7 +120,7 @@ def measure(pairs, servers, rounds, run_once):
     runs = []
     for cell, series in pairs:
         for number in range(1, rounds + 1):
-            for one in series:
+            for one in in_turn(series, number):
                 server = servers.get(one.server)
                 if server is None or one.backing not in server.luns:
                     continue
