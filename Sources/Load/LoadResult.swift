@@ -7,7 +7,7 @@ public struct LoadResult: Sendable {
   public var bytes: UInt64 = 0
   /// Commands that ended otherwise, or with less data than asked for.
   public var failedCommands: UInt64 = 0
-  /// From the step that sent a command to the step that saw its status.
+  /// From the step that sent a command to the step that saw its status, and the last of its data.
   public var latency = LatencyHistogram()
   /// The commands of each session.
   public var commandsOfSession: [UInt64] = []

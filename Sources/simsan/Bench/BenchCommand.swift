@@ -33,9 +33,9 @@ let benchCommand = Command(
   ],
   discussion: """
     A URL is iscsi://HOST[:PORT]/IQN[/LUN]. A latency is the time from the step that sends a command to the step that sees
-    its status; what one receive brings is seen at one time. With --rate it counts from when the command was due.
-    SIGINT ends the measuring, and what there is is told. Exit status: 0 all is well; 1 commands failed, or sessions were
-    lost; 2 the call was wrong.
+    its status and the last of its data; what one receive brings is seen at one time. With --rate it counts from when the
+    command was due. SIGINT ends the measuring, and what there is is told. Exit status: 0 all is well; 1 commands failed,
+    or sessions were lost; 2 the call was wrong.
     """
 ) { arguments in
   let options = try BenchOptions(arguments)
