@@ -199,6 +199,9 @@ struct TargetCore: ~Copyable {
     case .hold:
       guard let connection = connection(index, generation) else { return }
       holdTimerFired(connection)
+    case .look:
+      guard let connection = connection(index, generation) else { return }
+      lookTimerFired(connection)
     case .shutdown, .cancel, .noDelay, nil:
       break
     }

@@ -118,6 +118,25 @@ import Testing
     #expect(bench.noDelays.last == true, "a quiet connection is without Nagle again")
   }
 
+  @Test func aSocketThatAReceiveHasEmptiedToTheLastByteIsIdle() {
+    let bench = WireBench(sendPolicy: .adaptiveNagle)
+    let initiator = TargetMachineTests.session(bench)
+    func reads(_ length: Int) -> [UInt8] {
+      var bytes: [UInt8] = []
+      while bytes.count < length { bytes += initiator.command(read10(0, 8), read: 4096).encoded(initiator.options) }
+      return bytes
+    }
+    for _ in 0..<3 {
+      bench.feed(initiator.socket, reads(150 * 48))
+      #expect(initiator.receive().count == 150)
+    }
+    bench.noDelays = []
+    let room = bench.room(initiator.socket)
+    bench.feed(initiator.socket, Array(reads(room)[..<room]))
+    #expect(initiator.receive().count == room / 48)
+    #expect(bench.noDelays == [true, false], "what Nagle's algorithm holds back is pushed")
+  }
+
   @Test(arguments: SendPolicy.allCases) func shortSendsAndLargeDataKeepTheirOrder(_ policy: SendPolicy) {
     let bench = WireBench(sendPolicy: policy)
     bench.sendMax = 1000

@@ -45,6 +45,8 @@ struct Connection {
   var isReceiving = false
   /// The room of the receive outstanding, in bytes.
   var receiveRoom = 0
+  /// The receive before it was filled to its last byte. Whether the socket is empty shows by whether this one waits.
+  var isLooking = false
   var isSending = false
   var isDescribing = false
   var isClosing = false

@@ -57,6 +57,18 @@ extension TargetCore {
       connection.pointee.receiveRoom = space.length
       context.operations.receive(on: connection.pointee.socket, into: space, token: token)
     }
+    // Due at once, behind what has come already.
+    if connection.pointee.isLooking {
+      context.operations.timer(at: context.now, token: connection.pointee.token(.look))
+    }
+  }
+
+  /// What has come already has been received: a receive that still waits finds the socket empty.
+  mutating func lookTimerFired(_ connection: UnsafeMutablePointer<Connection>) {
+    guard connection.pointee.isLooking, connection.pointee.isReceiving else { return }
+    connection.pointee.isLooking = false
+    connection.pointee.becameIdle = true
+    markDirty(connection)
   }
 
   mutating func received(_ connection: UnsafeMutablePointer<Connection>, _ completion: Completion) {
@@ -106,7 +118,9 @@ extension TargetCore {
     holdAnswers(connection, count: count, arrived: arrived, statSN: statSN)
     if connection.pointee.sendPolicy == .adaptiveNagle {
       if connection.pointee.nagle.received(arrived) { setNoDelay(connection, false) }
-      connection.pointee.becameIdle = Int(truncatingIfNeeded: completion.result) < connection.pointee.receiveRoom
+      let isFull = Int(truncatingIfNeeded: completion.result) >= connection.pointee.receiveRoom
+      connection.pointee.becameIdle = !isFull
+      connection.pointee.isLooking = isFull
     }
     adjustBuffer(connection, wasFull: wasFull, count: count)
     markDirty(connection)

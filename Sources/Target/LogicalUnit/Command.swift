@@ -211,4 +211,5 @@ public enum TokenKind: UInt64, Sendable {
   case post = 11
   case mailbox = 12
   case hold = 13
+  case look = 14
 }
