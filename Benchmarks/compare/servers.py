@@ -4,8 +4,10 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 
@@ -17,6 +19,11 @@ BUSY_POLL = "50us"
 
 class ServerError(Exception):
     """A server did not start; the text says what it wrote."""
+
+
+def end_when_told():
+    """Has SIGTERM end this program like an exception, so that its servers are stopped, and what it has changed is put back."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def pinned(core, realtime):
@@ -47,7 +54,11 @@ class Server:
         with open(self.log, "wb") as out:
             self.process = subprocess.Popen(
                 [*place.prefix, *command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def pid(self):
@@ -65,7 +76,6 @@ class Server:
             except OSError:
                 time.sleep(0.05)
         text = pathlib.Path(self.log).read_text(errors="replace").strip()
-        self.stop()
         raise ServerError(f"{self.name} does not listen on port {self.port}: {text or 'it wrote nothing'}")
 
     def stop(self):
@@ -98,7 +108,7 @@ class Tgt(Server):
                 self._admin("--op", "new", "--mode", "logicalunit", "--tid", "1", "--lun", str(lun), *kind)
                 self.luns[backing] = lun
             self._admin("--op", "bind", "--mode", "target", "--tid", "1", "-I", "ALL")
-        except ServerError:
+        except BaseException:
             self.stop()
             raise
 
@@ -158,24 +168,21 @@ class Many(Server):
         return f"iscsi://127.0.0.1:{self.port}/{self.iqn}.{index}/0"
 
 
-def backing_files(wanted, disk_folder, tag):
-    """Makes the files of the wanted backings, written through, so that no block is a hole. Returns their paths."""
+def backing_files(wanted, disk_folder, tag, files):
+    """Makes the files of the wanted backings, written through, so that no block is a hole. Adds their paths to `files`."""
     places = {
         "shm": pathlib.Path("/dev/shm") / f"{tag}.img",
         "disk": disk_folder / f"{tag}-disk.img",
         "direct": disk_folder / f"{tag}-direct.img",
     }
-    files = {}
     for backing in ("shm", "disk", "direct"):
         if backing in wanted:
-            path = places[backing]
+            path = files[backing] = places[backing]
             with open(path, "wb") as out:
                 for _ in range(SIZE_MIB):
                     out.write(os.urandom(4096) * 256)
                 out.flush()
                 os.fsync(out.fileno())
-            files[backing] = path
-    return files
 
 
 def has_tgt():
