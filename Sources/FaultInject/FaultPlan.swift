@@ -35,6 +35,9 @@ public final class FaultPlan: EventHandler {
   public var restart: ((ProcessID) -> Void)?
 
   /// A plan for `world`, which hands it the events of faults from now on.
+  ///
+  /// The world keeps the plan, and the plan, with what is still in force, the world: whoever has made both and goes on without
+  /// them sets `world.faultHandler` to nil at the end.
   public init(_ world: World) {
     self.world = world
     world.faultHandler = self

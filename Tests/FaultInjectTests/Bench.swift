@@ -35,6 +35,8 @@ final class Bench {
     fronts = processes.map { world.ring(of: $0) }
   }
 
+  deinit { world.faultHandler = nil }
+
   var path: NetworkPath { NetworkPath(between: hosts[0], and: hosts[1]) }
 
   func extent(_ offset: Int, _ length: Int) -> Extent { Extent(offset: offset, length: length) }

@@ -43,6 +43,7 @@ import Testing
     let echo = try EchoWorld(seed: seed, clients: 6, rounds: 80)
     echo.world.checksBuffers = true
     let plan = FaultPlan(echo.world)
+    defer { echo.world.faultHandler = nil }
     plan.restart = { _ in try? echo.restartServer() }
     var random = echo.world.random.stream("storm")
     var handles: [FaultHandle] = []
