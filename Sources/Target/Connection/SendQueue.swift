@@ -28,6 +28,8 @@ struct SendQueue {
   private var last = Outgoing(extent: .empty, release: .nothing)
   /// Bytes of the first entry that have been sent: it goes on naming all that is to be given back.
   private var sentOfFirst = 0
+  /// Entries that ask for something when they have been sent.
+  private var releases = 0
 
   private var hasLast: Bool { last.extent.length > 0 || last.release != .nothing }
 
@@ -45,6 +47,7 @@ struct SendQueue {
     bytes += extent.length
     last.extent.length += extent.length
     last.release = release
+    if release != .nothing { releases += 1 }
   }
 
   /// Adds an entry of its own.
@@ -52,33 +55,57 @@ struct SendQueue {
     bytes += entry.extent.length
     if hasLast { entries.append(last) }
     last = entry
+    if entry.release != .nothing { releases += 1 }
   }
 
   /// The next bytes to send, at most `room` of them, as extents that are not empty.
   ///
   /// - Returns: The number of extents, and whether entries are left behind them.
   func fill(_ extents: UnsafeMutableBufferPointer<Extent>, room: Int) -> (count: Int, hasMore: Bool) {
-    let end = entries.count + (hasLast ? 1 : 0)
-    var at = head
-    var sent = sentOfFirst
-    var room = room
-    var count = 0
-    while at < end, room > 0, count < extents.count {
-      let extent = (at < entries.count ? entries[at] : last).extent.dropFirst(sent).prefix(room)
-      sent = 0
-      at += 1
-      guard extent.length > 0 else { continue }
-      extents[count] = extent
-      count += 1
-      room -= extent.length
+    var filling = Filling(extents: extents, room: room, skipped: sentOfFirst)
+    let at = entries.withUnsafeBufferPointer { entries in
+      var at = head
+      while at < entries.count, filling.add(entries[at].extent) { at += 1 }
+      return at
     }
-    return (count, at < end)
+    guard hasLast else { return (filling.count, at < entries.count) }
+    let takesLast = at == entries.count && filling.add(last.extent)
+    return (filling.count, !takesLast)
+  }
+
+  /// A vector that is being filled.
+  private struct Filling {
+    let extents: UnsafeMutableBufferPointer<Extent>
+    var room: Int
+    /// Bytes of the next entry that have been sent.
+    var skipped: Int
+    var count = 0
+
+    /// Adds an entry, as far as there is room. False when there is none.
+    @inline(__always)
+    mutating func add(_ extent: Extent) -> Bool {
+      guard room > 0, count < extents.count else { return false }
+      // An entry has no fewer bytes than have been sent of it.
+      let start = extent.offset + skipped
+      let length = min(extent.length - skipped, room)
+      skipped = 0
+      guard length > 0 else { return true }
+      extents[count] = Extent(offset: start, length: length)
+      count += 1
+      room -= length
+      return true
+    }
   }
 
   /// Takes out the first entry that asks for something when it has been sent, and those before it, as far as all their bytes
   /// are among the next `count` sent ones, and takes them off those. Nil when there is none; of an entry that is sent only in
   /// part that is noted.
   mutating func takeSent(_ count: inout Int) -> Outgoing? {
+    if count == bytes, releases == 0 {
+      removeAll()
+      count = 0
+      return nil
+    }
     let sent = count
     var found: Outgoing?
     // Most entries ask for nothing.
@@ -92,7 +119,16 @@ struct SendQueue {
       last = Outgoing(extent: .empty, release: .nothing)
     }
     bytes -= sent - count
+    if found != nil { releases -= 1 }
     return found
+  }
+
+  private mutating func removeAll() {
+    head = entries.count
+    dropDone()
+    last = Outgoing(extent: .empty, release: .nothing)
+    sentOfFirst = 0
+    bytes = 0
   }
 
   /// Takes the rest of the first entry off the next `count` sent bytes. False if only a part of it is among them.
