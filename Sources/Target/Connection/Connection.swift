@@ -47,6 +47,8 @@ struct Connection {
   var receiveRoom = 0
   /// The receive before it was filled to its last byte. Whether the socket is empty shows by whether this one waits.
   var isLooking = false
+  /// The timer that tells is on its way.
+  var hasLookTimer = false
   var isSending = false
   var isDescribing = false
   var isClosing = false

@@ -58,13 +58,15 @@ extension TargetCore {
       context.operations.receive(on: connection.pointee.socket, into: space, token: token)
     }
     // Due at once, behind what has come already.
-    if connection.pointee.isLooking {
+    if connection.pointee.isLooking, !connection.pointee.hasLookTimer {
+      connection.pointee.hasLookTimer = true
       context.operations.timer(at: context.now, token: connection.pointee.token(.look))
     }
   }
 
   /// What has come already has been received: a receive that still waits finds the socket empty.
   mutating func lookTimerFired(_ connection: UnsafeMutablePointer<Connection>) {
+    connection.pointee.hasLookTimer = false
     guard connection.pointee.isLooking, connection.pointee.isReceiving else { return }
     connection.pointee.isLooking = false
     connection.pointee.becameIdle = true
