@@ -25,9 +25,10 @@ int main(int count, char **arguments) {
   signal(SIGPIPE, SIG_IGN);
 
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, send_buffer = LOCAL_SEND_BUFFER;
-  // Accepted sockets inherit these. TCP_NODELAY: each send goes out at once.
+  // Accepted sockets inherit these. TCP_NODELAY: each send goes out at once. Reno: it does not pace what is sent.
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
   setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
   struct sockaddr_in address = {
     .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

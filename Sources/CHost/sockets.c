@@ -49,19 +49,36 @@ int simsan_no_delay(int fd, int on) {
 // caches of a core is copied from there; more would come back from memory. There is no distance to fill with more.
 enum { LOCAL_SEND_BUFFER = 512 * 1024 };
 
+// Within one host nothing can be congested, but some controls, as BBR, pace by timers what they send: where a timer is dear
+// that costs more than the sending. Reno does not, every kernel has it, and it needs no privilege.
+static void control_by_reno(int fd) {
+  static const char reno[] = "reno";
+  setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof reno - 1);
+}
+
+static int is_loopback(const struct simsan_address *address) {
+  struct in6_addr ip;
+  memcpy(&ip, address->bytes, sizeof ip);
+  return address->is_ipv4 ? address->bytes[12] == IN_LOOPBACKNET : IN6_IS_ADDR_LOOPBACK(&ip);
+}
+
 void simsan_prepare_accepted(int fd) {
   struct simsan_address here, there;
   int length = LOCAL_SEND_BUFFER;
   simsan_no_delay(fd, 1);
   if (simsan_local_address(fd, &here) || simsan_remote_address(fd, &there)) return;
-  if (memcmp(here.bytes, there.bytes, sizeof here.bytes) == 0)
+  if (memcmp(here.bytes, there.bytes, sizeof here.bytes) == 0) {
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &length, sizeof length);
+    control_by_reno(fd);
+  }
 }
 
 int simsan_socket(const struct simsan_address *address) {
   int fd = socket(address->is_ipv4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   simsan_no_delay(fd, 1);
+  // Now, as the control that a connection begins with has set up its pacing for good. A listener's connections inherit it.
+  if (is_loopback(address)) control_by_reno(fd);
   return fd;
 }
 

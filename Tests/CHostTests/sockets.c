@@ -22,11 +22,11 @@ static int await(int fd, short events) {
   return poll(&waiting, 1, 5000);
 }
 
-// A listener and both ends of a connection to it.
-static int connected(int *listener, int *left, int *right) {
-  struct simsan_address address = loopback();
+// A listener at an address and both ends of a connection to it.
+static int connected_at(struct simsan_address address, int *listener, int *left, int *right) {
   *listener = simsan_listen(&address, 4);
   if (*listener < 0) return *listener;
+  memcpy(address.bytes, loopback().bytes, sizeof address.bytes);
   *left = simsan_socket(&address);
   int result = simsan_connect(*left, &address);
   if (result && result != -EINPROGRESS) return result;
@@ -35,6 +35,8 @@ static int connected(int *listener, int *left, int *right) {
   await(*left, POLLOUT);
   return *right < 0 ? *right : simsan_socket_error(*left);
 }
+
+static int connected(int *listener, int *left, int *right) { return connected_at(loopback(), listener, left, right); }
 
 static void close_all(int a, int b, int c) {
   CU_ASSERT_EQUAL(simsan_close(a), 0);
@@ -140,6 +142,38 @@ static void accepted(void) {
   close_all(left, right, listener);
 }
 
+// What controls the congestion of a socket.
+static const char *control(int fd) {
+  static char name[16];
+  socklen_t length = sizeof name - 1;
+  memset(name, 0, sizeof name);
+  return getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length) ? "" : name;
+}
+
+static void pacing(void) {
+  int listener, left, right;
+  CU_ASSERT_EQUAL_FATAL(connected(&listener, &left, &right), 0);
+  CU_ASSERT_STRING_EQUAL(control(listener), "reno");
+  CU_ASSERT_STRING_EQUAL(control(left), "reno");
+  CU_ASSERT_STRING_EQUAL(control(right), "reno");
+  close_all(left, right, listener);
+
+  // Elsewhere the machine's own stays, but for those who turn out to be here.
+  char own[16];
+  struct simsan_address any = loopback(), elsewhere = loopback();
+  memset(any.bytes + 12, 0, 4);
+  memcpy(elsewhere.bytes + 12, (uint8_t[]){192, 0, 2, 1}, 4);
+  int plain = socket(AF_INET, SOCK_STREAM, 0), away = simsan_socket(&elsewhere);
+  strcpy(own, control(plain));
+  CU_ASSERT_STRING_EQUAL(control(away), own);
+  CU_ASSERT_EQUAL(simsan_close(away), 0);
+  CU_ASSERT_EQUAL_FATAL(connected_at(any, &listener, &left, &right), 0);
+  CU_ASSERT_STRING_EQUAL(control(listener), own);
+  CU_ASSERT_STRING_EQUAL(control(right), "reno");
+  close_all(left, right, listener);
+  CU_ASSERT_EQUAL(simsan_close(plain), 0);
+}
+
 void add_socket_tests(void) {
   CU_pSuite suite = CU_add_suite("sockets", NULL, NULL);
   CU_add_test(suite, "both ends know both addresses", addresses);
@@ -148,4 +182,5 @@ void add_socket_tests(void) {
   CU_add_test(suite, "what is refused says why", refusals);
   CU_add_test(suite, "blocking and not", blocking);
   CU_add_test(suite, "an accepted socket suits a peer on this host", accepted);
+  CU_add_test(suite, "nothing is paced within a host", pacing);
 }

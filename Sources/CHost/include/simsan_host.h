@@ -20,7 +20,7 @@ struct simsan_address {
 
 /// A non-blocking listening socket; `address` gets the port. IPv6 sockets take IPv6 only.
 int simsan_listen(struct simsan_address *address, int backlog);
-/// A non-blocking, unconnected TCP socket of the family of `address`, with TCP_NODELAY.
+/// A non-blocking, unconnected TCP socket of the family of `address`, with TCP_NODELAY; at a loopback address without pacing.
 int simsan_socket(const struct simsan_address *address);
 /// 0, or -EINPROGRESS, or what went wrong.
 int simsan_connect(int fd, const struct simsan_address *address);
@@ -28,7 +28,8 @@ int simsan_connect(int fd, const struct simsan_address *address);
 int simsan_set_blocking(int fd, int blocking);
 /// Accepts one connection, non-blocking and prepared.
 int simsan_accept(int fd);
-/// Prepares a socket that was accepted by other means: TCP_NODELAY, and a send buffer that suits a peer on this host.
+/// Prepares a socket that was accepted by other means: TCP_NODELAY, and for a peer on this host a send buffer that suits it,
+/// and no pacing.
 void simsan_prepare_accepted(int fd);
 /// Sets or clears TCP_NODELAY; setting it pushes out a partial segment.
 int simsan_no_delay(int fd, int on);
