@@ -56,6 +56,16 @@ static void control_by_reno(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno, sizeof reno - 1);
 }
 
+int simsan_paces(void) {
+  char name[16] = "";
+  socklen_t length = sizeof name - 1;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  int failed = getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length);
+  close(fd);
+  return !failed && strncmp(name, "bbr", 3) == 0;
+}
+
 static int is_loopback(const struct simsan_address *address) {
   struct in6_addr ip;
   memcpy(&ip, address->bytes, sizeof ip);

@@ -54,6 +54,9 @@ public enum HostRings {
     }
   }
 
+  /// Whether initiators on this host are paced: TCP's usual congestion control here sets timers between what they send.
+  public static var pacesInitiators: Bool { simsan_paces() != 0 }
+
   /// Whether the kernel allows rings of that kind to this process.
   public static func allows(_ kind: HostRingKind) -> Bool {
     (try? make(kind, arena: Arena(capacity: Arena.pageLength))) != nil

@@ -104,6 +104,10 @@ public struct TargetLimits: Sendable {
   /// The command window: how many non-immediate commands a session may have outstanding, 1 to 1024.
   public var commandWindow: UInt32 = 256
 
+  /// Bytes of unsolicited data (RFC 7143 §4.2.4.2) that commands from an initiator on the same host may have on their way, to
+  /// units without a medium; at least two commands. The window is kept so small. Nil for all that the window lets in.
+  public var localBytesAheadMax: Int?
+
   /// The most immediate tasks of a session at one time, beyond the window.
   public var immediateTasksMax: UInt32 = 32
 

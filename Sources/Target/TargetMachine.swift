@@ -258,6 +258,7 @@ extension TargetLimits {
     firstBurstLength = min(max(firstBurstLength, 512), maxBurstLength)
     maxOutstandingR2T = min(max(maxOutstandingR2T, 1), 64)
     commandWindow = min(max(commandWindow, 1), 1024)
+    localBytesAheadMax = localBytesAheadMax.map { max($0, 0) }
     immediateTasksMax = min(max(immediateTasksMax, 1), 1024)
     connectionsMax = min(max(connectionsMax, 1), 65_000)
     pendingLoginsMax = min(max(pendingLoginsMax, 1), connectionsMax)

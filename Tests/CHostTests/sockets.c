@@ -165,6 +165,7 @@ static void pacing(void) {
   memcpy(elsewhere.bytes + 12, (uint8_t[]){192, 0, 2, 1}, 4);
   int plain = socket(AF_INET, SOCK_STREAM, 0), away = simsan_socket(&elsewhere);
   strcpy(own, control(plain));
+  CU_ASSERT_EQUAL(simsan_paces(), strncmp(own, "bbr", 3) == 0);
   CU_ASSERT_STRING_EQUAL(control(away), own);
   CU_ASSERT_EQUAL(simsan_close(away), 0);
   CU_ASSERT_EQUAL_FATAL(connected_at(any, &listener, &left, &right), 0);

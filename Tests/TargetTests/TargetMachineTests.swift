@@ -147,6 +147,35 @@ import Testing
     #expect(initiator.read(read10(0, 1), 512)?.status == 0)
   }
 
+  /// Writes until the window has had time to close, and says how many commands it lets in then; and after one read more.
+  private func window(
+    _ units: [LogicalUnitConfiguration] = [LogicalUnitConfiguration(lun: 0, blockCount: 128)], blocks: Int = 8,
+    segment: Int = 8192, most: Int? = 12_288, from address: SocketAddress = SocketAddress(127, 0, 0, 1, port: 999)
+  ) -> [UInt32?] {
+    let bench = WireBench(units: units, mediumLength: 128 * 512) {
+      $0.commandWindow = 8
+      $0.localBytesAheadMax = most
+    }
+    bench.remoteAddress = address
+    let initiator = Self.session(bench, [("InitialR2T", "No")])
+    let data = [UInt8](repeating: 1, count: blocks * 512)
+    var answers: [ProtocolDataUnit?] = []
+    for _ in 0..<16 { answers.append(initiator.write(write10(0, blocks), data, segment: segment)) }
+    answers.append(initiator.read([0, 0, 0, 0, 0, 0], 0)?.last)
+    return answers.suffix(2).map { $0?.header.read { $0.maxCmdSN &- $0.expCmdSN &+ 1 } }
+  }
+
+  @Test func anInitiatorOnThisHostSendsOnlySoMuchAhead() {
+    #expect(window() == [3, 8], "three times 4 KiB; what has no data opens the window again")
+    #expect(window(segment: 1024) == [3, 8], "unsolicited data-out count")
+    #expect(window(blocks: 16) == [2, 8], "two commands in any case")
+    #expect(window(most: 512 * 8 * 64) == [8, 8], "small ones are not counted")
+    #expect(window(most: nil) == [8, 8])
+    #expect(window(from: SocketAddress(192, 0, 2, 1, port: 999)) == [8, 8], "there is a distance to fill")
+    let medium = LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))
+    #expect(window([medium]) == [8, 8], "a medium is to have as many as it can")
+  }
+
   @Test func abortTaskWaitsForTheMediumAndSilencesTheTask() {
     let bench = WireBench(
       units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],

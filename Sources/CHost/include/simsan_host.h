@@ -22,6 +22,8 @@ struct simsan_address {
 int simsan_listen(struct simsan_address *address, int backlog);
 /// A non-blocking, unconnected TCP socket of the family of `address`, with TCP_NODELAY; at a loopback address without pacing.
 int simsan_socket(const struct simsan_address *address);
+/// Whether the usual congestion control of this host's sockets paces what they send, as BBR does.
+int simsan_paces(void);
 /// 0, or -EINPROGRESS, or what went wrong.
 int simsan_connect(int fd, const struct simsan_address *address);
 /// io_uring wants sockets that block, epoll sockets that do not.

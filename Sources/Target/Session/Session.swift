@@ -28,6 +28,8 @@ struct Session: ~Copyable {
   var maxCmdSN: UInt32 = 0
   /// Non-immediate commands that were taken and have not been answered.
   var windowed: UInt32 = 0
+  /// Commands that may be on their way, of those that the window would let in.
+  var aheadMax = UInt32.max
   /// Immediate tasks that have not been answered.
   var immediate: UInt32 = 0
   /// What arrived ahead of its turn, by rising CmdSN.

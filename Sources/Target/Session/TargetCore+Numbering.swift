@@ -76,9 +76,31 @@ extension TargetCore {
   func openWindow(_ session: UnsafeMutablePointer<Session>) {
     let window = limits.commandWindow
     let room = window > session.pointee.windowed ? window - session.pointee.windowed : 0
-    let wanted = session.pointee.expCmdSN &+ room &- 1
+    let wanted = session.pointee.expCmdSN &+ min(room, session.pointee.aheadMax) &- 1
     if SerialNumber.precedes(session.pointee.maxCmdSN, wanted) { session.pointee.maxCmdSN = wanted }
   }
+
+  /// Keeps ``TargetLimits/localBytesAheadMax``, if commands like this one go on coming.
+  ///
+  /// Units with a medium are left out: the answers that open the window come later there, and the medium is to have as many
+  /// commands as it can.
+  ///
+  /// - Parameter unsolicited: The bytes that come with the command unasked.
+  @inline(__always)
+  mutating func paceWrites(
+    _ connection: UnsafeMutablePointer<Connection>, _ session: UnsafeMutablePointer<Session>, _ header: HeaderView,
+    unsolicited: Int
+  ) {
+    session.pointee.aheadMax = .max
+    guard let most = limits.localBytesAheadMax, unsolicited > most / Self.aheadLarge else { return }
+    guard connection.pointee.isLocal, session.pointee.node >= 0 else { return }
+    let node = Int(session.pointee.node)
+    guard let unit = nodes[node].unit(header.lun), !nodes[node].units[unit].hasMedium else { return }
+    session.pointee.aheadMax = UInt32(clamping: max(most / unsolicited, 2))
+  }
+
+  /// Of commands that are so small a part of what may be on its way, as many may be as the window lets in.
+  private static var aheadLarge: Int { 64 }
 
   /// Fills in StatSN, ExpCmdSN and MaxCmdSN of a response.
   ///

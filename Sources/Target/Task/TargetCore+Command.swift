@@ -125,6 +125,9 @@ extension TargetCore {
       if let unit = nodes[node].unit(header.lun) { mayLend = !nodes[node].units[unit].hasMedium }
     }
     takeUnsolicited(task, session, header, immediate, mayLend: mayLend)
+    paceWrites(
+      connection, session, header,
+      unsolicited: task.pointee.unsolicitedOpen ? task.pointee.unsolicitedLimit : header.dataSegmentLength)
     if case .later = turn {
       task.pointee.phase = .held
       list(task)

@@ -15,6 +15,10 @@ struct Server {
   /// Bytes of memory for buffers; what is not used is not committed.
   private static let usualMemory: UInt64 = 256 << 20
 
+  /// ``TargetLimits/localBytesAheadMax`` where initiators are paced (``HostRings/pacesInitiators``). What they send with one call
+  /// is then not so much that the kernel begins to pace it: that happens within a call of more than 16 segments.
+  private static let pacedBytesAheadMax = 768 << 10
+
   /// Opens the media, listens, and makes the machine.
   ///
   /// - Parameters:
@@ -74,12 +78,15 @@ struct Server {
       description.append("target \(target.iqn)" + (count > 1 ? ", shard \(shard)" : ""))
       description += target.units.map(Self.words)
     }
-    let configurations: [TargetConfiguration]
+    var configurations: [TargetConfiguration]
     do {
       configurations = try TargetBuilder.configurations(
         completed, media: media, portals: listeners, on: rings.map(\.machine))
     } catch {
       throw UsageError(error.message)
+    }
+    if HostRings.pacesInitiators {
+      for shard in configurations.indices { configurations[shard].limits.localBytesAheadMax = Self.pacedBytesAheadMax }
     }
     var shards: [Shard] = []
     for (shard, ring) in rings.enumerated() {
