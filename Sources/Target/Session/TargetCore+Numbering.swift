@@ -93,9 +93,7 @@ extension TargetCore {
   ) {
     session.pointee.aheadMax = .max
     guard let most = limits.localBytesAheadMax, unsolicited > most / Self.aheadLarge else { return }
-    guard connection.pointee.isLocal, session.pointee.node >= 0 else { return }
-    let node = Int(session.pointee.node)
-    guard let unit = nodes[node].unit(header.lun), !nodes[node].units[unit].hasMedium else { return }
+    guard connection.pointee.isLocal, isWithoutMedium(session, header.lun) else { return }
     session.pointee.aheadMax = UInt32(clamping: max(most / unsolicited, 2))
   }
 

@@ -118,12 +118,9 @@ extension TargetCore {
     case .none, .malformed:
       break
     }
-    // A unit that keeps its blocks in memory, or nowhere, takes them before this call is over, unless it is in another's way.
+    // A unit without a medium takes its blocks before this call is over, unless it is in another's way.
     var mayLend = false
-    if case .now = turn, let immediate, !immediate.isEmpty, session.pointee.node >= 0 {
-      let node = Int(session.pointee.node)
-      if let unit = nodes[node].unit(header.lun) { mayLend = !nodes[node].units[unit].hasMedium }
-    }
+    if case .now = turn, let immediate, !immediate.isEmpty { mayLend = isWithoutMedium(session, header.lun) }
     takeUnsolicited(task, session, header, immediate, mayLend: mayLend)
     paceWrites(
       connection, session, header,
@@ -139,6 +136,15 @@ extension TargetCore {
     start(task)
     if lent.length > 0 { takeBack(task) }
     if !session.pointee.held.isEmpty { takeHeld(session) }
+  }
+
+  /// Whether the unit that a session addresses so is there, and keeps its blocks in memory, or nowhere.
+  @inline(__always)
+  func isWithoutMedium(_ session: UnsafeMutablePointer<Session>, _ lun: UInt64) -> Bool {
+    guard session.pointee.node >= 0 else { return false }
+    let node = Int(session.pointee.node)
+    guard let unit = nodes[node].unit(lun) else { return false }
+    return !nodes[node].units[unit].hasMedium
   }
 
   /// Applies the rules of unsolicited data (RFC 7143 §4.2.4.2, §13.10, §13.11, §13.14) to a new command, and stores its
