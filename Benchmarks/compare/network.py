@@ -34,4 +34,3 @@ def move_into_own(control=None):
     used = CONGESTION_CONTROL.read_text().strip()
     remark = "the machine's usual one" if used == usual else f"the machine's usual one: {usual}"
     return f"loopback in a namespace of its own, TCP {used} ({remark})"
-

@@ -158,6 +158,12 @@ static void pacing(void) {
   CU_ASSERT_STRING_EQUAL(control(right), "reno");
   close_all(left, right, listener);
 
+  struct simsan_address six = {.bytes[15] = 1};
+  int here = simsan_socket(&six);
+  // A host may be without IPv6.
+  CU_ASSERT(here == -EAFNOSUPPORT || strcmp(control(here), "reno") == 0);
+  if (here >= 0) CU_ASSERT_EQUAL(simsan_close(here), 0);
+
   // Elsewhere the machine's own stays, but for those who turn out to be here.
   char own[16];
   struct simsan_address any = loopback(), elsewhere = loopback();
