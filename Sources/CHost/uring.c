@@ -61,6 +61,11 @@ static int enable(struct simsan_uring *ring) {
   return 0;
 }
 
+int simsan_uring_submit(struct simsan_uring *ring) {
+  int result = enable(ring);
+  return result < 0 ? result : io_uring_submit(&ring->ring);
+}
+
 void simsan_uring_destroy(struct simsan_uring *ring) {
   io_uring_queue_exit(&ring->ring);
   free(ring);
@@ -76,8 +81,7 @@ int simsan_uring_prepare(
     int flags) {
   struct io_uring_sqe *entry = io_uring_get_sqe(&ring->ring);
   if (!entry) {
-    int result = enable(ring);
-    if (result == 0) result = io_uring_submit(&ring->ring);
+    int result = simsan_uring_submit(ring);
     if (result < 0) return result;
     entry = io_uring_get_sqe(&ring->ring);
     if (!entry) return -EAGAIN;

@@ -347,6 +347,7 @@ public final class EpollRing: HostRing {
     if core.carryOutAtOnce(slot, operation, extents, length) { return }
     slot.pointee.inFlight += 1
     aio.add(operation, extents, core.arena, slot: Int(operation.handle.rawValue & 0xFFFF_FFFF), slot)
+    if core.completesDeviceBatch(slot) { submitMedia() }
   }
 
   private func submitMedia() {

@@ -14,6 +14,7 @@ final class HostCore {
   var busyPoll: Interval?
   private var spin = SpinBudget()
   private var cachedWrites = CachedWrites()
+  private var deviceOperations = 0
   /// For what is read and written at once.
   private var scratch = IOVector()
   private var mailboxes: [(token: Token, extent: Extent)] = []
@@ -328,6 +329,19 @@ final class HostCore {
     if isCachedWrite { cachedWrites.took(from: began, to: now, bytes: length) }
     completeMedium(operation.token, operation.kind, result)
     return true
+  }
+
+  /// So many reads and writes of a device go to the kernel together, so that the device works on the first ones while the
+  /// next ones are prepared: that takes 3 to 5 us each, and a virtual disk some 10 to carry one out. (4 KiB at depth 32
+  /// with O_DIRECT: 1.1 times as many reads, 1.15 times as many writes; batches of 2 to 8 are the same within the noise.)
+  private static let deviceBatch = 4
+
+  /// Counts an operation that was prepared for a medium. True when what is prepared is to be handed to the kernel now.
+  func completesDeviceBatch(_ slot: UnsafeMutablePointer<HostSlot>) -> Bool {
+    // What goes by the page cache is done while it is handed over.
+    guard slot.pointee.isDirect else { return false }
+    deviceOperations &+= 1
+    return deviceOperations % Self.deviceBatch == 0
   }
 
   /// Has the worker discard, zero or seek.

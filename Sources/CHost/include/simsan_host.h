@@ -148,6 +148,8 @@ enum {
 int simsan_uring_prepare(
     struct simsan_uring *ring, int code, int fd, uint64_t user_data, void *first, uint64_t second, uint64_t offset,
     int flags);
+/// Hands what is ready to the kernel. How much it took, or a negative errno.
+int simsan_uring_submit(struct simsan_uring *ring);
 struct simsan_uring_completion {
   uint64_t user_data;
   int64_t result;
