@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+bool initiators_are_paced;
 static struct connection *open_connections[CONNECTIONS_MAX];
 static const uint8_t zeroes[SEGMENT_LENGTH_MAX];
 
@@ -42,6 +43,7 @@ struct connection *connection_open(int socket) {
     if (!connection) return NULL;
     connection->socket = socket;
     connection->segment_max = SEGMENT_LENGTH_MIN;
+    connection->ahead_max = WRITES_MAX;
     connection->length_times_16 = 48 * 16;
     open_connections[index] = connection;
     return connection;
@@ -121,7 +123,10 @@ static void put_pdu(
   put24(header + 5, (uint32_t)length);
   put32(header + 24, with_status ? connection->status_number++ : connection->status_number);
   put32(header + 28, connection->expected_command);
-  put32(header + 32, connection->expected_command + WRITES_MAX - 1 - (uint32_t)connection->writes_in_use);
+  uint32_t room = WRITES_MAX - (uint32_t)connection->writes_in_use;
+  uint32_t last = connection->expected_command + (room < connection->ahead_max ? room : connection->ahead_max) - 1;
+  if ((int32_t)(last - connection->last_command) > 0) connection->last_command = last;
+  put32(header + 32, connection->last_command);
   struct batch *batch = filling(connection);
   stage(batch, header, 48);
   if (length == 0) return;
@@ -221,6 +226,7 @@ static bool login(struct connection *connection, const uint8_t *request, const u
   }
   memcpy(response + 16, request + 16, 4);
   connection->expected_command = get32(request + 24);
+  connection->last_command = connection->expected_command - 1;
   if (stage == 0) {
     put_pdu(connection, response, security, sizeof security, true);
   } else {
@@ -300,6 +306,10 @@ static bool begin_write(struct connection *connection, const uint8_t *header, ui
   uint32_t received = get24(header + 5);
   bool final = header[1] & 0x80;
   if (received > expected) return refuse("more immediate data than the command transfers");
+  uint32_t unsolicited = expected < BURST_LENGTH ? expected : BURST_LENGTH;
+  if (initiators_are_paced && unsolicited > AHEAD_LENGTH_MAX / AHEAD_SHARE) {
+    connection->ahead_max = AHEAD_LENGTH_MAX / unsolicited;
+  }
   if (final && received == expected) {
     put_response(connection, tag, 0, NULL, 0);
     return true;
@@ -338,6 +348,7 @@ static bool command(struct connection *connection, const uint8_t *header) {
   uint32_t tag = get32(header + 16), expected = get32(header + 20), blocks = 0;
   if (!(header[0] & 0x40)) connection->expected_command = get32(header + 24) + 1;
   connection->acknowledged = get32(header + 28);
+  connection->ahead_max = WRITES_MAX;
   switch (cdb[0]) {
     case 0x28: case 0x2A: blocks = get16(cdb + 7); break;
     case 0x88: case 0x8A: blocks = get32(cdb + 10); break;

@@ -33,6 +33,8 @@ enum {
   LUMP_END_LENGTH = 16 << 10,     // and so many of them
   HELD_LENGTH_MAX = 32 << 10,     // short answers that may be held back
   HOLD_ROUNDS_MAX = 64,           // times that the initiator goes on, until answers are no longer held back
+  AHEAD_LENGTH_MAX = 768 << 10,   // unsolicited data on their way from an initiator that is paced,
+  AHEAD_SHARE = 64,               // if a command has more than such a part of them
   LOCAL_SEND_BUFFER = 512 << 10,  // SO_SNDBUF: what stays in the cache until the peer copies it out
   BLOCK_LENGTH = 512,
   BLOCK_COUNT = 1 << 20,
@@ -58,6 +60,8 @@ struct connection {
   int socket;
   bool login_done, logged_out;
   uint32_t expected_command, status_number, segment_max;
+  // MaxCmdSN, which never goes back, and how far it is ahead of expected_command at most.
+  uint32_t last_command, ahead_max;
   // The last command's ExpStatSN, the highest number of outstanding commands of late, and the mean length of a command in
   // the input (16 times), as simsan's ReceivePace has them.
   uint32_t acknowledged, depth, length_times_16;
@@ -81,6 +85,9 @@ struct connection {
   int writes_in_use;
   struct write writes[WRITES_MAX];
 };
+
+/// Whether TCP paces what initiators send (BBR): they have the machine's usual congestion control.
+extern bool initiators_are_paced;
 
 /// A connection on `socket`, with all else at its beginning; NULL when CONNECTIONS_MAX of them are there.
 struct connection *connection_open(int socket);

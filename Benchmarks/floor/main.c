@@ -25,6 +25,10 @@ int main(int count, char **arguments) {
   signal(SIGPIPE, SIG_IGN);
 
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, send_buffer = LOCAL_SEND_BUFFER;
+  char control[16] = "";
+  socklen_t length = sizeof control;
+  getsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, control, &length);
+  initiators_are_paced = !strncmp(control, "bbr", 3);
   // Accepted sockets inherit these. TCP_NODELAY: each send goes out at once. Reno: it does not pace what is sent.
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
