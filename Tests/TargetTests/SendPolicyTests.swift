@@ -137,6 +137,31 @@ import Testing
     #expect(bench.noDelays == [true, false], "what Nagle's algorithm holds back is pushed")
   }
 
+  @Test func whileOneTimerIsLateAnotherFullReceiveSetsNone() {
+    let bench = WireBench(sendPolicy: .adaptiveNagle)
+    let initiator = TargetMachineTests.session(bench)
+    let data = TargetMachineTests.pattern(8 * 512)
+    let others = bench.timers.count
+    bench.holdsTimers = true
+    var commands = 0
+    var rest: [UInt8] = []
+    for _ in 0..<3 {
+      let room = bench.room(initiator.socket)
+      while rest.count < room {
+        rest += initiator.command(write10(0, 8), write: 4096, immediate: data).encoded(initiator.options)
+        commands += 1
+      }
+      bench.feed(initiator.socket, Array(rest[..<room]))
+      rest.removeFirst(room)
+      #expect(bench.timers.count == others + 1)
+    }
+    bench.feed(initiator.socket, rest)
+    #expect(initiator.receive().count == commands)
+    bench.holdsTimers = false
+    bench.advance(.zero)
+    #expect(bench.timers.count == others)
+  }
+
   @Test(arguments: SendPolicy.allCases) func shortSendsAndLargeDataKeepTheirOrder(_ policy: SendPolicy) {
     let bench = WireBench(sendPolicy: policy)
     bench.sendMax = 1000

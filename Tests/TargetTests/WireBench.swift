@@ -17,7 +17,9 @@ final class WireBench {
   private var completions: [Completion] = []
   private var accepts: [(token: Token, listener: Handle)] = []
   private var sockets: [UInt64: Socket] = [:]
-  private var timers: [(deadline: UInt64, token: Token)] = []
+  private(set) var timers: [(deadline: UInt64, token: Token)] = []
+  /// Timers are late while this is so.
+  var holdsTimers = false
   private var nextSocket: UInt64 = 100
   /// Media operations wait here while ``holdsMedia``.
   var holdsMedia = false
@@ -166,7 +168,7 @@ final class WireBench {
       sockets[index]?.receive = nil
       completions.append(Completion(token: receive.token, result: UInt64(count)))
     }
-    for (index, timer) in timers.enumerated().reversed() where timer.deadline <= now.nanoseconds {
+    for (index, timer) in timers.enumerated().reversed() where !holdsTimers && timer.deadline <= now.nanoseconds {
       timers.remove(at: index)
       completions.append(Completion(token: timer.token))
     }
