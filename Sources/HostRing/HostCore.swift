@@ -332,8 +332,9 @@ final class HostCore {
   }
 
   /// So many reads and writes of a device go to the kernel together, so that the device works on the first ones while the
-  /// next ones are prepared: that takes 3 to 5 us each, and a virtual disk some 10 to carry one out. (4 KiB at depth 32
-  /// with O_DIRECT: 1.1 times as many reads, 1.15 times as many writes; batches of 2 to 8 are the same within the noise.)
+  /// next ones are prepared: that takes 3 to 7 us each, and a virtual disk some 10 to carry one out. (4 KiB at depth 32
+  /// with O_DIRECT: 1.1 times as many reads, 1.15 times as many writes. Batches of 8 are no better. With 1 and 2 a disk runs
+  /// dry and has to be woken: as many reads, but 0.95 times as many writes.)
   private static let deviceBatch = 4
 
   /// Counts an operation that was prepared for a medium. True when what is prepared is to be handed to the kernel now.

@@ -2,7 +2,8 @@ import CHost
 import Glibc
 import Ring
 
-/// The real world by io_uring: one system call a turn submits everything, waits, and brings what has completed.
+/// The real world by io_uring: one system call a turn submits everything, waits, and brings what has completed. Only of many
+/// operations on a device the first ones are submitted before.
 public final class IOUringRing: HostRing {
   private let core: HostCore
   private let uring: OpaquePointer

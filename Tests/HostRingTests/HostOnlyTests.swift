@@ -76,7 +76,7 @@ extension HostRing {
     let file = ScratchFile((0..<blocks).flatMap { [UInt8](repeating: UInt8($0), count: 4096) })
     let arena = Arena(capacity: blocks * 4096)
     let ring = try HostRings.make(kind, arena: arena)
-    // Only what is opened with O_DIRECT, on a file system that has it, and has it on a device, goes to a device.
+    // Only what is opened with O_DIRECT, on a file system that has it and is not in memory, goes to a device.
     guard let medium = ring.openDirect(file.path)?.handle else { return }
     var batch = Operations()
     for block in 0..<blocks {
