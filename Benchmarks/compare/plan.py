@@ -37,7 +37,7 @@ class Series:
         backing = {
             "null": "null", "memory": "memory", "shm": "file in shm", "disk": "file", "direct": "file, O_DIRECT",
         }[self.backing]
-        if server == "floor":
+        if server == "floor" and self.backing == "null":
             return f"floor, {ring}"
         return f"{server} {backing}" + (f", {ring}" if ring else "")
 
@@ -77,10 +77,12 @@ def _series(cell):
 # Files: each backing of simsan is compared to the same backing of tgt.
 FILES = (Cell("randread", 4096, 32, goal=4), Cell("randwrite", 4096, 32, goal=4))
 FILE_BACKINGS = ("shm", "disk", "direct")
-# What the disk allows, with no server in front of it.
+# What the disk allows, with no server in front of it; and a server that makes the same system calls, without a target in it.
 DISK = Series("fio", "direct")
+FLOOR_DISK = Series("floor-io_uring", "direct")
 FILE_SERIES = (
     *(Series(server, backing) for backing in FILE_BACKINGS for server in ("tgt", *(f"simsan-{ring}" for ring in RINGS))),
+    FLOOR_DISK,
     DISK,
 )
 

@@ -126,10 +126,13 @@ class Tgt(Server):
         super().stop()
 
 
-def floor(program, ring, place):
-    """The floor program (Benchmarks/floor)."""
-    command = [str(program), "--ring", ring, "--port", str(place.port)]
-    return Server(f"floor-{ring}", command, place, "iqn.2026-11.example:floor", {"null": 0})
+def floor(program, ring, files, place):
+    """The floor program (Benchmarks/floor); with io_uring it has a disk too."""
+    command, luns = [str(program), "--ring", ring, "--port", str(place.port)], {"null": 0}
+    if ring == "io_uring" and "direct" in files:
+        command += ["--file", str(files["direct"])]
+        luns["direct"] = 1
+    return Server(f"floor-{ring}", command, place, "iqn.2026-11.example:floor", luns)
 
 
 def simsan(program, ring, files, place, busy=False):

@@ -56,6 +56,7 @@ void connection_close(struct connection *connection) {
     if (open_connections[index] == connection) open_connections[index] = NULL;
   }
   hold_forget(connection);
+  forget_transfers(connection);
   close(connection->socket);
   free(connection);
 }
@@ -78,7 +79,8 @@ size_t receive_limit(struct connection *connection) {
 }
 
 void note_pace(struct connection *connection, size_t count, uint32_t commands) {
-  uint32_t outstanding = connection->status_number - connection->acknowledged + (uint32_t)connection->writes_in_use;
+  uint32_t outstanding = connection->status_number - connection->acknowledged + (uint32_t)connection->writes_in_use +
+                         (uint32_t)connection->transfers_in_use;
   if (outstanding > WRITES_MAX) outstanding = 0;
   if (outstanding >= connection->depth) connection->depth = outstanding;
   else connection->depth -= (connection->depth - outstanding + 7) / 8;
@@ -252,7 +254,7 @@ static void put_check_condition(struct connection *connection, uint32_t tag) {
 /// Data-In PDUs, the last one with GOOD status and the residual count.
 static void put_data_in(
   struct connection *connection, uint32_t tag, const uint8_t *data, uint32_t length, uint32_t expected) {
-  bool canned = data == zeroes;
+  bool advances = data != zeroes;
   for (uint32_t offset = 0, number = 0; offset < length; number++) {
     uint32_t left = length - offset;
     uint32_t count = left < connection->segment_max ? left : connection->segment_max;
@@ -266,7 +268,7 @@ static void put_data_in(
       header[1] |= 0x02;
       put32(header + 44, expected - length);
     }
-    put_pdu(connection, header, canned ? zeroes : data + offset, count, last);
+    put_pdu(connection, header, advances ? data + offset : data, count, last);
     offset += count;
   }
 }
@@ -290,19 +292,39 @@ static void put_r2t(struct connection *connection, const struct write *write) {
   put_pdu(connection, header, NULL, 0, false);
 }
 
+/// All data of a write have come, and been thrown away.
+static bool finish_write(struct connection *connection, uint32_t tag, uint64_t block, uint32_t length) {
+  if (block != canned) return begin_transfer(connection, true, tag, block, length);
+  put_response(connection, tag, 0, NULL, 0);
+  return true;
+}
+
+bool end_transfer(struct transfer *transfer, int result) {
+  transfer->used = false;
+  struct connection *connection = transfer->connection;
+  if (!connection) return true;
+  connection->transfers_in_use--;
+  if (!has_room(connection)) return refuse("answers of the disk that the initiator does not take");
+  if (result != (int)transfer->length) put_check_condition(connection, transfer->tag);
+  else if (transfer->writes) put_response(connection, transfer->tag, 0, NULL, 0);
+  else put_data_in(connection, transfer->tag, transfer->buffer, transfer->length, transfer->length);
+  return true;
+}
+
 /// More data of a write are there; `final` says that none come unasked.
-static void continue_write(struct connection *connection, struct write *write, bool final) {
-  if (!final) return;
+static bool continue_write(struct connection *connection, struct write *write, bool final) {
+  if (!final) return true;
   if (write->received < write->expected) {
     put_r2t(connection, write);
-    return;
+    return true;
   }
   write->used = false;
   connection->writes_in_use--;
-  put_response(connection, write->tag, 0, NULL, 0);
+  return finish_write(connection, write->tag, write->block, write->expected);
 }
 
-static bool begin_write(struct connection *connection, const uint8_t *header, uint32_t tag, uint32_t expected) {
+static bool begin_write(
+  struct connection *connection, const uint8_t *header, uint32_t tag, uint64_t block, uint32_t expected) {
   uint32_t received = get24(header + 5);
   bool final = header[1] & 0x80;
   if (received > expected) return refuse("more immediate data than the command transfers");
@@ -310,17 +332,13 @@ static bool begin_write(struct connection *connection, const uint8_t *header, ui
   if (initiators_are_paced && unsolicited > AHEAD_LENGTH_MAX / AHEAD_SHARE) {
     connection->ahead_max = AHEAD_LENGTH_MAX / unsolicited;
   }
-  if (final && received == expected) {
-    put_response(connection, tag, 0, NULL, 0);
-    return true;
-  }
+  if (final && received == expected) return finish_write(connection, tag, block, expected);
   for (int index = 0; index < WRITES_MAX; index++) {
     struct write *write = &connection->writes[index];
     if (write->used) continue;
-    *write = (struct write){true, tag, expected, received};
+    *write = (struct write){true, tag, expected, received, block};
     connection->writes_in_use++;
-    continue_write(connection, write, final);
-    return true;
+    return continue_write(connection, write, final);
   }
   return refuse("more writes than the command window");
 }
@@ -338,29 +356,32 @@ static bool data_out(struct connection *connection, const uint8_t *header) {
   if (!write || !write->used || write->tag != tag) return refuse("Data-Out of no write");
   if (length > write->expected - write->received) return refuse("more data than the command transfers");
   write->received += length;
-  continue_write(connection, write, header[1] & 0x80);
-  return true;
+  return continue_write(connection, write, header[1] & 0x80);
 }
 
 static bool command(struct connection *connection, const uint8_t *header) {
   static const uint8_t inquiry[36] = "\0\0\6\2\37\0\0\2SIMSAN  FLOOR           0001";
   const uint8_t *cdb = header + 32;
   uint32_t tag = get32(header + 16), expected = get32(header + 20), blocks = 0;
+  uint64_t block = 0;
   if (!(header[0] & 0x40)) connection->expected_command = get32(header + 24) + 1;
   connection->acknowledged = get32(header + 28);
   connection->ahead_max = WRITES_MAX;
   switch (cdb[0]) {
-    case 0x28: case 0x2A: blocks = get16(cdb + 7); break;
-    case 0x88: case 0x8A: blocks = get32(cdb + 10); break;
+    case 0x28: case 0x2A: blocks = get16(cdb + 7), block = get32(cdb + 2); break;
+    case 0x88: case 0x8A: blocks = get32(cdb + 10), block = (uint64_t)get32(cdb + 2) << 32 | get32(cdb + 6); break;
   }
+  if (block > BLOCK_COUNT) blocks = 0;
+  if (disk < 0 || header[9] != DISK_LUN) block = canned;
   switch (cdb[0]) {
     case 0x28: case 0x88: // READ (10), READ (16)
       if (blocks == 0 || blocks > TRANSFER_LENGTH_MAX / BLOCK_LENGTH || blocks * BLOCK_LENGTH != expected) break;
+      if (block != canned) return begin_transfer(connection, false, tag, block, expected);
       put_data_in(connection, tag, zeroes, expected, expected);
       return true;
     case 0x2A: case 0x8A: // WRITE (10), WRITE (16)
       if (blocks == 0 || blocks > TRANSFER_LENGTH_MAX / BLOCK_LENGTH || blocks * BLOCK_LENGTH != expected) break;
-      return begin_write(connection, header, tag, expected);
+      return begin_write(connection, header, tag, block, expected);
     case 0x00: // TEST UNIT READY
       put_response(connection, tag, 0, NULL, 0);
       return true;

@@ -5,6 +5,7 @@
 //
 //   answer.c   bytes received -> bytes to send; no system call
 //   spin.c     how long to look for work before sleeping
+//   disk.c     reads and writes of a file in place of canned bytes: what a disk allows a server
 //   hold.c     when answers wait in TCP for those before them: TCP_NODELAY, MSG_MORE
 //   epoll.c    epoll_wait, recv, sendmsg
 //   uring.c    io_uring_submit_and_wait with a recv and a sendmsg in flight
@@ -38,7 +39,14 @@ enum {
   LOCAL_SEND_BUFFER = 512 << 10,  // SO_SNDBUF: what stays in the cache until the peer copies it out
   BLOCK_LENGTH = 512,
   BLOCK_COUNT = 1 << 20,
+  TRANSFERS_MAX = 512,            // reads and writes of the disk
+  TRANSFERRED_LENGTH_MAX = 8192,  // of one of them: it is answered with one PDU
+  DISK_BATCH = 4,                 // so many go to the kernel together
+  DISK_LUN = 1,                   // commands to all other units have canned bytes
 };
+
+/// The block of a command that has nothing to do with the disk.
+static const uint64_t canned = UINT64_MAX;
 
 /// What one vectored send carries. `first` and the parts behind it have not been sent yet. `held` and those behind it are
 /// sent by themselves, to wait in TCP; 0: none are.
@@ -54,6 +62,7 @@ struct write {
   bool used;
   uint32_t tag; // initiator task tag
   uint32_t expected, received;
+  uint64_t block; // or `canned`
 };
 
 struct connection {
@@ -82,9 +91,35 @@ struct connection {
   int filling;
   bool sending, receiving, closing;
 
-  int writes_in_use;
+  int writes_in_use, transfers_in_use;
   struct write writes[WRITES_MAX];
 };
+
+/// A read or a write of the disk, for one command.
+struct transfer {
+  bool used; // until the kernel is done with it
+  bool writes;
+  struct connection *connection; // NULL when that has been closed meanwhile
+  uint32_t tag, length;
+  uint64_t offset;
+  uint8_t *buffer;
+};
+
+/// A file that is read and written, opened with O_DIRECT; -1: there is none.
+extern int disk;
+
+/// Begins a transfer, of canned bytes if it writes. False when there is no room for it: the connection must be closed.
+bool begin_transfer(struct connection *, bool writes, uint32_t tag, uint64_t block, uint32_t length);
+
+/// The next transfer to be handed to the kernel; NULL when all have been.
+struct transfer *next_transfer(void);
+
+/// Answers a command of which the kernel has transferred so many bytes, or a negative errno. False when the connection must
+/// be closed.
+bool end_transfer(struct transfer *, int result);
+
+/// The transfers of a connection that is being closed are nobody's.
+void forget_transfers(struct connection *);
 
 /// Whether TCP paces what initiators send (BBR): they have the machine's usual congestion control.
 extern bool initiators_are_paced;

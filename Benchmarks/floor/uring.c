@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ENTRIES = 2 * CONNECTIONS_MAX + 2 };
+enum { ENTRIES = 2 * CONNECTIONS_MAX + TRANSFERS_MAX + 2 };
 
 // The kind of a completion is in the low bits of its user data, which calloc leaves free; an accept has no connection.
-enum { RECEIVED = 0, SENT = 1, KIND = 1 };
+enum { RECEIVED = 0, SENT = 1, TRANSFERRED = 2, KIND = 3 };
 
 /// An io_uring operation names its message until it completes: one for each connection, found by its socket.
 static struct msghdr messages[CONNECTIONS_MAX * 2];
@@ -36,6 +36,28 @@ static void start_sending(struct io_uring *ring, struct connection *connection) 
   io_uring_prep_sendmsg(entry, connection->socket, message, (unsigned)flags);
   io_uring_sqe_set_data64(entry, (uint64_t)(uintptr_t)connection | SENT);
   connection->sending = true;
+}
+
+/// Hands the disk what has been begun, a few at a time: it works on them while the next ones are prepared.
+static void start_transfers(struct io_uring *ring) {
+  struct transfer *transfer;
+  for (unsigned count = 1; (transfer = next_transfer()); count++) {
+    struct io_uring_sqe *entry = io_uring_get_sqe(ring);
+    if (transfer->writes) io_uring_prep_write(entry, disk, transfer->buffer, transfer->length, transfer->offset);
+    else io_uring_prep_read(entry, disk, transfer->buffer, transfer->length, transfer->offset);
+    io_uring_sqe_set_data64(entry, (uint64_t)(uintptr_t)transfer | TRANSFERRED);
+    if (count % DISK_BATCH == 0) io_uring_submit(ring);
+  }
+}
+
+/// Closes a connection, or begins to.
+static void end(struct connection *connection) {
+  if (!connection->closing) {
+    // What is still in flight completes with an error then, and names memory until it has.
+    connection->closing = true;
+    shutdown(connection->socket, SHUT_RDWR);
+  }
+  if (!connection->sending && !connection->receiving) connection_close(connection);
 }
 
 /// Notes what has completed and answers what has come. False when the connection is to be closed.
@@ -93,8 +115,21 @@ int serve_uring(int listener) {
     }
     struct io_uring_cqe *completion;
     unsigned head, count = 0;
+    // The connection whose commands the disk has carried out: the answers go together.
+    struct connection *answered = NULL;
     io_uring_for_each_cqe(&ring, head, completion) {
       count++;
+      if ((completion->user_data & KIND) == TRANSFERRED) {
+        struct transfer *transfer = (struct transfer *)(uintptr_t)(completion->user_data & ~(uint64_t)KIND);
+        struct connection *of = transfer->connection;
+        if (answered && answered != of) start_sending(&ring, answered);
+        answered = of;
+        if (!end_transfer(transfer, completion->res)) {
+          answered = NULL;
+          end(of);
+        }
+        continue;
+      }
       struct connection *connection = (struct connection *)(uintptr_t)(completion->user_data & ~(uint64_t)KIND);
       if (!connection) {
         // A socket's number names its message, so it has to be within the table.
@@ -105,18 +140,16 @@ int serve_uring(int listener) {
         continue;
       }
       bool lives = completed(connection, completion->user_data & KIND, completion->res) && !connection->closing;
-      if (!lives && !connection->closing) {
-        // What is still in flight completes with an error then, and names memory until it has.
-        connection->closing = true;
-        shutdown(connection->socket, SHUT_RDWR);
-      }
-      if (connection->closing) {
-        if (!connection->sending && !connection->receiving) connection_close(connection);
+      if (!lives) {
+        if (answered == connection) answered = NULL;
+        end(connection);
         continue;
       }
       start_sending(&ring, connection);
       start_receiving(&ring, connection);
+      start_transfers(&ring);
     }
+    if (answered) start_sending(&ring, answered);
     io_uring_cq_advance(&ring, count);
   }
 }
