@@ -28,7 +28,7 @@ static void put32(uint8_t *p, uint32_t value) {
 
 static size_t padded(size_t length) { return (length + 3) & ~(size_t)3; }
 
-static bool refuse(const char *why) {
+bool refuse(const char *why) {
   fprintf(stderr, "floor: connection closed: %s\n", why);
   return false;
 }
@@ -311,7 +311,7 @@ bool end_transfer(struct transfer *transfer, int result) {
   return true;
 }
 
-/// More data of a write are there; `final` says that none come unasked.
+/// More data of a write are there; `final` says that none come unasked. False when the connection must be closed.
 static bool continue_write(struct connection *connection, struct write *write, bool final) {
   if (!final) return true;
   if (write->received < write->expected) {

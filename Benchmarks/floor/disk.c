@@ -1,7 +1,5 @@
 #include "floor.h"
 
-#include <stdio.h>
-
 int disk = -1;
 
 static struct transfer transfers[TRANSFERS_MAX];
@@ -13,10 +11,8 @@ static uint64_t begun, handed;
 
 bool begin_transfer(struct connection *connection, bool writes, uint32_t tag, uint64_t block, uint32_t length) {
   struct transfer *transfer = &transfers[begun % TRANSFERS_MAX];
-  if (transfer->used || length > TRANSFERRED_LENGTH_MAX) {
-    fprintf(stderr, "floor: connection closed: a command too many, or too long, for the disk\n");
-    return false;
-  }
+  if (length > TRANSFERRED_LENGTH_MAX) return refuse("a command that is too long for the disk");
+  if (transfer->used) return refuse("more commands than the disk takes");
   uint8_t *buffer = buffers[begun % TRANSFERS_MAX];
   *transfer = (struct transfer){true, writes, connection, tag, length, block * BLOCK_LENGTH, buffer};
   begun++;

@@ -95,6 +95,9 @@ struct connection {
   struct write writes[WRITES_MAX];
 };
 
+/// Says why a connection is closed, and is false.
+bool refuse(const char *why);
+
 /// A read or a write of the disk, for one command.
 struct transfer {
   bool used; // until the kernel is done with it
