@@ -3,7 +3,7 @@
 import statistics
 from collections import defaultdict
 
-from compare.plan import FLOOR_DISK, FLOOR_PART, Series
+from compare.plan import DISK, Series
 
 
 class Figures:
@@ -45,9 +45,9 @@ class Figures:
         return statistics.median(ratios) if ratios else None
 
     def file_goal(self, cell, backing):
-        """The multiple of tgt that simsan has to reach on a backing: what is set for the cell, or its part of the floor."""
-        floor = self.ratio(cell, FLOOR_DISK, Series("tgt", backing)) if backing == FLOOR_DISK.backing else None
-        return cell.goal if floor is None else min(cell.goal, FLOOR_PART * floor)
+        """The multiple of tgt that simsan has to reach on a backing: what is set for the cell, or all that the disk allows."""
+        allowed = self.ratio(cell, DISK, Series("tgt", backing)) if backing == DISK.backing else None
+        return cell.goal if allowed is None else min(cell.goal, allowed)
 
 
 def spread(values):

@@ -5,7 +5,7 @@
 //
 //   answer.c   bytes received -> bytes to send; no system call
 //   spin.c     how long to look for work before sleeping
-//   disk.c     reads and writes of a file in place of canned bytes: what a disk allows a server
+//   disk.c     reads and writes of a file in place of canned bytes: what a server gets out of a disk
 //   hold.c     when answers wait in TCP for those before them: TCP_NODELAY, MSG_MORE
 //   epoll.c    epoll_wait, recv, sendmsg
 //   uring.c    io_uring_submit_and_wait with a recv and a sendmsg in flight
