@@ -15,7 +15,7 @@ struct CommandDescriptor: Sendable {
   /// field is used, and the operation code and service action stand there as they are. A CDB with a bit set elsewhere is
   /// refused, so that the map is the truth. (GROUP NUMBER is taken, and leads to nothing: SBC-4 §4.23.)
   let usage: [UInt8]
-  let rule: CommandRule
+  fileprivate(set) var rule: CommandRule
   let begin: Begin
   let resume: Resume
 
@@ -69,6 +69,9 @@ struct CommandRule: Sendable {
     static let needsCompareAndWrite = Properties(rawValue: 1 << 6)
     /// Runs at once, whatever is in the task set (SPC-4: may be handled as HEAD OF QUEUE).
     static let overtakes = Properties(rawValue: 1 << 7)
+    /// There is no such operation code, or it has no such service action.
+    static let isUnknown = Properties(rawValue: 1 << 8)
+    static let isUnknownServiceAction = Properties(rawValue: 1 << 9)
   }
 
   /// Bits of the first 16 CDB bytes that must be zero, as two big-endian halves.
@@ -78,6 +81,12 @@ struct CommandRule: Sendable {
   let properties: Properties
   /// The operation code alone does not name the command.
   let hasServiceAction: Bool
+  /// The command's place among ``CommandTable/descriptors``.
+  fileprivate(set) var row: UInt8 = 0
+
+  static let unknown = CommandRule(usage: [], kind: .other, properties: .isUnknown, hasServiceAction: false)
+  static let unknownServiceAction = CommandRule(
+    usage: [], kind: .other, properties: .isUnknownServiceAction, hasServiceAction: false)
 
   init(usage: [UInt8], kind: Kind, properties: Properties, hasServiceAction: Bool) {
     var high: UInt64 = 0
@@ -112,50 +121,38 @@ struct CommandTable: Sendable {
 
   /// In the order of operation code and service action, as REPORT SUPPORTED OPERATION CODES lists them.
   let descriptors: [CommandDescriptor]
-  let rules: [CommandRule]
-
-  /// For each operation code the first of its rows, or ``unsupported``.
-  private let first: [UInt8]
-  static let unsupported: UInt8 = 0xFF
-
-  /// What a look-up found.
-  enum Found {
-    case row(Int)
-    case noOperationCode
-    case noServiceAction
-  }
+  /// For each operation code the rule of the first of its commands, or ``CommandRule/unknown``.
+  private let rules: [CommandRule]
 
   private init() {
-    let sorted = Self.families.joined().sorted {
+    var sorted = Self.families.joined().sorted {
       ($0.operationCode, $0.serviceAction ?? 0) < ($1.operationCode, $1.serviceAction ?? 0)
     }
-    var first = [UInt8](repeating: Self.unsupported, count: 256)
-    for (index, descriptor) in sorted.enumerated().reversed() {
-      first[Int(descriptor.operationCode)] = UInt8(truncatingIfNeeded: index)
+    var rules = [CommandRule](repeating: .unknown, count: 256)
+    for index in sorted.indices.reversed() {
+      sorted[index].rule.row = UInt8(index)
+      rules[Int(sorted[index].operationCode)] = sorted[index].rule
     }
     descriptors = sorted
-    rules = sorted.map(\.rule)
-    self.first = first
+    self.rules = rules
   }
 
-  /// The row of a CDB.
+  /// The rule for a CDB.
   @inline(__always)
-  func find(_ cdb: borrowing InlineArray<32, UInt8>) -> Found {
-    let row = Int(first[Int(cdb[0])])
-    if row == Int(Self.unsupported) { return .noOperationCode }
-    guard rules[row].hasServiceAction else { return .row(row) }
-    return find(cdb[0], serviceAction: UInt16(cdb[1] & 0x1F)).map(Found.row) ?? .noServiceAction
+  func rule(for cdb: borrowing InlineArray<32, UInt8>) -> CommandRule {
+    let rule = rules[Int(cdb[0])]
+    return rule.hasServiceAction ? self.rule(cdb[0], serviceAction: UInt16(cdb[1] & 0x1F)) : rule
   }
 
-  /// The row of an operation code and a service action; without one, the first row of that operation code.
-  func find(_ operationCode: UInt8, serviceAction: UInt16?) -> Int? {
-    var row = Int(first[Int(operationCode)])
-    guard row != Int(Self.unsupported) else { return nil }
-    guard let serviceAction else { return row }
-    while row < descriptors.count, descriptors[row].operationCode == operationCode {
-      if descriptors[row].serviceAction == serviceAction { return row }
-      row += 1
-    }
-    return nil
+  @inline(never)
+  private func rule(_ operationCode: UInt8, serviceAction: UInt16) -> CommandRule {
+    find(operationCode, serviceAction: serviceAction)?.rule ?? .unknownServiceAction
+  }
+
+  /// The command of an operation code and a service action; without one, the first of that operation code.
+  func find(_ operationCode: UInt8, serviceAction: UInt16?) -> CommandDescriptor? {
+    let commands = descriptors.lazy.filter { $0.operationCode == operationCode }
+    guard let serviceAction else { return commands.first }
+    return commands.first { $0.serviceAction == serviceAction }
   }
 }

@@ -13,7 +13,8 @@ public final class LogicalUnit {
   /// The designators of the Device Identification page.
   let identity: LogicalUnitIdentity
   let table = CommandTable.shared
-  let rules: [CommandRule]
+  /// What a command may need, or be, that it has nothing to do with here.
+  private let lacking: CommandRule.Properties
 
   var tasks = TaskSet()
   var nexuses: [NexusState] = []
@@ -52,7 +53,7 @@ public final class LogicalUnit {
     self.configuration = configuration
     self.inventory = inventory
     identity = LogicalUnitIdentity(configuration, target: inventory.name)
-    rules = table.rules
+    lacking = CommandRule.Properties(lackedBy: configuration)
     modePages = ModePages(configuration)
     blockCount = configuration.blockCount
     blockLength = configuration.blockLength
@@ -78,18 +79,12 @@ public final class LogicalUnit {
 
   /// Takes a command that has arrived, or one that was blocked or starved and may try again.
   public func submit(_ command: inout Command, _ context: inout Context) -> Disposition {
-    let row: Int
-    switch table.find(command.cdb) {
-    case .row(let found):
-      row = found
-    case .noOperationCode:
-      return refuse(&command, Sense(.illegalRequest, .invalidCommandOperationCode))
-    case .noServiceAction:
-      return refuse(&command, invalidField(byte: 1, bit: 4))
-    }
-    let rule = rules[row]
-    guard isOffered(rule.properties) else {
-      return refuse(&command, Sense(.illegalRequest, .invalidCommandOperationCode))
+    let rule = table.rule(for: command.cdb)
+    guard isOffered(rule) else {
+      return refuse(
+        &command,
+        rule.properties.contains(.isUnknownServiceAction)
+          ? invalidField(byte: 1, bit: 4) : Sense(.illegalRequest, .invalidCommandOperationCode))
     }
     if !rule.properties.contains(.overtakes) {
       guard command.attribute != .aca else {
@@ -108,26 +103,26 @@ public final class LogicalUnit {
     switch rule.kind {
     case .read: return beginRead(&command, &context)
     case .write: return beginWrite(&command, &context)
-    case .other: return table.descriptors[row].begin(self, &command, &context)
+    case .other: return table.descriptors[Int(rule.row)].begin(self, &command, &context)
     }
   }
 
   /// Goes on with a command that waited for data or for the medium. An aborted one ends without further effects.
   public func resume(_ command: inout Command, _ event: CommandEvent, _ context: inout Context) -> Disposition {
-    guard case .row(let row) = table.find(command.cdb) else { return .finished }
-    switch rules[row].kind {
+    let rule = table.rule(for: command.cdb)
+    switch rule.kind {
     case .read: return resumeRead(&command, event, &context)
     case .write: return resumeWrite(&command, event, &context)
-    case .other: return table.descriptors[row].resume(self, &command, event, &context)
+    case .other: return table.descriptors[Int(rule.row)].resume(self, &command, event, &context)
     }
   }
 
   /// The command outlives the call in which it was submitted: it has to be in the task set, for those that come after it.
   /// Commands that overtake all others, and those that are none of this logical unit's, never are.
   public func enter(_ command: inout Command) {
-    guard !command.isInTaskSet, command.attribute != .aca, case .row(let row) = table.find(command.cdb),
-      isOffered(rules[row].properties), !rules[row].properties.contains(.overtakes)
-    else { return }
+    guard !command.isInTaskSet, command.attribute != .aca else { return }
+    let rule = table.rule(for: command.cdb)
+    guard isOffered(rule), !rule.properties.contains(.overtakes) else { return }
     command.isInTaskSet = true
     let goesOn = tasks.enter(command.task, command.attribute)
     // It was let through in this very call, by a set that was indifferent to it.
@@ -192,13 +187,9 @@ public final class LogicalUnit {
     return isConflicting ? conflict(&command) : nil
   }
 
-  /// True when a command with these properties exists in this logical unit.
-  func isOffered(_ properties: CommandRule.Properties) -> Bool {
-    if properties.contains(.needsThin) && !configuration.isThin { return false }
-    if properties.contains(.needsRemovable) && !configuration.isRemovable { return false }
-    if properties.contains(.needsCompareAndWrite) && configuration.compareAndWriteBlocksMax == 0 { return false }
-    return true
-  }
+  /// True when a command with that rule exists in this logical unit.
+  @inline(__always)
+  func isOffered(_ rule: CommandRule) -> Bool { rule.properties.isDisjoint(with: lacking) }
 
   /// Why the medium cannot be reached; nil when it can.
   var notReady: Sense? {
@@ -273,5 +264,15 @@ public final class LogicalUnit {
     for index in nexuses.indices where nexuses[index].exists && NexusIndex(truncatingIfNeeded: index) != nexus {
       nexuses[index].attentions.insert(attention)
     }
+  }
+}
+
+extension CommandRule.Properties {
+  /// Those of commands that do not exist in a logical unit.
+  fileprivate init(lackedBy unit: LogicalUnitConfiguration) {
+    self = [.isUnknown, .isUnknownServiceAction]
+    if !unit.isThin { insert(.needsThin) }
+    if !unit.isRemovable { insert(.needsRemovable) }
+    if unit.compareAndWriteBlocksMax == 0 { insert(.needsCompareAndWrite) }
   }
 }

@@ -29,12 +29,12 @@ extension LogicalUnit {
     let operationCode = command.cdb[3]
     let serviceAction = command.cdb.big16(4)
     let first = table.find(operationCode, serviceAction: nil)
-    let hasServiceActions = first.map { rules[$0].hasServiceAction } ?? false
-    var row: Int?
+    let hasServiceActions = first?.rule.hasServiceAction ?? false
+    var found: CommandDescriptor?
     switch command.cdb[2] & 0x07 {
     case 0:
       var all = ReportedOperationCodes()
-      for descriptor in table.descriptors where isOffered(descriptor.rule.properties) {
+      for descriptor in table.descriptors where isOffered(descriptor.rule) {
         all.append(
           descriptor.operationCode, descriptor.serviceAction, cdbLength: descriptor.usage.count,
           withTimeouts: withTimeouts)
@@ -42,22 +42,22 @@ extension LogicalUnit {
       return answerMaintenance(&command, all.encoded, &context)
     case 1:
       if hasServiceActions { return fail(&command, invalidField(byte: 2, bit: 2)) }
-      row = first
+      found = first
     case 2:
       if first != nil && !hasServiceActions { return fail(&command, invalidField(byte: 2, bit: 2)) }
-      row = table.find(operationCode, serviceAction: serviceAction)
+      found = table.find(operationCode, serviceAction: serviceAction)
     case 3:
       // With or without a service action, as the operation code has it; without one the field has to be zero.
       if hasServiceActions {
-        row = table.find(operationCode, serviceAction: serviceAction)
+        found = table.find(operationCode, serviceAction: serviceAction)
       } else {
-        row = serviceAction == 0 ? first : nil
+        found = serviceAction == 0 ? first : nil
       }
     default:
       return fail(&command, invalidField(byte: 2, bit: 2))
     }
-    if let found = row, !isOffered(rules[found].properties) { row = nil }
-    let data = ReportedOperationCodes.one(usage: row.map { table.descriptors[$0].usage }, withTimeouts: withTimeouts)
+    if let descriptor = found, !isOffered(descriptor.rule) { found = nil }
+    let data = ReportedOperationCodes.one(usage: found?.usage, withTimeouts: withTimeouts)
     return answerMaintenance(&command, data, &context)
   }
 
