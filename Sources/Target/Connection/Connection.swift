@@ -2,7 +2,7 @@ import ISCSI
 import Ring
 
 /// One TCP connection: its socket, what has been received and not yet understood, and what waits to be sent.
-struct Connection {
+struct Connection: ~Copyable {
   /// Where a connection is in its life.
   enum Phase: UInt8 {
     /// The slot is not in use.

@@ -5,12 +5,18 @@ struct Outgoing: Equatable {
   var extent: Extent
   var release: Release
 
-  enum Release: Equatable {
-    case nothing
-    /// The task's data-in has been sent.
-    case task(UInt32)
+  /// One number, which every command has compared several times.
+  struct Release: Equatable {
+    private let number: UInt32
+
+    static var nothing: Release { Release(number: .max) }
     /// The buffer is not used for staging any more.
-    case buffer
+    static var buffer: Release { Release(number: .max - 1) }
+    /// The task's data-in has been sent. There are fewer than 65,536 tasks.
+    static func task(_ index: TaskIndex) -> Release { Release(number: index) }
+
+    /// The task to release; nil for none.
+    var task: TaskIndex? { number < Release.buffer.number ? number : nil }
   }
 }
 
@@ -18,12 +24,14 @@ struct Outgoing: Equatable {
 ///
 /// Most of it is put together piece by piece in staging buffers. So the last entry is kept apart from the others: what
 /// continues it makes it longer, and touches nothing else.
-struct SendQueue {
+struct SendQueue: ~Copyable {
   /// Bytes that have not been sent.
   private(set) var bytes = 0
-  /// All but the last; those before `head` are done with.
-  private var entries: [Outgoing] = []
+  /// All but the last are `entries[head..<end]`; those before are done with. Not an array: each command adds two, and an
+  /// array asks each time whether it is the only one that has its memory.
+  private var entries = UnsafeMutableBufferPointer<Outgoing>(start: nil, count: 0)
   private var head = 0
+  private var end = 0
   /// Without bytes and without anything to do, it is no entry.
   private var last = Outgoing(extent: .empty, release: .nothing)
   /// Bytes of the first entry that have been sent: it goes on naming all that is to be given back.
@@ -31,12 +39,14 @@ struct SendQueue {
   /// Entries that ask for something when they have been sent.
   private var releases = 0
 
+  deinit { entries.deallocate() }
+
   private var hasLast: Bool { last.extent.length > 0 || last.release != .nothing }
 
   /// The number of entries.
-  var count: Int { entries.count - head + (hasLast ? 1 : 0) }
+  var count: Int { end - head + (hasLast ? 1 : 0) }
 
-  var isEmpty: Bool { !hasLast && head == entries.count }
+  var isEmpty: Bool { !hasLast && head == end }
 
   /// Adds bytes, as a part of the last entry where they continue it.
   @inline(__always)
@@ -53,9 +63,28 @@ struct SendQueue {
   /// Adds an entry of its own.
   mutating func push(_ entry: Outgoing) {
     bytes += entry.extent.length
-    if hasLast { entries.append(last) }
+    if hasLast {
+      if end == entries.count { makeRoom() }
+      entries[end] = last
+      end += 1
+    }
     last = entry
     if entry.release != .nothing { releases += 1 }
+  }
+
+  /// Makes room for an entry behind the others: where those that are done with are, or in twice as much memory.
+  private mutating func makeRoom() {
+    let left = UnsafeMutableBufferPointer(rebasing: entries[head..<end])
+    if head > end / 2 {
+      _ = entries.update(fromContentsOf: left)
+    } else {
+      let larger = UnsafeMutableBufferPointer<Outgoing>.allocate(capacity: max(16, entries.count * 2))
+      _ = larger.initialize(fromContentsOf: left)
+      entries.deallocate()
+      entries = larger
+    }
+    end -= head
+    head = 0
   }
 
   /// The next bytes to send, at most `room` of them, as extents that are not empty.
@@ -63,13 +92,10 @@ struct SendQueue {
   /// - Returns: The number of extents, and whether entries are left behind them.
   func fill(_ extents: UnsafeMutableBufferPointer<Extent>, room: Int) -> (count: Int, hasMore: Bool) {
     var filling = Filling(extents: extents, room: room, skipped: sentOfFirst)
-    let at = entries.withUnsafeBufferPointer { entries in
-      var at = head
-      while at < entries.count, filling.add(entries[at].extent) { at += 1 }
-      return at
-    }
-    guard hasLast else { return (filling.count, at < entries.count) }
-    let takesLast = at == entries.count && filling.add(last.extent)
+    var at = head
+    while at < end, filling.add(entries[at].extent) { at += 1 }
+    guard hasLast else { return (filling.count, at < end) }
+    let takesLast = at == end && filling.add(last.extent)
     return (filling.count, !takesLast)
   }
 
@@ -109,12 +135,12 @@ struct SendQueue {
     let sent = count
     var found: Outgoing?
     // Most entries ask for nothing.
-    while found == nil, head < entries.count, takeFirst(entries[head], &count) {
+    while found == nil, head < end, takeFirst(entries[head], &count) {
       if entries[head].release != .nothing { found = entries[head] }
       head += 1
     }
     dropDone()
-    if found == nil, head == entries.count, hasLast, takeFirst(last, &count) {
+    if found == nil, head == end, hasLast, takeFirst(last, &count) {
       if last.release != .nothing { found = last }
       last = Outgoing(extent: .empty, release: .nothing)
     }
@@ -124,7 +150,7 @@ struct SendQueue {
   }
 
   private mutating func removeAll() {
-    head = entries.count
+    head = end
     dropDone()
     last = Outgoing(extent: .empty, release: .nothing)
     sentOfFirst = 0
@@ -145,16 +171,15 @@ struct SendQueue {
     return true
   }
 
-  /// Forgets what is done with.
+  /// Forgets what is done with, if that is all there was.
   private mutating func dropDone() {
-    guard head > 0 else { return }
-    if head == entries.count {
-      // What a slow initiator has made long does not stay so.
-      entries.removeAll(keepingCapacity: entries.count <= 1024)
-      head = 0
-    } else if head >= 1024 {
-      entries.removeFirst(head)
-      head = 0
+    guard head == end, end > 0 else { return }
+    // What a slow initiator has made long does not stay so.
+    if end > 1024 {
+      entries.deallocate()
+      entries = UnsafeMutableBufferPointer(start: nil, count: 0)
     }
+    head = 0
+    end = 0
   }
 }

@@ -315,14 +315,11 @@ extension TargetCore {
 
   /// Does what an entry asks for when its bytes are no longer needed.
   mutating func release(_ entry: Outgoing) {
-    switch entry.release {
-    case .nothing:
-      break
-    case .task(let index):
+    if let index = entry.release.task {
       guard let task = tasks[index] else { return }
       task.pointee.isSending = false
       releaseTaskIfDone(task)
-    case .buffer:
+    } else if entry.release == .buffer {
       // The extent may be empty; its offset is where the buffer starts.
       context.buffers.free(entry.extent)
       memoryWasFreed = true
