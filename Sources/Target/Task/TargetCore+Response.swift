@@ -198,9 +198,8 @@ extension TargetCore {
 
 /// The difference between what a command transfers and what the initiator expects (RFC 7143 §11.4.5).
 struct Residual {
-  private var isOverflow = false
-  private var isUnderflow = false
-  private var count: UInt32 = 0
+  /// Bytes that the command transfers beyond what is expected; if there are fewer, below zero.
+  private var excess = 0
 
   @inline(__always)
   init(_ task: UnsafePointer<Task>) {
@@ -213,22 +212,15 @@ struct Residual {
     {
       actual = min(task.pointee.received, expected)
     }
-    if actual > expected {
-      // An overflow is told of a command that went well; one that failed transferred what was expected at most.
-      guard task.pointee.command.status != Status.checkCondition.rawValue else { return }
-      isOverflow = true
-      count = UInt32(clamping: actual - expected)
-    } else if actual < expected {
-      isUnderflow = true
-      count = UInt32(clamping: expected - actual)
-    }
+    // An overflow is told of a command that went well; one that failed transferred what was expected at most.
+    if actual > expected, task.pointee.command.status == Status.checkCondition.rawValue { return }
+    excess = actual - expected
   }
 
   @inline(__always)
   func apply(to header: MutableHeaderView) {
-    guard count > 0 else { return }
-    if isOverflow { header.isOverflow = true }
-    if isUnderflow { header.isUnderflow = true }
-    header.residualCount = count
+    guard excess != 0 else { return }
+    if excess > 0 { header.isOverflow = true } else { header.isUnderflow = true }
+    header.residualCount = UInt32(clamping: excess.magnitude)
   }
 }
