@@ -92,6 +92,8 @@ struct TargetCore: ~Copyable {
   let configuration: TargetConfiguration
   var limits: TargetLimits { configuration.limits }
   var context: Context
+  /// Above so many queued bytes, no further command of the session begins: its reads would fill the memory of all.
+  let queuedBytesMax: Int
   var connections: ConnectionTable
   var sessions: SessionTable
   var tasks: TaskTable
@@ -137,6 +139,7 @@ struct TargetCore: ~Copyable {
     self.configuration = configuration
     let limits = configuration.limits
     context = Context(arena: arena)
+    queuedBytesMax = arena.capacity / 8
     connections = ConnectionTable(capacity: limits.connectionsMax)
     sessions = SessionTable(
       capacity: limits.connectionsMax, tagCapacity: Int(limits.commandWindow + limits.immediateTasksMax))
@@ -299,12 +302,16 @@ struct NodeState {
   /// The index of the unit that a LUN field names; nil when there is none.
   @inline(__always)
   func unit(_ lunField: UInt64) -> Int? {
+    // What nearly all of them look like: peripheral device addressing, on bus 0 (SAM-5 §4.7.7.2).
+    if lunField & ~(0xFF << 48) == 0 { return unit(below256: Int(truncatingIfNeeded: lunField >> 48)) }
     guard let number = LogicalUnitNumber.decode(lunField) else { return nil }
-    if number < 256 {
-      let index = direct[number]
-      return index < 0 ? nil : Int(index)
-    }
-    return numbers.firstIndex(of: number)
+    return number < 256 ? unit(below256: number) : numbers.firstIndex(of: number)
+  }
+
+  @inline(__always)
+  private func unit(below256 number: Int) -> Int? {
+    let index = direct[number]
+    return index < 0 ? nil : Int(index)
   }
 }
 

@@ -17,9 +17,6 @@ extension TargetCore {
   /// gets to send no further requests.
   static var queuedEntriesMax: Int { 8192 }
 
-  /// Above so many queued bytes, no further command of the session begins: its reads would fill the memory of all.
-  var queuedBytesMax: Int { context.arena.capacity / 8 }
-
   mutating func markDirty(_ connection: UnsafeMutablePointer<Connection>) {
     guard !connection.pointee.isDirty else { return }
     connection.pointee.isDirty = true

@@ -115,6 +115,19 @@ public enum TaskAttribute: UInt8, Sendable {
   case ordered = 2
   case headOfQueue = 3
   case aca = 4
+
+  /// The attribute of a command's ATTR field; nil for a reserved one. Written out: the compiler's own is a call.
+  @inline(__always)
+  public init?(rawValue: UInt8) {
+    switch rawValue {
+    case 0: self = .untagged
+    case 1: self = .simple
+    case 2: self = .ordered
+    case 3: self = .headOfQueue
+    case 4: self = .aca
+    default: return nil
+    }
+  }
 }
 
 /// What a command waits for, once the device server has dealt with an event of it.
