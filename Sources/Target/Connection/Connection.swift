@@ -35,8 +35,8 @@ struct Connection: ~Copyable {
   var remoteAddress = SocketAddress(0, 0, 0, 0, port: 0)
   /// Counts accepts: which of two is older.
   var order: UInt64 = 0
-  /// The session's slot; -1 before there is one.
-  var session: Int32 = -1
+  /// Nil before there is one.
+  var session: UnsafeMutablePointer<Session>?
   /// CID (RFC 7143 §11.12.7).
   var connectionID: UInt16 = 0
 

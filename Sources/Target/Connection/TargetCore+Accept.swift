@@ -151,7 +151,7 @@ extension TargetCore {
         return
       }
       let isDiscovery =
-        connection.pointee.session >= 0 && sessions[UInt32(connection.pointee.session)].pointee.isDiscovery
+        connection.pointee.session.map { $0.pointee.isDiscovery } ?? false
       if silent >= limits.pingInterval, connection.pointee.pingTag == reservedTag, !isDiscovery {
         ping(connection)
         connection.pointee.deadline = context.now + limits.pingTimeout

@@ -21,10 +21,9 @@ extension TargetCore {
     connection.pointee.isClosing = true
     context.operations.close(connection.pointee.socket, reset: reset, token: connection.pointee.token(.close))
     if wasReinstating { forgetSuccessor(connection.pointee.index) }
-    if connection.pointee.session >= 0 {
-      let session = sessions[UInt32(connection.pointee.session)]
-      connection.pointee.session = -1
-      if session.pointee.connection == Int32(connection.pointee.index) { endSession(session) }
+    if let session = connection.pointee.session {
+      connection.pointee.session = nil
+      if session.pointee.connection == connection { endSession(session) }
     }
   }
 
@@ -38,10 +37,9 @@ extension TargetCore {
     connection.pointee.text = nil
     connection.pointee.endsAfterSending = true
     setDeadline(connection, context.now + limits.drainTimeout)
-    if connection.pointee.session >= 0 {
-      let session = sessions[UInt32(connection.pointee.session)]
-      connection.pointee.session = -1
-      if session.pointee.connection == Int32(connection.pointee.index) { endSession(session) }
+    if let session = connection.pointee.session {
+      connection.pointee.session = nil
+      if session.pointee.connection == connection { endSession(session) }
     }
     markDirty(connection)
   }
@@ -67,7 +65,7 @@ extension TargetCore {
     let inflow = connection.pointee.inflow
     connection.pointee.inflow = Inflow()
     guard inflow.use == .dataOut || inflow.use == .command, let task = tasks[inflow.task] else { return }
-    task.pointee.isReceivingInto = false
+    task.pointee.users.remove(.receiver)
     if inflow.use == .command { task.pointee.phase = .ending }
     if task.pointee.phase == .ending { releaseTaskIfDone(task) }
   }

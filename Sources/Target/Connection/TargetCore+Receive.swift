@@ -130,11 +130,11 @@ extension TargetCore {
 
   /// The commands that the initiator waits for, as far as it has said.
   private func outstanding(_ connection: UnsafeMutablePointer<Connection>) -> Int {
-    guard connection.pointee.session >= 0 else { return 0 }
+    guard let session = connection.pointee.session else { return 0 }
     let unacknowledged = connection.pointee.statSN &- connection.pointee.expStatSN
     // What is more than the window is an initiator's error, or its reckoning before the login: it waits for nothing.
     guard unacknowledged <= limits.commandWindow else { return 0 }
-    return Int(unacknowledged) + sessions[UInt32(connection.pointee.session)].pointee.taskCount
+    return Int(unacknowledged) + session.pointee.taskCount
   }
 
   /// Gives a connection that fills its buffer a larger one, and one that has gone quiet a small one.
@@ -338,7 +338,7 @@ extension TargetCore {
     withUnsafeMutablePointer(to: &copy) { pointer in
       let header = HeaderView(UnsafeRawPointer(pointer))
       guard let task = tasks[inflow.task] else { return }
-      task.pointee.isReceivingInto = false
+      task.pointee.users.remove(.receiver)
       switch inflow.use {
       case .dataOut:
         if task.pointee.phase == .ending {
@@ -351,7 +351,9 @@ extension TargetCore {
         }
       case .command:
         if isIntact {
-          commandArrived(connection, header, .none, immediate: nil, prepared: task)
+          commandArrived(
+            connection, header, additional: UnsafeRawBufferPointer(start: nil, count: 0), immediate: nil, prepared: task
+          )
         } else {
           // The task was never admitted: it only held the memory.
           task.pointee.phase = .ending
@@ -376,8 +378,7 @@ extension TargetCore {
     }
     switch header.opcodeBits {
     case Opcode.scsiCommand.rawValue:
-      let additionalHeaders = additional.isEmpty ? .none : AdditionalHeaders(additional)
-      commandArrived(connection, header, additionalHeaders, immediate: data, prepared: nil)
+      commandArrived(connection, header, additional: additional, immediate: data, prepared: nil)
     case Opcode.dataOut.rawValue:
       dataOutPDU(connection, header, data)
     default:

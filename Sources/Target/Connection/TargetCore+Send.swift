@@ -296,7 +296,7 @@ extension TargetCore {
   private mutating func startThrottled(_ connection: UnsafeMutablePointer<Connection>) {
     while connection.pointee.queue.bytes <= queuedBytesMax / 2, let index = connection.pointee.throttled.popFirst() {
       guard let task = tasks[index], task.pointee.phase == .throttled,
-        task.pointee.connection == connection.pointee.index
+        task.pointee.connection == connection
       else { continue }
       hand(task)
     }
@@ -314,7 +314,7 @@ extension TargetCore {
   mutating func release(_ entry: Outgoing) {
     if let index = entry.release.task {
       guard let task = tasks[index] else { return }
-      task.pointee.isSending = false
+      task.pointee.users.remove(.sender)
       releaseTaskIfDone(task)
     } else if entry.release == .buffer {
       // The extent may be empty; its offset is where the buffer starts.

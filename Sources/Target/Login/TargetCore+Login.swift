@@ -125,16 +125,14 @@ extension TargetCore {
     guard let session = findSession(identity, groupTag), session.pointee.tsih == identity.tsih else {
       return rejectLogin(connection, request, .sessionDoesNotExist)
     }
-    guard session.pointee.connection >= 0, let old = connections[UInt32(session.pointee.connection)],
-      old.pointee.connectionID == identity.connectionID
-    else {
+    guard let old = session.pointee.connection, old.pointee.connectionID == identity.connectionID else {
       // A second connection: MaxConnections is 1.
       return rejectLogin(connection, request, .tooManyConnections)
     }
     // Connection reinstatement (RFC 7143 §6.3.4): the old connection is logged out; its tasks end, the session goes on.
     abortAll(session)
-    session.pointee.connection = Int32(connection.pointee.index)
-    old.pointee.session = -1
+    session.pointee.connection = connection
+    old.pointee.session = nil
     close(old, reset: true)
     enterFullFeature(connection, session, FinalRequest(request), login, current)
   }
@@ -143,7 +141,7 @@ extension TargetCore {
   private func findSession(_ identity: LoginNegotiation.Identity, _ groupTag: UInt16) -> UnsafeMutablePointer<Session>?
   {
     for index in 0..<sessions.touched {
-      let session = sessions[UInt32(index)]
+      let session = sessions[index]
       // Unnamed discovery sessions have no node, and meet only their like.
       if session.pointee.phase == .active, session.pointee.isid == identity.isid,
         session.pointee.node == identity.node, session.pointee.portalGroupTag == groupTag,
@@ -166,7 +164,7 @@ extension TargetCore {
     connection.pointee.finalRequest = FinalRequest(request)
     connection.pointee.finalStage = current
     old.pointee.successor = Int32(connection.pointee.index)
-    if old.pointee.connection >= 0, let oldConnection = connections[UInt32(old.pointee.connection)] {
+    if let oldConnection = old.pointee.connection {
       // Closing the connection ends the session.
       close(oldConnection, reset: true)
     } else {
@@ -177,7 +175,7 @@ extension TargetCore {
   /// The connection that waited for a session's end has gone itself.
   mutating func forgetSuccessor(_ connection: UInt32) {
     for index in 0..<sessions.touched {
-      let session = sessions[UInt32(index)]
+      let session = sessions[index]
       if session.pointee.successor == Int32(connection) { session.pointee.successor = -1 }
     }
   }
@@ -198,7 +196,7 @@ extension TargetCore {
     session.pointee.isDiscovery = identity.isDiscovery
     session.pointee.node = identity.node
     session.pointee.portalGroupTag = configuration.portals[connection.pointee.portal].groupTag
-    session.pointee.connection = Int32(connection.pointee.index)
+    session.pointee.connection = connection
     session.pointee.expCmdSN = identity.cmdSN
     session.pointee.maxCmdSN = identity.cmdSN &- 1
     if !identity.isDiscovery {
@@ -234,7 +232,7 @@ extension TargetCore {
     }
     guard connection.pointee.phase != .closing else { return }
     connection.pointee.phase = .fullFeature
-    connection.pointee.session = Int32(session.pointee.index)
+    connection.pointee.session = session
     connection.pointee.connectionID = login.identity.connectionID
     // From the next PDU on, in both directions (RFC 7143 §13.1, §13.12).
     connection.pointee.headerDigest = parameters.digests.header
@@ -257,7 +255,7 @@ extension TargetCore {
       nextTSIH = nextTSIH == .max ? 1 : nextTSIH + 1
       var isTaken = false
       for index in 0..<sessions.touched {
-        let session = sessions[UInt32(index)]
+        let session = sessions[index]
         if session.pointee.phase != .free, session.pointee.tsih == candidate { isTaken = true }
       }
       // There are fewer sessions than numbers.
@@ -277,7 +275,7 @@ extension TargetCore {
     guard session.pointee.phase == .active else { return }
     abortAll(session)
     session.pointee.phase = .ending
-    session.pointee.connection = -1
+    session.pointee.connection = nil
     if session.pointee.taskCount == 0 { sessionEnded(session) }
   }
 

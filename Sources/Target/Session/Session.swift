@@ -19,8 +19,7 @@ struct Session: ~Copyable {
   /// The node's index; -1 for a discovery session without a target name.
   var node: Int32 = -1
   var portalGroupTag: UInt16 = 0
-  /// Its connection's slot; -1 for none.
-  var connection: Int32 = -1
+  var connection: UnsafeMutablePointer<Connection>?
 
   // MARK: Command numbering (RFC 7143 §4.2.2.1)
 
@@ -130,9 +129,9 @@ struct SessionTable: ~Copyable {
     inUse -= 1
   }
 
-  /// The slot of that index. The caller has it from a connection or a task, whose session exists.
-  subscript(_ index: UInt32) -> UnsafeMutablePointer<Session> {
-    precondition(Int(index) < touched)
-    return slots + Int(index)
+  /// The slot of that index, which is below ``touched``.
+  subscript(_ index: Int) -> UnsafeMutablePointer<Session> {
+    precondition(index < touched)
+    return slots + index
   }
 }

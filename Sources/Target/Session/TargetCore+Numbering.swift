@@ -56,9 +56,7 @@ extension TargetCore {
         start(task)
       case .request(let header, let data):
         session.pointee.heldBytes -= header.count + data.count
-        guard session.pointee.connection >= 0, let connection = connections[UInt32(session.pointee.connection)] else {
-          return
-        }
+        guard let connection = session.pointee.connection else { return }
         header.withUnsafeBytes { headerBytes in
           data.withUnsafeBytes { dataBytes in
             // A header was kept whole: 48 bytes.
@@ -80,7 +78,7 @@ extension TargetCore {
     if SerialNumber.precedes(session.pointee.maxCmdSN, wanted) { session.pointee.maxCmdSN = wanted }
   }
 
-  /// Keeps ``TargetLimits/localBytesAheadMax``, if commands like this one go on coming.
+  /// Keeps ``TargetLimits/localBytesAheadMax``, if commands like this one go on coming: sets the session's `aheadMax`.
   ///
   /// Units with a medium are left out: the answers that open the window come later there, and the medium is to have as many
   /// commands as it can.
@@ -91,7 +89,6 @@ extension TargetCore {
     _ connection: UnsafeMutablePointer<Connection>, _ session: UnsafeMutablePointer<Session>, _ header: HeaderView,
     unsolicited: Int
   ) {
-    session.pointee.aheadMax = .max
     guard let most = limits.localBytesAheadMax, unsolicited > most / Self.aheadLarge else { return }
     guard connection.pointee.isLocal, isWithoutMedium(session, header.lun) else { return }
     session.pointee.aheadMax = UInt32(clamping: max(most / unsolicited, 2))
@@ -107,8 +104,7 @@ extension TargetCore {
   mutating func stamp(_ connection: UnsafeMutablePointer<Connection>, _ header: MutableHeaderView, advance: Bool) {
     header.statSN = connection.pointee.statSN
     if advance { connection.pointee.statSN &+= 1 }
-    guard connection.pointee.session >= 0 else { return }
-    let session = sessions[UInt32(connection.pointee.session)]
+    guard let session = connection.pointee.session else { return }
     openWindow(session)
     header.expCmdSN = session.pointee.expCmdSN
     header.maxCmdSN = session.pointee.maxCmdSN

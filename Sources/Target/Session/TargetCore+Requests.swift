@@ -8,8 +8,7 @@ extension TargetCore {
   mutating func requestArrived(
     _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ data: UnsafeRawBufferPointer
   ) {
-    guard connection.pointee.session >= 0 else { return }
-    let session = sessions[UInt32(connection.pointee.session)]
+    guard let session = connection.pointee.session else { return }
     switch header.opcodeBits {
     case Opcode.nopOut.rawValue where header.initiatorTaskTag == reservedTag:
       nopOutWithoutTag(connection, header)
@@ -48,7 +47,7 @@ extension TargetCore {
     case .now:
       request(connection, session, header, data)
     }
-    guard connection.pointee.session == Int32(session.pointee.index) else { return }
+    guard connection.pointee.session == session else { return }
     if !session.pointee.held.isEmpty { takeHeld(session) }
   }
 

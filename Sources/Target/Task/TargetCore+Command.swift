@@ -8,25 +8,22 @@ extension TargetCore {
   /// complete and intact (RFC 7143 §7.8 wants a damaged one to count as not received). Nil when it is to go through the
   /// receive buffer.
   mutating func beginCommand(_ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView) -> Inflow? {
-    guard header.isWrite, connection.pointee.session >= 0 else { return nil }
+    guard header.isWrite, let session = connection.pointee.session else { return nil }
     let length = header.dataSegmentLength
     let expected = Int(header.expectedDataTransferLength)
     guard length <= expected else { return nil }
     // As large as the command's data are said to be, within what the initiator may send unasked, so that the data need
     // not move when more of them come; a longer command moves them once.
-    let session = sessions[UInt32(connection.pointee.session)]
     let first = Int(session.pointee.parameters.firstBurstLength)
-    guard let task = tasks.take() else { return nil }
+    guard let task = tasks.take(for: session, from: connection) else { return nil }
     guard let buffer = context.buffers.allocate(max(length, min(expected, max(first, Self.busyBufferLength)))) else {
       tasks.give(task)
+      session.pointee.taskCount -= 1
       return nil
     }
     task.pointee.phase = .gathering
-    task.pointee.session = session.pointee.index
-    task.pointee.connection = connection.pointee.index
     task.pointee.gathered = buffer
-    task.pointee.isReceivingInto = true
-    session.pointee.taskCount += 1
+    task.pointee.users.insert(.receiver)
     return makeInflow(.command, header, task, buffer.prefix(length))
   }
 
@@ -47,10 +44,11 @@ extension TargetCore {
   /// A whole SCSI Command PDU (RFC 7143 §11.3).
   ///
   /// - Parameters:
+  ///   - additional: Its additional header segments.
   ///   - immediate: Its immediate data, to be copied; nil when `prepared` has them in its buffer already.
   ///   - prepared: The slot that was taken for it when its data began to come.
   mutating func commandArrived(
-    _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ additional: AdditionalHeaders,
+    _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, additional: UnsafeRawBufferPointer,
     immediate: UnsafeRawBufferPointer?, prepared: UnsafeMutablePointer<Task>?
   ) {
     func refuse(_ reason: RejectReason?, _ core: inout TargetCore) {
@@ -60,8 +58,7 @@ extension TargetCore {
       }
       if let reason { core.reject(connection, header, reason) }
     }
-    guard connection.pointee.session >= 0 else { return refuse(.protocolError, &self) }
-    let session = sessions[UInt32(connection.pointee.session)]
+    guard let session = connection.pointee.session else { return refuse(.protocolError, &self) }
     guard !session.pointee.isDiscovery else { return refuse(.commandNotSupported, &self) }
     let tag = header.initiatorTaskTag
     let isWrite = header.isWrite
@@ -70,7 +67,7 @@ extension TargetCore {
     guard tag != reservedTag, let attribute, header.isFinal || isWrite, !(isWrite && header.isRead) else {
       return refuse(.invalidPDUField, &self)
     }
-    if case .malformed = additional { return refuse(.invalidPDUField, &self) }
+    if !additional.isEmpty, case .malformed = AdditionalHeaders(additional) { return refuse(.invalidPDUField, &self) }
     if let active = session.pointee.tags.find(tag) {
       // The same PDU once more is a retry of a command that has arrived (RFC 7143 §7.2.1), and is ignored.
       let isRetry = tasks[active].map { $0.pointee.cmdSN == header.cmdSN && !header.isImmediate } ?? false
@@ -81,7 +78,7 @@ extension TargetCore {
     }
     let turn = turn(session, header)
     if case .never = turn { return refuse(nil, &self) }
-    guard let task = prepared ?? tasks.take() else {
+    guard let task = prepared ?? tasks.take(for: session, from: connection) else {
       // No slot is left in the whole target: the command is answered, and nothing else happens.
       statistics.commands &+= 1
       respondWithoutTask(connection, header, status: .taskSetFull)
@@ -90,9 +87,6 @@ extension TargetCore {
     }
     statistics.commands &+= 1
     connection.pointee.expStatSN = header.expStatSN
-    if prepared == nil { session.pointee.taskCount += 1 }
-    task.pointee.session = session.pointee.index
-    task.pointee.connection = connection.pointee.index
     task.pointee.initiatorTaskTag = tag
     task.pointee.cmdSN = header.cmdSN
     task.pointee.isImmediate = header.isImmediate
@@ -109,22 +103,17 @@ extension TargetCore {
       // 32 bytes of CDB, of which the header has sixteen.
       UnsafeMutableRawPointer(pointer).copyMemory(from: header.base + 32, byteCount: 16)
     }
-    switch additional {
-    case .extendedCDB(let extended):
-      for index in 0..<extended.count { task.pointee.command.cdb[16 + index] = extended.bytes[index] }
-      task.pointee.command.cdbLength = 16 + extended.count
-    case .tooLong:
-      task.pointee.command.cdbLength = Int.max
-    case .none, .malformed:
-      break
+    if !additional.isEmpty { takeExtendedCDB(&task.pointee.command, AdditionalHeaders(additional)) }
+    session.pointee.aheadMax = .max
+    if isWrite || header.dataSegmentLength > 0 {
+      // A unit without a medium takes its blocks before this call is over, unless it is in another's way.
+      var mayLend = false
+      if case .now = turn, let immediate, !immediate.isEmpty { mayLend = isWithoutMedium(session, header.lun) }
+      takeUnsolicited(task, session, header, immediate, mayLend: mayLend)
+      paceWrites(
+        connection, session, header,
+        unsolicited: task.pointee.unsolicitedOpen ? task.pointee.unsolicitedLimit : header.dataSegmentLength)
     }
-    // A unit without a medium takes its blocks before this call is over, unless it is in another's way.
-    var mayLend = false
-    if case .now = turn, let immediate, !immediate.isEmpty { mayLend = isWithoutMedium(session, header.lun) }
-    takeUnsolicited(task, session, header, immediate, mayLend: mayLend)
-    paceWrites(
-      connection, session, header,
-      unsolicited: task.pointee.unsolicitedOpen ? task.pointee.unsolicitedLimit : header.dataSegmentLength)
     if case .later = turn {
       task.pointee.phase = .held
       list(task)
@@ -136,6 +125,18 @@ extension TargetCore {
     start(task)
     if lent.length > 0 { takeBack(task) }
     if !session.pointee.held.isEmpty { takeHeld(session) }
+  }
+
+  private func takeExtendedCDB(_ command: inout Command, _ additional: AdditionalHeaders) {
+    switch additional {
+    case .extendedCDB(let extended):
+      for index in 0..<extended.count { command.cdb[16 + index] = extended.bytes[index] }
+      command.cdbLength = 16 + extended.count
+    case .tooLong:
+      command.cdbLength = Int.max
+    case .none, .malformed:
+      break
+    }
   }
 
   /// Whether the unit that a session addresses so is there, and keeps its blocks in memory, or nowhere.
@@ -155,7 +156,6 @@ extension TargetCore {
     _ immediate: UnsafeRawBufferPointer?, mayLend: Bool
   ) {
     let count = header.dataSegmentLength
-    guard task.pointee.isWrite || count > 0 else { return }
     let expected = Int(task.pointee.expectedLength)
     let first = min(Int(session.pointee.parameters.firstBurstLength), expected)
     task.pointee.unsolicitedOpen = !header.isFinal
@@ -229,9 +229,8 @@ extension TargetCore {
   /// Begins a task whose turn it is, unless its session must take more of its answers first.
   @inline(__always)
   mutating func start(_ task: UnsafeMutablePointer<Task>) {
-    if let connection = connections[task.pointee.connection],
-      connection.pointee.queue.bytes > queuedBytesMax || !connection.pointee.throttled.isEmpty
-    {
+    let connection = task.pointee.connection
+    if connection.pointee.queue.bytes > queuedBytesMax || !connection.pointee.throttled.isEmpty {
       task.pointee.phase = .throttled
       list(task)
       connection.pointee.throttled.append(task.pointee.command.task)
@@ -244,8 +243,7 @@ extension TargetCore {
   @inline(__always)
   mutating func hand(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.phase = .active
-    let session = sessions[task.pointee.session]
-    let node = Int(session.pointee.node)
+    let node = Int(task.pointee.session.pointee.node)
     guard task.pointee.dataError == .none else {
       // Data that break the rules of the session: the command is not executed.
       task.pointee.unit = Task.noUnit
@@ -271,14 +269,14 @@ extension TargetCore {
   @inline(__always)
   private func uncountedUnit(of task: UnsafeMutablePointer<Task>) -> UncountedUnit {
     // A task's unit index was found by the node itself.
-    nodes[Int(sessions[task.pointee.session].pointee.node)].uncountedUnits[Int(task.pointee.unit)]
+    nodes[Int(task.pointee.session.pointee.node)].uncountedUnits[Int(task.pointee.unit)]
   }
 
   @inline(__always)
   mutating func submit(_ task: UnsafeMutablePointer<Task>) {
     if task.pointee.unit == Task.noUnit {
       proceed(
-        task, nodes[Int(sessions[task.pointee.session].pointee.node)].missing.submit(&task.pointee.command, &context))
+        task, nodes[Int(task.pointee.session.pointee.node)].missing.submit(&task.pointee.command, &context))
     } else {
       proceed(task, uncountedUnit(of: task).use { $0.submit(&task.pointee.command, &context) })
     }
@@ -292,14 +290,20 @@ extension TargetCore {
   /// Does what the device server asks for.
   @inline(__always)
   private mutating func proceed(_ task: UnsafeMutablePointer<Task>, _ disposition: Disposition) {
+    guard disposition != .finished else { return deviceServerDone(task) }
+    wait(task, disposition)
+  }
+
+  /// Has a task wait for what the device server says.
+  private mutating func wait(_ task: UnsafeMutablePointer<Task>, _ disposition: Disposition) {
     switch disposition {
     case .finished:
-      deviceServerDone(task)
+      break
     case .wantsData(let count):
       gather(task, count)
     case .pending:
       task.pointee.phase = .active
-      task.pointee.isOnMedium = true
+      task.pointee.users.insert(.medium)
       keep(task)
     case .blocked:
       task.pointee.phase = .active
@@ -312,10 +316,10 @@ extension TargetCore {
   }
 
   mutating func mediumCompleted(_ index: UInt32, _ generation: UInt32, _ completion: Completion) {
-    guard let task = tasks[index], task.pointee.isOnMedium,
+    guard let task = tasks[index], task.pointee.users.contains(.medium),
       task.pointee.command.generation & 0xFF_FFFF == generation
     else { return }
-    task.pointee.isOnMedium = false
+    task.pointee.users.remove(.medium)
     if task.pointee.phase == .ending {
       // Aborted: the device server is told, and asked to do no more.
       proceedAborted(task, completion)
@@ -328,7 +332,7 @@ extension TargetCore {
     let disposition = unit(of: task).resume(
       &task.pointee.command, .medium(completion.error, completion.result), &context)
     if disposition == .pending {
-      task.pointee.isOnMedium = true
+      task.pointee.users.insert(.medium)
       return
     }
     leaveTaskSet(task)
@@ -380,7 +384,7 @@ extension TargetCore {
   mutating func list(_ task: UnsafeMutablePointer<Task>) {
     guard !task.pointee.isListed else { return }
     task.pointee.isListed = true
-    let session = sessions[task.pointee.session]
+    let session = task.pointee.session
     let index = task.pointee.command.task
     task.pointee.previousInSession = -1
     task.pointee.nextInSession = session.pointee.firstTask
@@ -404,7 +408,7 @@ extension TargetCore {
 
   private mutating func strike(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.isListed = false
-    let session = sessions[task.pointee.session]
+    let session = task.pointee.session
     session.pointee.tags.remove(task.pointee.initiatorTaskTag)
     if task.pointee.isImmediate { session.pointee.immediate -= 1 } else { session.pointee.windowed -= 1 }
     let next = task.pointee.nextInSession
@@ -431,14 +435,17 @@ extension TargetCore {
 
   /// Remembers the unit of a task: tasks of it may go on.
   private mutating func noteReady(_ task: UnsafeMutablePointer<Task>) {
-    unitsToDrain.append(UnitReference(node: sessions[task.pointee.session].pointee.node, unit: task.pointee.unit))
+    unitsToDrain.append(UnitReference(node: task.pointee.session.pointee.node, unit: task.pointee.unit))
   }
 
   /// Gives the slot and the memory back, once nobody uses them.
+  @inline(__always)
   mutating func releaseTaskIfDone(_ task: UnsafeMutablePointer<Task>) {
-    guard task.pointee.phase == .ending || task.pointee.isAnswered, !task.pointee.isOnMedium,
-      !task.pointee.isSending, !task.pointee.isReceivingInto
-    else { return }
+    guard task.pointee.phase == .ending || task.pointee.isAnswered, task.pointee.users.isEmpty else { return }
+    releaseTask(task)
+  }
+
+  private mutating func releaseTask(_ task: UnsafeMutablePointer<Task>) {
     if task.pointee.isLent {
       task.pointee.isLent = false
       if task.pointee.command.buffer == lent { task.pointee.command.buffer = .empty }
@@ -456,8 +463,7 @@ extension TargetCore {
 
   /// One task less that a session waits for.
   @inline(__always)
-  mutating func leaveSession(_ index: UInt32) {
-    let session = sessions[index]
+  mutating func leaveSession(_ session: UnsafeMutablePointer<Session>) {
     session.pointee.taskCount -= 1
     if session.pointee.phase == .ending, session.pointee.taskCount == 0 { sessionEnded(session) }
   }

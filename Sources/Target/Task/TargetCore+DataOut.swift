@@ -62,8 +62,8 @@ extension TargetCore {
 
   /// Sends as many R2Ts as may be outstanding.
   private mutating func requestData(_ task: UnsafeMutablePointer<Task>) {
-    guard let connection = connections[task.pointee.connection] else { return }
-    let session = sessions[task.pointee.session]
+    let connection = task.pointee.connection
+    let session = task.pointee.session
     if task.pointee.requestedEnd < task.pointee.solicitedStart {
       task.pointee.requestedEnd = task.pointee.solicitedStart
     }
@@ -96,7 +96,7 @@ extension TargetCore {
   /// The end of the burst that is coming: R2Ts ask for whole bursts, but for the last one.
   private func burstEnd(_ task: UnsafeMutablePointer<Task>) -> Int {
     min(
-      task.pointee.burstStart + Int(sessions[task.pointee.session].pointee.parameters.maxBurstLength),
+      task.pointee.burstStart + Int(task.pointee.session.pointee.parameters.maxBurstLength),
       task.pointee.wanted)
   }
 
@@ -112,8 +112,7 @@ extension TargetCore {
   }
 
   private func owner(_ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView) -> Owner {
-    guard connection.pointee.session >= 0 else { return .unknown }
-    let session = sessions[UInt32(connection.pointee.session)]
+    guard let session = connection.pointee.session else { return .unknown }
     let tag = header.initiatorTaskTag
     if header.targetTransferTag == reservedTag {
       guard let index = session.pointee.tags.find(tag), let task = tasks[index] else {
@@ -128,7 +127,7 @@ extension TargetCore {
     guard let task = tasks[index] else { return session.pointee.wasAborted(tag) ? .gone : .unknown }
     let use = header.targetTransferTag >> 16 & 0xFF
     let isSameUse = use == task.pointee.command.generation & 0xFF
-    guard isSameUse, task.pointee.phase == .gathering, task.pointee.session == session.pointee.index,
+    guard isSameUse, task.pointee.phase == .gathering, task.pointee.session == session,
       task.pointee.initiatorTaskTag == tag
     else {
       let wasUse = isSameUse || use == (task.pointee.command.generation &- 1) & 0xFF
@@ -163,12 +162,12 @@ extension TargetCore {
   /// A Data-Out of which not all data have come: whether they can go straight into the task's buffer.
   mutating func beginDataOut(_ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView) -> Inflow? {
     guard case .task(let task) = owner(connection, header), task.pointee.phase == .gathering,
-      task.pointee.dataError == .none, !task.pointee.isReceivingInto, problem(task, header) == nil
+      task.pointee.dataError == .none, !task.pointee.users.contains(.receiver), problem(task, header) == nil
     else { return nil }
     let offset = Int(header.bufferOffset)
     let length = header.dataSegmentLength
     guard offset + length <= task.pointee.command.buffer.length else { return nil }
-    task.pointee.isReceivingInto = true
+    task.pointee.users.insert(.receiver)
     return makeInflow(.dataOut, header, task, task.pointee.command.buffer.slice(offset, length))
   }
 

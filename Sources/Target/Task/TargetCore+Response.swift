@@ -28,12 +28,9 @@ extension TargetCore {
   /// Queues the answer of a task, if its connection is still there.
   @inline(__always)
   private mutating func answer(_ task: UnsafeMutablePointer<Task>) {
-    guard let connection = connections[task.pointee.connection], connection.pointee.session >= 0,
-      UInt32(connection.pointee.session) == task.pointee.session
-    else {
-      // Its connection is gone; so will its session be.
-      return
-    }
+    let connection = task.pointee.connection
+    // If its connection is gone, so will its session be.
+    guard connection.pointee.session == task.pointee.session else { return }
     let status = task.pointee.command.status
     let residual = Residual(task)
     let length = task.pointee.isRead ? min(task.pointee.command.dataIn.length, Int(task.pointee.expectedLength)) : 0
@@ -73,7 +70,7 @@ extension TargetCore {
   @inline(__always)
   private mutating func endAnswered(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.isAnswered = true
-    if let connection = connections[task.pointee.connection] { endAnswer(connection) }
+    endAnswer(task.pointee.connection)
     let session = task.pointee.session
     releaseTaskIfDone(task)
     leaveSession(session)
@@ -105,14 +102,14 @@ extension TargetCore {
     _ residual: Residual?
   ) -> UInt32 {
     let segmentMax = connection.pointee.sendLengthMax
-    let burstMax = Int(sessions[task.pointee.session].pointee.parameters.maxBurstLength)
+    let burstMax = Int(task.pointee.session.pointee.parameters.maxBurstLength)
     // Data that lie in the task's buffer, or that it was lent, keep it alive until they are sent. The zeroes of a null
     // device do not, nor do data that are copied at once.
     let isHeld =
       data.length > Self.copiedLengthMax
       && (task.pointee.command.buffer.length > 0 || task.pointee.command.loan.length > 0)
     let release = isHeld ? Outgoing.Release.task(task.pointee.command.task) : .nothing
-    task.pointee.isSending = isHeld
+    if isHeld { task.pointee.users.insert(.sender) }
     // Most reads are answered with one PDU: by the same code, in which all that varies below is known.
     if data.length <= min(segmentMax, burstMax) {
       let piece = DataIn(data: data)

@@ -177,7 +177,7 @@ extension TargetCore {
     _ session: UnsafeMutablePointer<Session>, _ body: (inout Self, UnsafeMutablePointer<Session>) -> Void
   ) {
     for index in 0..<sessions.touched {
-      let other = sessions[UInt32(index)]
+      let other = sessions[index]
       guard other != session, other.pointee.phase == .active, other.pointee.node == session.pointee.node else {
         continue
       }
@@ -188,7 +188,7 @@ extension TargetCore {
   /// Aborts a task: it is answered no more. What still works on its memory is waited for, and so does the function
   /// `waiter` if it is not negative.
   mutating func abort(_ task: UnsafeMutablePointer<Task>, waiter: Int32) {
-    let session = sessions[task.pointee.session]
+    let session = task.pointee.session
     session.pointee.noteAborted(task.pointee.initiatorTaskTag)
     if task.pointee.phase == .held, let at = session.pointee.held.firstIndex(where: { $0.cmdSN == task.pointee.cmdSN })
     {
@@ -197,12 +197,12 @@ extension TargetCore {
     unlist(task)
     task.pointee.command.isAborted = true
     task.pointee.phase = .ending
-    if task.pointee.isOnMedium || task.pointee.isReceivingInto {
-      if waiter >= 0, task.pointee.isOnMedium {
+    if task.pointee.users.contains(.medium) {
+      if waiter >= 0 {
         task.pointee.abortWaiter = waiter
         waitingFunctions[Int(waiter)].remaining += 1
       }
-      if task.pointee.isOnMedium { return }
+      return
     }
     leaveTaskSet(task)
     releaseTaskIfDone(task)
@@ -219,10 +219,7 @@ extension TargetCore {
   private mutating func closeAll(node: Int32) {
     for index in 0..<connections.touched {
       let connection = connections.slots + index
-      guard connection.pointee.session >= 0,
-        sessions[UInt32(connection.pointee.session)].pointee.node == node
-      else { continue }
-      drain(connection)
+      if let session = connection.pointee.session, session.pointee.node == node { drain(connection) }
     }
   }
 }

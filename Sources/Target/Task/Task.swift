@@ -30,9 +30,11 @@ struct Task {
   /// The device server's side of it.
   var command = Command()
 
-  /// The connection that it came through; responses go out there.
-  var connection: UInt32 = 0
-  var session: UInt32 = 0
+  /// The connection that it came through; responses go out there. The slot may have another connection by now, of another
+  /// session.
+  var connection: UnsafeMutablePointer<Connection>
+  /// Its session, whose slot stays as long as the task does.
+  var session: UnsafeMutablePointer<Session>
 
   /// The logical unit's index in its node, or ``Task/noUnit``.
   var unit: UInt32 = 0
@@ -97,16 +99,20 @@ struct Task {
   /// The data-out that the command would transfer, as the device server says; for the residual count.
   var deviceLength = 0
 
-  /// Bytes are being received straight into the buffer.
-  var isReceivingInto = false
-
   // MARK: Data-in and the end
 
-  /// Queued data refer to the buffer until they are sent.
-  var isSending = false
+  /// Who may still use the task's memory.
+  struct Users: OptionSet {
+    let rawValue: UInt8
+    /// The connection, which receives bytes straight into it.
+    static let receiver = Users(rawValue: 1 << 0)
+    /// Queued data, which lie there until they are sent.
+    static let sender = Users(rawValue: 1 << 1)
+    /// The device server has an operation on the medium outstanding.
+    static let medium = Users(rawValue: 1 << 2)
+  }
 
-  /// The device server has an operation on the medium outstanding.
-  var isOnMedium = false
+  var users: Users = []
 
   /// It is in the books of its session: its list of tasks, its tags, and its command window.
   var isListed = false
@@ -125,6 +131,11 @@ struct Task {
   var previousInSession: Int32 = -1
 
   static let noUnit = UInt32.max
+
+  init(of session: UnsafeMutablePointer<Session>, from connection: UnsafeMutablePointer<Connection>) {
+    self.session = session
+    self.connection = connection
+  }
 }
 
 extension Task {
@@ -148,9 +159,7 @@ extension Task {
     nextDataSN = 0
     starvedLength = 0
     deviceLength = 0
-    isReceivingInto = false
-    isSending = false
-    isOnMedium = false
+    users = []
     isListed = false
     isAnswered = false
     abortWaiter = -1
@@ -192,26 +201,31 @@ struct TaskTable: ~Copyable {
     slots.deallocate()
   }
 
-  /// Takes a slot, made new but for its generation; nil when all are in use.
+  /// Takes a slot, made new but for its generation, for a task of a session; nil when all are in use.
   @inline(__always)
-  mutating func take() -> UnsafeMutablePointer<Task>? {
+  mutating func take(
+    for session: UnsafeMutablePointer<Session>, from connection: UnsafeMutablePointer<Connection>
+  ) -> UnsafeMutablePointer<Task>? {
     let slot: UnsafeMutablePointer<Task>
     if freeHead >= 0 {
       slot = slots + Int(freeHead)
       freeHead = slot.pointee.next
       slot.pointee.renew()
+      slot.pointee.session = session
+      slot.pointee.connection = connection
     } else {
       guard touched < capacity else { return nil }
       slot = slots + touched
-      slot.initialize(to: Task())
+      slot.initialize(to: Task(of: session, from: connection))
       slot.pointee.command.task = TaskIndex(touched)
       touched += 1
     }
     inUse += 1
+    session.pointee.taskCount += 1
     return slot
   }
 
-  /// Gives a slot back.
+  /// Gives a slot back. Its session still counts it.
   mutating func give(_ slot: UnsafeMutablePointer<Task>) {
     slot.pointee.phase = .free
     slot.pointee.next = freeHead
