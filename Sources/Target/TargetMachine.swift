@@ -147,7 +147,9 @@ struct TargetCore: ~Copyable {
     var groupTags: [UInt16] = []
     for portal in configuration.portals where !groupTags.contains(portal.groupTag) { groupTags.append(portal.groupTag) }
     nodes = []
-    for node in configuration.nodes { nodes.append(try NodeState(node, portalGroupTags: groupTags, arena: arena)) }
+    for (index, node) in configuration.nodes.enumerated() {
+      nodes.append(try NodeState(node, index: Int32(index), portalGroupTags: groupTags, arena: arena))
+    }
     if configuration.isSharded { mailbox = openMailbox() }
   }
 
@@ -276,14 +278,14 @@ struct NodeState {
   /// The logical units, by rising number.
   let units: [LogicalUnit]
   /// The same, for the path of every command.
-  let uncountedUnits: [UncountedUnit]
+  private let uncountedUnits: [UncountedUnit]
   /// Answers for the numbers that have no logical unit.
   let missing: MissingLogicalUnit
-  /// The unit of each of the numbers 0 to 255; -1 for none.
-  private let direct: [Int32]
+  /// The unit of each of the numbers 0 to 255.
+  private let direct: [UncountedUnit?]
   private let numbers: [Int]
 
-  init(_ configuration: TargetNode, portalGroupTags: [UInt16], arena: Arena) throws(RingError) {
+  init(_ configuration: TargetNode, index node: Int32, portalGroupTags: [UInt16], arena: Arena) throws(RingError) {
     self.configuration = configuration
     let sorted = configuration.logicalUnits.sorted { $0.lun < $1.lun }
     numbers = sorted.map { Int($0.lun) }
@@ -292,26 +294,22 @@ struct NodeState {
     units = try sorted.map { (unit) throws(RingError) in
       try LogicalUnit(configuration: unit, inventory: inventory, arena: arena)
     }
-    uncountedUnits = units.map(UncountedUnit.init)
+    uncountedUnits = units.enumerated().map { index, unit in
+      UncountedUnit(unit, UnitReference(node: node, unit: UInt32(index)))
+    }
     missing = MissingLogicalUnit(inventory: inventory)
-    var direct = [Int32](repeating: -1, count: 256)
-    for (index, number) in numbers.enumerated() where number < 256 { direct[number] = Int32(index) }
+    var direct = [UncountedUnit?](repeating: nil, count: 256)
+    for (unit, number) in zip(uncountedUnits, numbers) where number < 256 { direct[number] = unit }
     self.direct = direct
   }
 
-  /// The index of the unit that a LUN field names; nil when there is none.
+  /// The unit that a LUN field names; nil when there is none.
   @inline(__always)
-  func unit(_ lunField: UInt64) -> Int? {
-    // What nearly all of them look like: peripheral device addressing, on bus 0 (SAM-5 §4.7.7.2).
-    if lunField & ~(0xFF << 48) == 0 { return unit(below256: Int(truncatingIfNeeded: lunField >> 48)) }
+  func unit(_ lunField: UInt64) -> UncountedUnit? {
+    // What nearly all of them look like: peripheral device addressing, on bus 0 (SAM-5 §4.7).
+    if lunField & ~(0xFF << 48) == 0 { return direct[Int(truncatingIfNeeded: lunField >> 48)] }
     guard let number = LogicalUnitNumber.decode(lunField) else { return nil }
-    return number < 256 ? unit(below256: number) : numbers.firstIndex(of: number)
-  }
-
-  @inline(__always)
-  private func unit(below256 number: Int) -> Int? {
-    let index = direct[number]
-    return index < 0 ? nil : Int(index)
+    return number < 256 ? direct[number] : numbers.firstIndex(of: number).map { uncountedUnits[$0] }
   }
 }
 
@@ -326,8 +324,12 @@ struct UnitReference: Equatable {
 struct UncountedUnit {
   // allow(identity): it is followed, and compared with nothing
   private let unit: Unmanaged<LogicalUnit>
+  let reference: UnitReference
 
-  init(_ unit: LogicalUnit) { self.unit = .passUnretained(unit) }
+  init(_ unit: LogicalUnit, _ reference: UnitReference) {
+    self.unit = .passUnretained(unit)
+    self.reference = reference
+  }
 
   @inline(__always)
   func use<Result>(_ body: (LogicalUnit) -> Result) -> Result { unit._withUnsafeGuaranteedRef(body) }

@@ -97,6 +97,28 @@ import Testing
     initiator.receive().filter { $0.opcode == .dataIn }.flatMap(\.data)
   }
 
+  /// An answered task outlives its session until its data have gone, and the session's place has another by then: of another
+  /// target, or of none at all.
+  @Test(arguments: [nil, WireBench.name + "2"]) func theNextSessionHasNothingToDoWithWhatTheLastOneWasLent(
+    _ target: String?
+  ) {
+    let (bench, reader, old) = begin()
+    let idle = bench.machine.statistics.buffers
+    hold(bench, reader, old.count)
+    #expect(bench.machine.statistics.buffers > idle, "it is lent")
+    let next = BenchInitiator(bench)
+    var writer = TextWriter()
+    writer.append("InitiatorName", "iqn.2026-11.example:c")
+    if let target { writer.append("TargetName", target) } else { writer.append("SessionType", "Discovery") }
+    bench.drop(reader.socket, whileFeeding: next.socket, next.loginRequest(text: writer.bytes).encoded(next.options))
+    bench.holdsSends = false
+    bench.releaseSends()
+    #expect(next.finishLogin() == 0)
+    #expect(bench.machine.statistics.sessions == 1)
+    #expect(bench.machine.statistics.tasks == 0)
+    #expect(bench.machine.statistics.buffers <= idle)
+  }
+
   @Test func aLostConnectionGivesBackWhatItWasLent() {
     let (bench, reader, old) = begin()
     let writer = writer(bench)

@@ -98,11 +98,12 @@ final class WireBench {
     settle()
   }
 
-  /// The initiator is gone.
-  func drop(_ socket: UInt64) {
+  /// The initiator is gone. What comes from another one at the same time is found behind that.
+  func drop(_ socket: UInt64, whileFeeding other: UInt64? = nil, _ bytes: [UInt8] = []) {
     guard let receive = sockets[socket]?.receive else { return }
     sockets[socket]?.receive = nil
     completions.append(Completion(token: receive.token, error: .connectionReset))
+    if let other { sockets[other]?.inbound += bytes }
     settle()
   }
 

@@ -144,8 +144,7 @@ extension TargetCore {
   func isWithoutMedium(_ session: UnsafeMutablePointer<Session>, _ lun: UInt64) -> Bool {
     guard session.pointee.node >= 0 else { return false }
     let node = Int(session.pointee.node)
-    guard let unit = nodes[node].unit(lun) else { return false }
-    return !nodes[node].units[unit].hasMedium
+    return nodes[node].unit(lun)?.use { !$0.hasMedium } ?? false
   }
 
   /// Applies the rules of unsolicited data (RFC 7143 §4.2.4.2, §13.10, §13.11, §13.14) to a new command, and stores its
@@ -243,48 +242,34 @@ extension TargetCore {
   @inline(__always)
   mutating func hand(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.phase = .active
-    let node = Int(task.pointee.session.pointee.node)
     guard task.pointee.dataError == .none else {
       // Data that break the rules of the session: the command is not executed.
-      task.pointee.unit = Task.noUnit
       failData(task)
       return
     }
     guard task.pointee.command.cdbLength <= Command.cdbLengthMax else {
-      task.pointee.unit = Task.noUnit
       fail(task, Sense(.illegalRequest, .invalidCommandOperationCode))
       deviceServerDone(task)
       return
     }
-    if let unit = nodes[node].unit(task.pointee.lunField) {
-      task.pointee.unit = UInt32(unit)
-    } else {
-      task.pointee.unit = Task.noUnit
-    }
+    task.pointee.unit = nodes[Int(task.pointee.session.pointee.node)].unit(task.pointee.lunField)
     submit(task)
-  }
-
-  func unit(of task: UnsafeMutablePointer<Task>) -> LogicalUnit { uncountedUnit(of: task).use { $0 } }
-
-  @inline(__always)
-  private func uncountedUnit(of task: UnsafeMutablePointer<Task>) -> UncountedUnit {
-    // A task's unit index was found by the node itself.
-    nodes[Int(task.pointee.session.pointee.node)].uncountedUnits[Int(task.pointee.unit)]
   }
 
   @inline(__always)
   mutating func submit(_ task: UnsafeMutablePointer<Task>) {
-    if task.pointee.unit == Task.noUnit {
+    if let unit = task.pointee.unit {
+      proceed(task, unit.use { $0.submit(&task.pointee.command, &context) })
+    } else {
       proceed(
         task, nodes[Int(task.pointee.session.pointee.node)].missing.submit(&task.pointee.command, &context))
-    } else {
-      proceed(task, uncountedUnit(of: task).use { $0.submit(&task.pointee.command, &context) })
     }
   }
 
   mutating func resume(_ task: UnsafeMutablePointer<Task>, _ event: CommandEvent) {
     // Only a logical unit that exists waits for anything but memory.
-    proceed(task, uncountedUnit(of: task).use { $0.resume(&task.pointee.command, event, &context) })
+    guard let unit = task.pointee.unit else { return }
+    proceed(task, unit.use { $0.resume(&task.pointee.command, event, &context) })
   }
 
   /// Does what the device server asks for.
@@ -311,7 +296,9 @@ extension TargetCore {
     case .starved:
       starve(task)
       // It has given up the blocks that it had, for others that hold memory.
-      if task.pointee.command.isInTaskSet, unit(of: task).hasReady { noteReady(task) }
+      if let unit = task.pointee.unit, task.pointee.command.isInTaskSet, unit.use({ $0.hasReady }) {
+        unitsToDrain.append(unit.reference)
+      }
     }
   }
 
@@ -329,8 +316,9 @@ extension TargetCore {
   }
 
   private mutating func proceedAborted(_ task: UnsafeMutablePointer<Task>, _ completion: Completion) {
-    let disposition = unit(of: task).resume(
-      &task.pointee.command, .medium(completion.error, completion.result), &context)
+    let disposition = task.pointee.unit?.use {
+      $0.resume(&task.pointee.command, .medium(completion.error, completion.result), &context)
+    }
     if disposition == .pending {
       task.pointee.users.insert(.medium)
       return
@@ -397,7 +385,7 @@ extension TargetCore {
   /// Writes a task that its logical unit has seen into the books of both.
   mutating func keep(_ task: UnsafeMutablePointer<Task>) {
     list(task)
-    if task.pointee.unit != Task.noUnit { uncountedUnit(of: task).use { $0.enter(&task.pointee.command) } }
+    task.pointee.unit?.use { $0.enter(&task.pointee.command) }
   }
 
   /// Takes a task out of its session's books: it has been answered, or never will be.
@@ -426,16 +414,13 @@ extension TargetCore {
   }
 
   private mutating func finish(_ task: UnsafeMutablePointer<Task>) {
-    let hasReady = uncountedUnit(of: task).use { unit in
-      unit.finish(&task.pointee.command)
-      return unit.hasReady
+    guard let unit = task.pointee.unit else { return }
+    let hasReady = unit.use {
+      $0.finish(&task.pointee.command)
+      return $0.hasReady
     }
-    if hasReady { noteReady(task) }
-  }
-
-  /// Remembers the unit of a task: tasks of it may go on.
-  private mutating func noteReady(_ task: UnsafeMutablePointer<Task>) {
-    unitsToDrain.append(UnitReference(node: task.pointee.session.pointee.node, unit: task.pointee.unit))
+    // Tasks that it held up may go on.
+    if hasReady { unitsToDrain.append(unit.reference) }
   }
 
   /// Gives the slot and the memory back, once nobody uses them.
@@ -450,7 +435,7 @@ extension TargetCore {
       task.pointee.isLent = false
       if task.pointee.command.buffer == lent { task.pointee.command.buffer = .empty }
     }
-    if task.pointee.command.loan.length > 0 { unit(of: task).takeBack(&task.pointee.command) }
+    if task.pointee.command.loan.length > 0 { task.pointee.unit?.use { $0.takeBack(&task.pointee.command) } }
     free(task.pointee.command.buffer)
     free(task.pointee.gathered)
     let waiter = task.pointee.abortWaiter

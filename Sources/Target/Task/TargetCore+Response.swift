@@ -91,7 +91,7 @@ extension TargetCore {
 
   /// Ends a command with CHECK CONDITION, for the transport's own reasons.
   mutating func fail(_ task: UnsafeMutablePointer<Task>, _ sense: Sense) {
-    let descriptor = task.pointee.unit == Task.noUnit ? false : unit(of: task).modePages.wantsDescriptorSense
+    let descriptor = task.pointee.unit?.use { $0.modePages.wantsDescriptorSense } ?? false
     task.pointee.command.status = Status.checkCondition.rawValue
     task.pointee.command.senseLength = sense.encode(descriptor: descriptor, into: &task.pointee.command.sense)
   }

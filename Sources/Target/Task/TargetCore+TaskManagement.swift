@@ -74,8 +74,7 @@ extension TargetCore {
       return .functionRejected
     }
     let node = Int(session.pointee.node)
-    let unitIndex = nodes[node].unit(header.lun)
-    let reference = unitIndex.map { UnitReference(node: session.pointee.node, unit: UInt32($0)) }
+    let reference = nodes[node].unit(header.lun)?.reference
     // Only commands that were sent before the function are meant (RFC 7143 §11.5.1).
     let limit = header.cmdSN
     switch function {
@@ -160,11 +159,8 @@ extension TargetCore {
     while next >= 0 {
       let task = tasks.slots + Int(next)
       next = task.pointee.nextInSession
-      // A task that waits for its turn has no unit yet; it is found by its LUN.
-      let unit =
-        task.pointee.phase == .held
-        ? nodes[Int(reference.node)].unit(task.pointee.lunField) : Int(exactly: task.pointee.unit)
-      guard unit == Int(reference.unit) else { continue }
+      // By its LUN: a task that has to wait before it is handed to its unit has none yet.
+      guard nodes[Int(reference.node)].unit(task.pointee.lunField)?.reference == reference else { continue }
       if let limit, !task.pointee.isImmediate, !SerialNumber.precedes(task.pointee.cmdSN, limit) { continue }
       abort(task, waiter: Int32(place))
       count += 1

@@ -33,11 +33,12 @@ struct Task {
   /// The connection that it came through; responses go out there. The slot may have another connection by now, of another
   /// session.
   var connection: UnsafeMutablePointer<Connection>
-  /// Its session, whose slot stays as long as the task does.
+  /// Its session, which is there until the task is answered; then the slot may have another.
   var session: UnsafeMutablePointer<Session>
 
-  /// The logical unit's index in its node, or ``Task/noUnit``.
-  var unit: UInt32 = 0
+  /// The logical unit, from when it is handed to one; nil if it is to meet none. It needs no session to be found: its
+  /// answer may be on its way when the session is over.
+  var unit: UncountedUnit?
 
   /// The LUN field as received.
   var lunField: UInt64 = 0
@@ -130,8 +131,6 @@ struct Task {
   var nextInSession: Int32 = -1
   var previousInSession: Int32 = -1
 
-  static let noUnit = UInt32.max
-
   init(of session: UnsafeMutablePointer<Session>, from connection: UnsafeMutablePointer<Connection>) {
     self.session = session
     self.connection = connection
@@ -144,6 +143,7 @@ extension Task {
   @inline(__always)
   fileprivate mutating func renew() {
     command.renew()
+    unit = nil
     dataError = .none
     wanted = 0
     gathered = .empty

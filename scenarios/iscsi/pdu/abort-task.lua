@@ -46,3 +46,44 @@ scenario {
     expect(s:test_unit_ready()):good()
   end,
 }
+
+scenario {
+  title = "ABORT TASK SET meets commands that wait for the initiator to take its answers",
+  covers = { "ISCSI-TMF-024" },
+  needs = { "simulation" },
+  world = {
+    target {
+      luns = { { lun = 0, memory = true, size = "4MiB" }, { lun = 1, memory = true, size = "4MiB" } },
+      limits = { memory = "16MiB" },
+    },
+  },
+  play = function(t)
+    local s = t:login {}
+    local block = s:capacity().block_size
+    s:test_unit_ready { lun = 1 } -- takes the unit attention of power on
+    -- What the target remembers tasks by has been of the other unit.
+    local writes = {}
+    for _ = 1, 16 do
+      table.insert(writes, s:write { lun = 1, lba = 0, blocks = 8, immediate_length = 0, hold_r2ts = true, async = true })
+    end
+    expect(s:task_management { ["function"] = "abort task set", lun = 1 }):response(0)
+    for _, write in ipairs(writes) do expect(write:wait()):aborted() end
+
+    s:stop_receiving()
+    for _ = 1, 8 do
+      s:send(pdu.scsi_command {
+        read = true, expected_data_transfer_length = 1048576, cdb = cdb.read16 { lba = 0, blocks = 1048576 // block },
+      })
+    end
+    local data = string.rep("\xA5", block)
+    s:send(pdu.scsi_command {
+      write = true, expected_data_transfer_length = block, cdb = cdb.write10 { lba = 100, blocks = 1 }, data = data,
+    })
+    s:send(pdu.task_management { immediate = true, ["function"] = 2 })
+    sleep "100ms"
+    s:resume_receiving()
+    expect(s:receive { opcode = "task management response" }):pdu { response = 0 }
+    expect(s:receive { opcode = "scsi response", within = "100ms" }):nothing()
+    expect(s:read { lba = 100, blocks = 1 }.data):equals(string.rep("\0", block))
+  end,
+}
