@@ -116,6 +116,11 @@ import Testing
       case 5:
         queue.putBack(number)
         model.insert(number, at: 0)
+      case 6:
+        // One that is there, or that has gone.
+        let task = number - min(number, UInt32(truncatingIfNeeded: random.next() % 8))
+        queue.remove(task)
+        model.removeAll { $0 == task }
       default:
         let first = model.isEmpty ? nil : model.removeFirst()
         if queue.popFirst() != first { wrong += 1 }

@@ -203,6 +203,77 @@ import Testing
     #expect(bench.machine.statistics.tasks == 0)
   }
 
+  /// Commands that wait until the initiator has taken more of its answers have not met their unit yet, and the slots of their
+  /// tasks have had commands of another one.
+  @Test func abortTaskSetMeetsCommandsThatWaitForTheInitiator() {
+    let bench = WireBench(units: [0, 1].map { LogicalUnitConfiguration(lun: $0, blockCount: 8192) })
+    let initiator = Self.session(bench, [("InitialR2T", "Yes"), ("ImmediateData", "Yes")])
+    _ = initiator.read([0, 0, 0, 0, 0, 0], 0, lun: 1)
+    func abortTaskSet(_ lun: Int) {
+      var abort = ProtocolDataUnit(.taskManagementRequest)
+      abort.header.write {
+        $0.isImmediate = true
+        $0.flags = 0x80 | TaskManagementFunction.abortTaskSet.rawValue
+        $0.lun = LogicalUnitNumber.encode(lun) ?? 0
+        $0.initiatorTaskTag = 0x7000_0000
+        $0.referencedTaskTag = reservedTag
+        $0.cmdSN = initiator.cmdSN
+      }
+      initiator.send(abort)
+    }
+    for _ in 0..<24 { initiator.send(initiator.command(write10(0, 1), write: 512, lun: 1)) }
+    abortTaskSet(1)
+    #expect(initiator.receive().count { $0.opcode == .taskManagementResponse } == 1)
+    #expect(bench.machine.statistics.tasks == 0)
+    bench.holdsSends = true
+    for _ in 0..<10 { initiator.send(initiator.command(read10(0, 512), read: 512 * 512)) }
+    let write = initiator.command(write10(100, 1), write: 512, immediate: Self.pattern(512, 1))
+    initiator.send(write)
+    abortTaskSet(0)
+    bench.holdsSends = false
+    bench.releaseSends()
+    let answers = initiator.receive()
+    #expect(answers.count { $0.opcode == .taskManagementResponse } == 1)
+    #expect(answers.contains { $0.opcode == .dataIn }, "some reads were answered before")
+    let tag = write.header.read { $0.initiatorTaskTag }
+    #expect(!answers.contains { $0.header.read { $0.initiatorTaskTag } == tag })
+    let isUntouched = initiator.read(read10(100, 1), 512)?.data == [UInt8](repeating: 0, count: 512)
+    #expect(isUntouched)
+    #expect(bench.machine.statistics.tasks == 0)
+  }
+
+  /// The slot of one that was aborted is taken by the next command, which must not take its place in the queue too.
+  @Test func commandsThatWaitForTheInitiatorKeepTheirOrderWhenOneIsAborted() {
+    let bench = WireBench()
+    let initiator = Self.session(bench, [("InitialR2T", "Yes"), ("ImmediateData", "Yes")])
+    func write(_ data: [UInt8]) -> ProtocolDataUnit {
+      var write = initiator.command(write10(100, 1), write: 512, immediate: data)
+      write.header.write { $0.taskAttribute = TaskAttribute.ordered.rawValue }
+      return write
+    }
+    bench.holdsSends = true
+    for _ in 0..<10 { initiator.send(initiator.command(read10(0, 512), read: 512 * 512)) }
+    let aborted = write(Self.pattern(512, 1))
+    initiator.send(aborted)
+    initiator.send(write(Self.pattern(512, 2)))
+    var abort = ProtocolDataUnit(.taskManagementRequest)
+    abort.header.write {
+      $0.isImmediate = true
+      $0.flags = 0x80 | TaskManagementFunction.abortTask.rawValue
+      $0.initiatorTaskTag = 0x7000_0000
+      $0.referencedTaskTag = aborted.header.read { $0.initiatorTaskTag }
+      $0.refCmdSN = aborted.header.read { $0.cmdSN }
+      $0.cmdSN = initiator.cmdSN
+    }
+    initiator.send(abort)
+    initiator.send(write(Self.pattern(512, 3)))
+    bench.holdsSends = false
+    bench.releaseSends()
+    #expect(initiator.receive().count { $0.opcode == .scsiResponse && $0.header.read { $0.status } == 0 } == 2)
+    let isLast = initiator.read(read10(100, 1), 512)?.data == Self.pattern(512, 3)
+    #expect(isLast)
+  }
+
   @Test func aSecondLoginOfTheSamePortEndsTheFirstSessionAfterItsLastCommand() {
     let bench = WireBench(
       units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],

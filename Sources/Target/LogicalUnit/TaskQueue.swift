@@ -35,6 +35,14 @@ struct TaskQueue {
     count -= 1
   }
 
+  /// Takes a task out, if it is there: its slot will have another. A session's tasks go the youngest first, so they are
+  /// looked for from the end.
+  mutating func remove(_ task: TaskIndex) {
+    guard let index = tasks[head...].lastIndex(of: task) else { return }
+    tasks.remove(at: index)
+    count -= 1
+  }
+
   /// Makes a task the first one again.
   mutating func putBack(_ task: TaskIndex) {
     if head > 0 {

@@ -190,6 +190,11 @@ extension TargetCore {
     {
       session.pointee.held[at].content = .nothing
     }
+    switch task.pointee.phase {
+    case .throttled: task.pointee.connection.pointee.throttled.remove(task.pointee.command.task)
+    case .starved: starved.remove(task.pointee.command.task)
+    default: break
+    }
     unlist(task)
     task.pointee.command.isAborted = true
     task.pointee.phase = .ending
