@@ -113,10 +113,18 @@ extension TargetCore {
   ) {
     header.dataSegmentLength = data.length
     finishPDU(connection, header)
+    let trailer = (-data.length & 3) + (connection.pointee.dataDigest ? 4 : 0)
+    guard trailer > 0 else { return enqueue(connection, data, release) }
+    enqueue(connection, data, trailer: trailer, release)
+  }
+
+  /// Queues a data segment of the arena, and behind it its pad bytes and data digest: `trailer` bytes.
+  private mutating func enqueue(
+    _ connection: UnsafeMutablePointer<Connection>, _ data: Extent, trailer: Int, _ release: Outgoing.Release
+  ) {
+    enqueue(connection, data, .nothing)
+    guard let base = stage(connection, trailer) else { return }
     let padding = -data.length & 3
-    let trailer = padding + (connection.pointee.dataDigest ? 4 : 0)
-    enqueue(connection, data, trailer == 0 ? release : .nothing)
-    guard trailer > 0, let base = stage(connection, trailer) else { return }
     for index in 0..<padding { base.storeBytes(of: 0, toByteOffset: index, as: UInt8.self) }
     if connection.pointee.dataDigest {
       var digest = Digest.crc32c(UnsafeRawBufferPointer(context.arena.bytes(data)))
