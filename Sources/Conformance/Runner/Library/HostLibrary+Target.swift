@@ -221,7 +221,8 @@ struct LoginOptions {
         number < 65536 ? ISID(random: 0x51_4E_41, qualifier: UInt16(number)) : ISID(rawValue: UInt64(number))
     }
     plan.tsih = try fields.integer("tsih", in: 0...65535)
-    plan.connectionID = try fields.integer("cid", in: 0...65535) ?? 0
+    let connectionID: UInt16? = try fields.integer("cid", in: 0...65535)
+    plan.connectionID = connectionID ?? 0
     plan.firstCmdSN = try fields.integer("first_cmdsn", in: 0...0xFFFF_FFFF) ?? plan.firstCmdSN
     plan.transitsAtOnce = try fields.flag("transit_at_once") ?? true
     plan.segmentLength = try fields.integer("segment_length", in: 1...(1 << 20))
@@ -257,7 +258,7 @@ struct LoginOptions {
       plan.initiatorName = session.plan.initiatorName
       plan.targetName = session.plan.targetName
       plan.isid = session.plan.isid
-      if plan.connectionID == 0 { plan.connectionID = UInt16(truncatingIfNeeded: player.connections.count) }
+      if connectionID == nil { plan.connectionID = UInt16(truncatingIfNeeded: player.connections.count) }
       clearsUnitAttention = false
     }
   }
