@@ -295,6 +295,29 @@ import Testing
     #expect(bench.machine.statistics.sessions == 1)
   }
 
+  @Test func ofTwoLoginsThatWaitForASessionTheLaterOneCounts() {
+    let bench = WireBench(
+      units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],
+      mediumLength: 128 * 512)
+    let first = Self.session(bench)
+    bench.holdsMedia = true
+    first.send(first.command(read10(0, 1), read: 512))
+    var writer = TextWriter()
+    writer.append("InitiatorName", "iqn.2026-11.example:a")
+    writer.append("TargetName", WireBench.name)
+    let waiting = (0..<3).map { _ in
+      let initiator = BenchInitiator(bench)
+      initiator.send(initiator.loginRequest(text: writer.bytes))
+      return initiator
+    }
+    #expect(bench.isClosed(waiting[0].socket) && bench.isClosed(waiting[1].socket))
+    #expect(!bench.isClosed(waiting[2].socket) && waiting[2].receive().isEmpty)
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    #expect(waiting[2].finishLogin() == 0)
+    #expect(bench.machine.statistics.sessions == 1 && bench.machine.statistics.connections == 1)
+  }
+
   @Test func everythingIsGivenBackWhenAConnectionIsLost() {
     let bench = WireBench()
     let idle = bench.machine.statistics

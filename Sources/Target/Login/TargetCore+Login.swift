@@ -122,7 +122,9 @@ extension TargetCore {
     _ groupTag: UInt16
   ) {
     let identity = login.identity
-    guard let session = findSession(identity, groupTag), session.pointee.tsih == identity.tsih else {
+    guard let session = findSession(identity, groupTag), session.pointee.phase == .active,
+      session.pointee.tsih == identity.tsih
+    else {
       return rejectLogin(connection, request, .sessionDoesNotExist)
     }
     guard let old = session.pointee.connection, old.pointee.connectionID == identity.connectionID else {
@@ -137,13 +139,15 @@ extension TargetCore {
     enterFullFeature(connection, session, FinalRequest(request), login, current)
   }
 
-  /// The live session that a login with this identity names or replaces.
+  /// The session that a login with this identity names or replaces: a live one, or one that another login waits for.
   private func findSession(_ identity: LoginNegotiation.Identity, _ groupTag: UInt16) -> UnsafeMutablePointer<Session>?
   {
     for index in 0..<sessions.touched {
       let session = sessions[index]
       // Unnamed discovery sessions have no node, and meet only their like.
-      if session.pointee.phase == .active, session.pointee.isid == identity.isid,
+      let isMeant =
+        session.pointee.phase == .active || (session.pointee.phase == .ending && session.pointee.successor >= 0)
+      if isMeant, session.pointee.isid == identity.isid,
         session.pointee.node == identity.node, session.pointee.portalGroupTag == groupTag,
         session.pointee.initiatorName == identity.initiatorName
       {
@@ -153,7 +157,8 @@ extension TargetCore {
     return nil
   }
 
-  /// Ends the old session; the new one begins when no command of the old one can touch the medium any more.
+  /// Ends the old session; the new one begins when no command of the old one can touch the medium any more. Of several
+  /// logins that wait for that, the initiator means the last.
   private mutating func reinstate(
     _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ login: LoginNegotiation, _ current: UInt8,
     over old: UnsafeMutablePointer<Session>
@@ -163,7 +168,9 @@ extension TargetCore {
     connection.pointee.login = login
     connection.pointee.finalRequest = FinalRequest(request)
     connection.pointee.finalStage = current
+    let waiting = old.pointee.successor
     old.pointee.successor = Int32(connection.pointee.index)
+    if waiting >= 0, let waiting = connections[UInt32(waiting)] { close(waiting, reset: true) }
     if let oldConnection = old.pointee.connection {
       // Closing the connection ends the session.
       close(oldConnection, reset: true)
