@@ -115,7 +115,8 @@ struct TargetCore: ~Copyable {
   var memoryWasFreed = false
   /// Units that may have unblocked tasks.
   var unitsToDrain: [UnitReference] = []
-  /// Task management functions that wait for the medium.
+  /// Aborted tasks that the medium still works on, and task management functions that wait for some of them.
+  var aborting: [TaskIndex] = []
   var waitingFunctions: [WaitingFunction] = []
   /// Portals whose accept failed for want of resources.
   var portalsToRearm: [Int] = []

@@ -295,4 +295,27 @@ import Testing
     let isLockedNow = set.lock(2, from: 0, to: 8, exclusive: true)
     #expect(again == 2 && isLockedNow)
   }
+
+  /// One that is aborted while the medium works on it: who comes later waits, who is at work there goes on.
+  @Test func anAbortedOneBearsNoOtherBehindIt() {
+    var set = TaskSet()
+    for task in TaskIndex(0)..<5 { _ = set.enter(task, .simple) }
+    let goesOn = [set.lock(0, from: 0, to: 8, exclusive: false), set.lock(1, from: 4, to: 12, exclusive: false)]
+    #expect(goesOn == [true, true])
+    set.exclude(0)
+    set.exclude(0)
+    let later = [set.lock(2, from: 7, to: 9, exclusive: false), set.lock(3, from: 8, to: 9, exclusive: false)]
+    #expect(later == [false, true])
+    set.leave(1)
+    let nothing = set.takeReady()
+    #expect(nothing == nil, "it waits for the aborted one")
+    set.leave(0)
+    let woken = set.takeReady()
+    let isLocked = set.lock(2, from: 7, to: 9, exclusive: false)
+    #expect(woken == 2 && isLocked)
+    // What has no range keeps nobody away.
+    set.exclude(4)
+    let isFree = set.lock(4, from: 0, to: 8, exclusive: false)
+    #expect(isFree)
+  }
 }

@@ -274,6 +274,47 @@ import Testing
     #expect(isLast)
   }
 
+  /// A command that the medium does not give back, and an initiator that aborts it for ever, or again and again from new
+  /// connections: no more is kept than there may be commands, and nothing of those who have gone.
+  @Test func functionsThatWaitForTheMediumDoNotBecomeEverMore() {
+    let bench = WireBench(
+      units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],
+      mediumLength: 128 * 512
+    ) {
+      $0.commandWindow = 8
+      $0.immediateTasksMax = 4
+    }
+    let stuck = Self.session(bench)
+    bench.holdsMedia = true
+    stuck.send(stuck.command(read10(0, 1), read: 512))
+    func reset(_ initiator: BenchInitiator, _ tag: UInt32) {
+      var reset = ProtocolDataUnit(.taskManagementRequest)
+      reset.header.write {
+        $0.isImmediate = true
+        $0.flags = 0x80 | TaskManagementFunction.logicalUnitReset.rawValue
+        $0.initiatorTaskTag = 0x7000_0000 + tag
+        $0.referencedTaskTag = reservedTag
+        $0.cmdSN = initiator.cmdSN
+      }
+      initiator.send(reset)
+    }
+    var last = stuck
+    for number in 1..<5 {
+      last = BenchInitiator(bench)
+      last.isid += UInt64(number)
+      #expect(last.login() == 0)
+      for tag in 0..<20 { reset(last, UInt32(tag)) }
+      let answers = last.receive()
+      #expect(answers.count == 8 && answers.allSatisfy { $0.header.read { $0.response } == 255 }, "twelve wait")
+      if number < 4 { bench.drop(last.socket) }
+    }
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    let answers = last.receive()
+    #expect(answers.count == 12 && answers.allSatisfy { $0.header.read { $0.response } == 0 })
+    #expect(bench.machine.statistics.tasks == 0)
+  }
+
   @Test func aSecondLoginOfTheSamePortEndsTheFirstSessionAfterItsLastCommand() {
     let bench = WireBench(
       units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],

@@ -21,10 +21,15 @@ extension TargetCore {
     connection.pointee.isClosing = true
     context.operations.close(connection.pointee.socket, reset: reset, token: connection.pointee.token(.close))
     if wasReinstating { forgetSuccessor(connection.pointee.index) }
-    if let session = connection.pointee.session {
-      connection.pointee.session = nil
-      if session.pointee.connection == connection { endSession(session) }
-    }
+    leaveSession(connection)
+  }
+
+  /// Ends the session of a connection that ends, if it is still its session's.
+  private mutating func leaveSession(_ connection: UnsafeMutablePointer<Connection>) {
+    guard let session = connection.pointee.session else { return }
+    connection.pointee.session = nil
+    forgetFunctions(of: connection)
+    if session.pointee.connection == connection { endSession(session) }
   }
 
   /// Ends the connection in good order: what is queued is sent, then FIN; the initiator's FIN is awaited for a while, so
@@ -37,10 +42,7 @@ extension TargetCore {
     connection.pointee.text = nil
     connection.pointee.endsAfterSending = true
     setDeadline(connection, context.now + limits.drainTimeout)
-    if let session = connection.pointee.session {
-      connection.pointee.session = nil
-      if session.pointee.connection == connection { endSession(session) }
-    }
+    leaveSession(connection)
     markDirty(connection)
   }
 

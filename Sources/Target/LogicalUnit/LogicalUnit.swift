@@ -136,6 +136,13 @@ public final class LogicalUnit {
     tasks.leave(command.task)
   }
 
+  /// The command is aborted while the medium works on it. Whatever it may still change is kept from all others until it has
+  /// left: nobody's later command may be undone by it, and nobody may read what then becomes something else.
+  public func abort(_ command: inout Command) {
+    command.isAborted = true
+    if table.rule(for: command.cdb).properties.contains(.writes) { tasks.exclude(command.task) }
+  }
+
   /// Asks for the blocks from `lba` up to `end` on behalf of a command, before the medium is touched. False when it has to
   /// wait for others that overlap with it.
   func lock(_ command: inout Command, from lba: UInt64, to end: UInt64, exclusive: Bool) -> Bool {

@@ -53,7 +53,7 @@ struct TaskSet: ~Copyable {
   /// Tasks that wait for their range.
   private var rangeWaiters: [TaskIndex] = []
 
-  /// Exclusive ranges, running or waiting.
+  /// Exclusive ranges: running, waiting, or aborted.
   private var exclusiveCount = 0
 
   /// Tasks to submit again, in order.
@@ -130,6 +130,14 @@ struct TaskSet: ~Copyable {
     entries[index].obstructor = obstructor
     rangeWaiters.append(task)
     return false
+  }
+
+  /// From here on a task bears no other on its range, if it has one. Those that are at work there already go on.
+  mutating func exclude(_ task: TaskIndex) {
+    let index = Int(task)
+    guard index < entries.count, entries[index].hasRange, !entries[index].isExclusive else { return }
+    entries[index].isExclusive = true
+    exclusiveCount += 1
   }
 
   /// The last of those that asked before this one for an overlapping range, where either bears no other on it. Who asked

@@ -324,6 +324,7 @@ extension TargetCore {
       return
     }
     leaveTaskSet(task)
+    noteGone(task.pointee.command.task)
     releaseTaskIfDone(task)
   }
 
@@ -438,11 +439,9 @@ extension TargetCore {
     if task.pointee.command.loan.length > 0 { task.pointee.unit?.use { $0.takeBack(&task.pointee.command) } }
     free(task.pointee.command.buffer)
     free(task.pointee.gathered)
-    let waiter = task.pointee.abortWaiter
     let isAnswered = task.pointee.isAnswered
     let session = task.pointee.session
     tasks.give(task)
-    if waiter >= 0 { functionStep(Int(waiter)) }
     if !isAnswered { leaveSession(session) }
   }
 

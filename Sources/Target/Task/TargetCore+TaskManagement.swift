@@ -1,17 +1,28 @@
 import ISCSI
 import Ring
 
-/// A task management function whose answer waits for the medium to let go of the tasks that it aborted.
+/// A task management function whose answer waits for the medium to let go of aborted tasks.
 struct WaitingFunction {
   var connection: UInt32
   var connectionGeneration: UInt32
   var tag: UInt32
-  /// Aborted tasks that the medium still works on; -1 when the slot is free.
-  var remaining: Int
+  var node: Int32
+  /// The aborted tasks, by their slots, which are theirs until then.
+  var tasks: [TaskIndex] = []
   var response = TaskManagementResponse.functionComplete
   /// TARGET COLD RESET closes all connections after its answer.
   var isColdReset = false
-  var node: Int32
+
+  init(_ connection: UnsafeMutablePointer<Connection>, tag: UInt32, node: Int32) {
+    self.connection = connection.pointee.index
+    connectionGeneration = connection.pointee.generation
+    self.tag = tag
+    self.node = node
+  }
+
+  func isOf(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+    self.connection == connection.pointee.index && connectionGeneration == connection.pointee.generation
+  }
 }
 
 /// Task management (RFC 7143 §11.5, §11.6; SAM-5 §7).
@@ -20,44 +31,35 @@ extension TargetCore {
     _ connection: UnsafeMutablePointer<Connection>, _ session: UnsafeMutablePointer<Session>, _ header: HeaderView
   ) {
     guard !session.pointee.isDiscovery else { return reject(connection, header, .commandNotSupported) }
-    let tag = header.initiatorTaskTag
-    // A function takes a place in the list first, so that the tasks that it aborts can name it.
-    let place = takeFunction(connection, session, tag)
-    let response = perform(session, header, place)
-    waitingFunctions[place].response = response
-    waitingFunctions[place].remaining -= 1
-    answerIfDone(place)
+    var function = WaitingFunction(connection, tag: header.initiatorTaskTag, node: session.pointee.node)
+    // As many as the commands that there may be to abort; however long the medium takes, they do not become ever more.
+    let most = Int(limits.commandWindow + limits.immediateTasksMax)
+    let isOneTooMany = waitingFunctions.count { $0.isOf(connection) } >= most
+    function.response = isOneTooMany ? .functionRejected : perform(session, header, &function)
+    if function.tasks.isEmpty { answer(function) } else { waitingFunctions.append(function) }
   }
 
-  private mutating func takeFunction(
-    _ connection: UnsafeMutablePointer<Connection>, _ session: UnsafeMutablePointer<Session>, _ tag: UInt32
-  ) -> Int {
-    // It counts one itself while it is being performed.
-    let function = WaitingFunction(
-      connection: connection.pointee.index, connectionGeneration: connection.pointee.generation, tag: tag, remaining: 1,
-      node: session.pointee.node)
-    if let free = waitingFunctions.firstIndex(where: { $0.remaining < 0 }) {
-      waitingFunctions[free] = function
-      return free
+  /// Nobody waits for the answers of a connection that ends. What is to come behind an answer comes now.
+  mutating func forgetFunctions(of connection: UnsafeMutablePointer<Connection>) {
+    while let index = waitingFunctions.firstIndex(where: { $0.isOf(connection) }) {
+      let function = waitingFunctions.remove(at: index)
+      if function.isColdReset { closeAll(node: function.node) }
     }
-    waitingFunctions.append(function)
-    return waitingFunctions.count - 1
   }
 
-  /// One of the tasks that the function waits for is gone.
-  mutating func functionStep(_ place: Int) {
-    guard waitingFunctions.indices.contains(place), waitingFunctions[place].remaining > 0 else { return }
-    waitingFunctions[place].remaining -= 1
-    answerIfDone(place)
+  /// The medium has let go of an aborted task. Functions that wait for no other are answered, in the order in which they
+  /// came.
+  mutating func noteGone(_ task: TaskIndex) {
+    aborting.removeAll { $0 == task }
+    for index in waitingFunctions.indices { waitingFunctions[index].tasks.removeAll { $0 == task } }
+    while let done = waitingFunctions.firstIndex(where: { $0.tasks.isEmpty }) {
+      answer(waitingFunctions.remove(at: done))
+    }
   }
 
-  private mutating func answerIfDone(_ place: Int) {
-    guard waitingFunctions[place].remaining == 0 else { return }
-    let function = waitingFunctions[place]
-    waitingFunctions[place].remaining = -1
-    if let connection = connections[function.connection],
-      connection.pointee.generation == function.connectionGeneration, connection.pointee.phase == .fullFeature,
-      let header = beginPDU(connection, .taskManagementResponse)
+  private mutating func answer(_ function: WaitingFunction) {
+    if let connection = connections[function.connection], function.isOf(connection),
+      connection.pointee.phase == .fullFeature, let header = beginPDU(connection, .taskManagementResponse)
     {
       header.response = function.response.rawValue
       header.initiatorTaskTag = function.tag
@@ -67,8 +69,10 @@ extension TargetCore {
     if function.isColdReset { closeAll(node: function.node) }
   }
 
+  /// Carries out a function, but for its answer; says which tasks that waits for: not only those that it has aborted
+  /// itself, as one whose session is over, or that another function has aborted, may still change the medium.
   private mutating func perform(
-    _ session: UnsafeMutablePointer<Session>, _ header: HeaderView, _ place: Int
+    _ session: UnsafeMutablePointer<Session>, _ header: HeaderView, _ waiting: inout WaitingFunction
   ) -> TaskManagementResponse {
     guard let function = TaskManagementFunction(rawValue: header.taskManagementFunction) else {
       return .functionRejected
@@ -79,29 +83,33 @@ extension TargetCore {
     let limit = header.cmdSN
     switch function {
     case .abortTask:
-      return abortTask(session, header, place)
+      return abortTask(session, header, &waiting)
     case .abortTaskSet:
       guard let reference else { return .lunDoesNotExist }
-      abortTasks(of: session, on: reference, before: limit, place)
+      abortTasks(of: session, on: reference, before: limit)
+      waiting.tasks = abortingTasks { $0.pointee.session == session && $0.pointee.unit?.reference == reference }
       return .functionComplete
     case .clearTaskSet:
       guard let reference else { return .lunDoesNotExist }
-      abortTasks(of: session, on: reference, before: limit, place)
+      abortTasks(of: session, on: reference, before: limit)
       forOtherSessions(session) { core, other in
-        if core.abortTasks(of: other, on: reference, before: nil, place) > 0 {
+        if core.abortTasks(of: other, on: reference, before: nil) > 0 {
           core.nodes[node].units[Int(reference.unit)].abortedByOther(other.pointee.nexus)
         }
       }
+      waiting.tasks = abortingTasks { $0.pointee.unit?.reference == reference }
       return .functionComplete
     case .logicalUnitReset:
       guard let reference else { return .lunDoesNotExist }
-      resetUnit(session, reference, limit, place)
+      resetUnit(session, reference, limit)
+      waiting.tasks = abortingTasks { $0.pointee.unit?.reference == reference }
       return .functionComplete
     case .targetWarmReset, .targetColdReset:
       for unit in nodes[node].units.indices {
-        resetUnit(session, UnitReference(node: session.pointee.node, unit: UInt32(unit)), limit, place)
+        resetUnit(session, UnitReference(node: session.pointee.node, unit: UInt32(unit)), limit)
       }
-      if function == .targetColdReset { waitingFunctions[place].isColdReset = true }
+      waiting.tasks = abortingTasks { $0.pointee.unit?.reference.node == session.pointee.node }
+      waiting.isColdReset = function == .targetColdReset
       return .functionComplete
     case .taskReassign:
       // Reassignment belongs to error recovery level 2 (RFC 7143 §11.6.1).
@@ -111,21 +119,30 @@ extension TargetCore {
     }
   }
 
+  /// The aborted tasks that the medium still works on, of those that are meant.
+  private func abortingTasks(_ isMeant: (UnsafeMutablePointer<Task>) -> Bool) -> [TaskIndex] {
+    aborting.filter { index in tasks[index].map(isMeant) ?? false }
+  }
+
   /// ABORT TASK (RFC 7143 §11.5.1, §11.6.1).
   private mutating func abortTask(
-    _ session: UnsafeMutablePointer<Session>, _ header: HeaderView, _ place: Int
+    _ session: UnsafeMutablePointer<Session>, _ header: HeaderView, _ waiting: inout WaitingFunction
   ) -> TaskManagementResponse {
     let referenced = header.referencedTaskTag
-    if let index = session.pointee.tags.find(referenced), let task = tasks[index] {
+    let active = session.pointee.tags.find(referenced).flatMap { tasks[$0] }
+    if let task = active {
       guard task.pointee.lunField == header.lun else { return .taskDoesNotExist }
-      abort(task, waiter: Int32(place))
-      return .functionComplete
+      abort(task)
     }
-    if waitingFunctions.contains(where: { $0.remaining > 0 && $0.tag == referenced })
-      && referenced != header.initiatorTaskTag
-    {
-      return .functionRejected
+    // It was on the medium, or another function has aborted it before and it still is.
+    waiting.tasks = abortingTasks {
+      $0.pointee.session == session && $0.pointee.initiatorTaskTag == referenced && $0.pointee.lunField == header.lun
     }
+    if active != nil || !waiting.tasks.isEmpty { return .functionComplete }
+    let isFunction = waitingFunctions.contains {
+      $0.tag == referenced && session.pointee.connection.map($0.isOf) ?? false
+    }
+    if isFunction { return .functionRejected }
     // A command that has not come, and whose number is still open: the number counts as received from now on, so that the
     // command is ignored if it comes late.
     let number = header.refCmdSN
@@ -141,17 +158,17 @@ extension TargetCore {
   }
 
   private mutating func resetUnit(
-    _ session: UnsafeMutablePointer<Session>, _ reference: UnitReference, _ limit: UInt32, _ place: Int
+    _ session: UnsafeMutablePointer<Session>, _ reference: UnitReference, _ limit: UInt32
   ) {
-    abortTasks(of: session, on: reference, before: limit, place)
-    forOtherSessions(session) { core, other in _ = core.abortTasks(of: other, on: reference, before: nil, place) }
+    abortTasks(of: session, on: reference, before: limit)
+    forOtherSessions(session) { core, other in core.abortTasks(of: other, on: reference, before: nil) }
     nodes[Int(reference.node)].units[Int(reference.unit)].reset()
   }
 
   /// Aborts a session's tasks on a unit; those with a number before `limit` where there is one. Returns how many.
   @discardableResult
   private mutating func abortTasks(
-    of session: UnsafeMutablePointer<Session>, on reference: UnitReference, before limit: UInt32?, _ place: Int
+    of session: UnsafeMutablePointer<Session>, on reference: UnitReference, before limit: UInt32?
   ) -> Int {
     guard session.pointee.node == reference.node else { return 0 }
     var count = 0
@@ -162,7 +179,7 @@ extension TargetCore {
       // By its LUN: a task that has to wait before it is handed to its unit has none yet.
       guard nodes[Int(reference.node)].unit(task.pointee.lunField)?.reference == reference else { continue }
       if let limit, !task.pointee.isImmediate, !SerialNumber.precedes(task.pointee.cmdSN, limit) { continue }
-      abort(task, waiter: Int32(place))
+      abort(task)
       count += 1
     }
     return count
@@ -181,9 +198,9 @@ extension TargetCore {
     }
   }
 
-  /// Aborts a task: it is answered no more. What still works on its memory is waited for, and so does the function
-  /// `waiter` if it is not negative.
-  mutating func abort(_ task: UnsafeMutablePointer<Task>, waiter: Int32) {
+  /// Aborts a task: it is answered no more. What still works on its memory is waited for; if that is the medium, it is among
+  /// ``aborting`` until then.
+  mutating func abort(_ task: UnsafeMutablePointer<Task>) {
     let session = task.pointee.session
     session.pointee.noteAborted(task.pointee.initiatorTaskTag)
     if task.pointee.phase == .held, let at = session.pointee.held.firstIndex(where: { $0.cmdSN == task.pointee.cmdSN })
@@ -196,13 +213,10 @@ extension TargetCore {
     default: break
     }
     unlist(task)
-    task.pointee.command.isAborted = true
     task.pointee.phase = .ending
     if task.pointee.users.contains(.medium) {
-      if waiter >= 0 {
-        task.pointee.abortWaiter = waiter
-        waitingFunctions[Int(waiter)].remaining += 1
-      }
+      aborting.append(task.pointee.command.task)
+      task.pointee.unit?.use { $0.abort(&task.pointee.command) }
       return
     }
     leaveTaskSet(task)
@@ -211,7 +225,7 @@ extension TargetCore {
 
   /// Aborts every task of a session.
   mutating func abortAll(_ session: UnsafeMutablePointer<Session>) {
-    while session.pointee.firstTask >= 0 { abort(tasks.slots + Int(session.pointee.firstTask), waiter: -1) }
+    while session.pointee.firstTask >= 0 { abort(tasks.slots + Int(session.pointee.firstTask)) }
     session.pointee.held = []
     session.pointee.heldBytes = 0
   }

@@ -121,9 +121,6 @@ struct Task {
   /// It has been answered, and its session does not wait for it any more.
   var isAnswered = false
 
-  /// The task management function that waits for its end; -1 for none.
-  var abortWaiter: Int32 = -1
-
   /// The next task in a list: free slots, starved tasks.
   var next: Int32 = -1
 
@@ -162,7 +159,6 @@ extension Task {
     users = []
     isListed = false
     isAnswered = false
-    abortWaiter = -1
   }
 }
 
