@@ -183,6 +183,22 @@ import Testing
     #expect(target.ring.takeResults().map(\.task) == [tasks[1], tasks[2], reset])
   }
 
+  /// One that has to wait for the window is sent behind a reset that was asked for after it: that is not about it.
+  @Test func aResetDoesNotEndWhatIsSentBehindIt() throws {
+    let target = try PlayedTarget()
+    let window = Int(target.window)
+    let tasks = try (0..<40).map { _ in try target.machine.execute(PlayedTarget.read(4), on: target.connection) }
+    #expect(try target.takePDUs().count == window)
+    let reset = try target.machine.manage(TaskManagementRequest(.logicalUnitReset), on: target.connection)
+    let pdu = try #require(try target.takePDUs().first)
+    // The window opens, and the rest is sent, before the answer comes.
+    target.expCmdSN += UInt32(window)
+    target.deliver(target.reply(.nopIn, advances: false) { $0.targetTransferTag = reservedTag })
+    #expect(try target.takePDUs().count == tasks.count - window)
+    target.deliver(target.reply(.taskManagementResponse, to: pdu))
+    #expect(target.ring.takeResults().map(\.task) == tasks[..<window] + [reset])
+  }
+
   @Test func loggingOutClosesAllConnections() throws {
     let target = try PlayedTarget()
     _ = try target.machine.execute(PlayedTarget.read(4), on: target.connection)

@@ -48,8 +48,11 @@ extension InitiatorMachine {
       return
     }
     for slot in session.slots.indices {
-      guard let task = session.slots[slot], task.id < management.id, task.isSent, case .command(let state) = task.kind
-      else { continue }
+      guard let task = session.slots[slot], task.isSent, case .command(let state) = task.kind else { continue }
+      // Only what was sent before it (RFC 7143 §11.5.1): one that had to wait for the window may have been asked for before,
+      // and sent behind.
+      let wasBefore = task.isImmediate ? task.id < management.id : SerialNumber.precedes(task.cmdSN, management.cmdSN)
+      guard wasBefore else { continue }
       let isMeant: Bool
       switch function {
       case .abortTask: isMeant = task.id == request.task
