@@ -1,5 +1,6 @@
 import ISCSI
 import Ring
+import SCSI
 import Testing
 
 @testable import Target
@@ -357,6 +358,26 @@ import Testing
     bench.releaseMedia()
     #expect(waiting[2].finishLogin() == 0)
     #expect(bench.machine.statistics.sessions == 1 && bench.machine.statistics.connections == 1)
+  }
+
+  /// One for which there is no slot is answered whenever it comes, and its number is not waited for again.
+  @Test func aCommandAheadOfItsTurnForWhichThereIsNoSlotIsCounted() {
+    let bench = WireBench(
+      units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],
+      mediumLength: 128 * 512
+    ) { $0.tasksMax = 1 }
+    let initiator = Self.session(bench)
+    bench.holdsMedia = true
+    initiator.send(initiator.command(read10(0, 1), read: 512))
+    let skipped = initiator.command(read10(1, 1), read: 512)
+    initiator.send(initiator.command(read10(2, 1), read: 512))
+    initiator.send(skipped)
+    let refused = initiator.receive()
+    #expect(refused.count == 2 && refused.allSatisfy { $0.header.read { $0.status } == Status.taskSetFull.rawValue })
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    _ = initiator.receive()
+    #expect(initiator.read(read10(3, 1), 512)?.status == 0)
   }
 
   @Test func everythingIsGivenBackWhenAConnectionIsLost() {

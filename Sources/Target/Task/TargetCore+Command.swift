@@ -82,7 +82,12 @@ extension TargetCore {
       // No slot is left in the whole target: the command is answered, and nothing else happens.
       statistics.commands &+= 1
       respondWithoutTask(connection, header, status: .taskSetFull)
-      if case .now = turn { takeHeld(session) }
+      if case .now = turn {
+        takeHeld(session)
+      } else {
+        // Its number counts as received when those before it have come.
+        _ = hold(session, header.cmdSN, .nothing, length: 0)
+      }
       return
     }
     statistics.commands &+= 1
