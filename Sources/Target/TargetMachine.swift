@@ -7,7 +7,7 @@ import Ring
 /// no further check. Connections, sessions and tasks are slots named by index.
 public final class TargetMachine: Machine {
   public let arena: Arena
-  private var core: TargetCore
+  private(set) var core: TargetCore
 
   /// A target as `configuration` describes it, using the memory of `arena`.
   ///

@@ -19,6 +19,20 @@ import Testing
     return initiator
   }
 
+  /// The same session on a new connection (RFC 7143 §6.3.4), which is the initiator's from then on.
+  static func replaceConnection(of initiator: inout BenchInitiator) {
+    let next = BenchInitiator(initiator.bench)
+    next.isid = initiator.isid
+    next.tsih = initiator.tsih
+    next.cmdSN = initiator.cmdSN
+    var writer = TextWriter()
+    writer.append("InitiatorName", "iqn.2026-11.example:a")
+    writer.append("TargetName", WireBench.name)
+    #expect(next.login(text: writer.bytes) == 0)
+    #expect(initiator.bench.isClosed(initiator.socket))
+    initiator = next
+  }
+
   @Test func aLoginWithoutSecurityStageSucceeds() {
     let bench = WireBench()
     let initiator = BenchInitiator(bench)
@@ -307,7 +321,10 @@ import Testing
       for tag in 0..<20 { reset(last, UInt32(tag)) }
       let answers = last.receive()
       #expect(answers.count == 8 && answers.allSatisfy { $0.header.read { $0.response } == 255 }, "twelve wait")
+      #expect(bench.machine.core.waitingFunctions.count == 12)
+      if number == 2 { Self.replaceConnection(of: &last) }
       if number < 4 { bench.drop(last.socket) }
+      #expect(bench.machine.core.waitingFunctions.count == (number < 4 ? 0 : 12))
     }
     bench.holdsMedia = false
     bench.releaseMedia()

@@ -26,9 +26,9 @@ extension TargetCore {
 
   /// Ends the session of a connection that ends, if it is still its session's.
   private mutating func leaveSession(_ connection: UnsafeMutablePointer<Connection>) {
+    forgetFunctions(of: connection)
     guard let session = connection.pointee.session else { return }
     connection.pointee.session = nil
-    forgetFunctions(of: connection)
     if session.pointee.connection == connection { endSession(session) }
   }
 
