@@ -88,6 +88,36 @@ scenario {
 }
 
 scenario {
+  title = "A flush that failed under a command that was aborted is told at the next one",
+  covers = { "SCSI-ORW-009" },
+  needs = { "simulation" },
+  matrix = { command = { "synchronize cache", "read" }, over = { "abort task set", "reset" } },
+  play = function(t, case)
+    local s = t:login { isid = 1 }
+    expect(s:write { lba = 0, blocks = 8 }):good()
+    local slow = fault.disk.slow { delay = "500ms", of = { "flush" } }
+    local fault = fault.disk.flush_error {}
+    if case.command == "read" then
+      s:read { lba = 0, blocks = 1, fua = true, async = true }
+    else
+      s:synchronize_cache { async = true }
+    end
+    sleep "10ms"
+    if case.over == "reset" then
+      s:close { reset = true }
+      sleep "1s"
+      s = t:login { isid = 1 }
+    else
+      expect(s:task_management { ["function"] = case.over }):response(0)
+    end
+    slow:lift()
+    fault:lift()
+    expect(s:synchronize_cache()):check_condition("MEDIUM ERROR", "WRITE ERROR")
+    expect(s:synchronize_cache()):good()
+  end,
+}
+
+scenario {
   title = "Transfers that the medium cuts short are completed",
   covers = { "SCSI-DUR-007" },
   needs = { "simulation" },

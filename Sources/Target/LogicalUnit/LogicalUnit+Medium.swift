@@ -102,9 +102,11 @@ extension LogicalUnit {
   }
 
   /// A flush failed: what any nexus wrote before may be lost, and a later flush that succeeds does not bring it back.
-  /// Each of the others is told once, at its next SYNCHRONIZE CACHE.
-  func noteFlushFailure(by nexus: NexusIndex) {
-    for index in nexuses.indices where nexuses[index].exists && NexusIndex(truncatingIfNeeded: index) != nexus {
+  /// Each of the others is told once, at its next SYNCHRONIZE CACHE, and so is that of the command if it is aborted: it gets
+  /// no answer.
+  func noteFlushFailure(by command: borrowing Command) {
+    let told = command.isAborted ? nil : command.nexus
+    for index in nexuses.indices where nexuses[index].exists && NexusIndex(truncatingIfNeeded: index) != told {
       nexuses[index].owesFlushFailure = true
     }
   }

@@ -34,6 +34,9 @@ public final class LogicalUnit {
   /// MAXIMUM TRANSFER LENGTH, in blocks.
   let transferBlocksMax: UInt64
 
+  /// A flush failed, and a nexus that was to be told of it is gone. Its initiator may come back by another.
+  private var owesFlushFailureToNext = false
+
   /// START STOP UNIT has stopped it.
   var isStopped = false
   /// START STOP UNIT has ejected the medium.
@@ -223,13 +226,17 @@ public final class LogicalUnit {
     nexuses[index] = NexusState(exists: true)
     nexuses[index].relativePort = inventory.relativePort(portalGroupTag)
     nexuses[index].attentions.insert(.powerOn)
+    nexuses[index].owesFlushFailure = owesFlushFailureToNext
+    owesFlushFailureToNext = false
   }
 
   /// The nexus is gone, and what it held with it.
   public func nexusLost(_ nexus: NexusIndex) {
     if reservationHolder == nexus { reservationHolder = nil }
     let index = Int(nexus)
-    if index < nexuses.count { nexuses[index] = NexusState() }
+    guard index < nexuses.count else { return }
+    if nexuses[index].owesFlushFailure { owesFlushFailureToNext = true }
+    nexuses[index] = NexusState()
   }
 
   /// The nexus lives on, but the initiator is to learn that it was lost: session reinstatement and the like.

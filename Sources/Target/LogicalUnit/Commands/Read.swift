@@ -83,13 +83,11 @@ extension LogicalUnit {
   }
 
   func resumeRead(_ command: inout Command, _ event: CommandEvent, _ context: inout Context) -> Disposition {
-    guard case .medium(let error, let result) = event, !command.isAborted else { return .finished }
+    guard case .medium(let error, let result) = event else { return .finished }
+    if command.phase == Phase.flushing, error != .none { noteFlushFailure(by: command) }
+    guard !command.isAborted else { return .finished }
     if command.phase == Phase.flushing {
-      guard error == .none else {
-        noteFlushFailure(by: command.nexus)
-        return fail(&command, mediumSense(error, writing: true))
-      }
-      return readMedium(&command, &context)
+      return error == .none ? readMedium(&command, &context) : fail(&command, mediumSense(error, writing: true))
     }
     if command.phase == Phase.locating { return goOnLocating(&command, error, result, &context) }
     if let failed = failure(error, result) {

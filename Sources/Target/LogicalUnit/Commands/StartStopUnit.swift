@@ -41,7 +41,7 @@ extension LogicalUnit {
     _ command: inout Command, _ event: CommandEvent, _ context: inout Context
   ) -> Disposition {
     guard case .medium(let error, _) = event else { return .finished }
-    if error != .none { noteFlushFailure(by: command.nexus) }
+    if error != .none { noteFlushFailure(by: command) }
     guard !command.isAborted else { return .finished }
     guard error == .none else { return fail(&command, mediumSense(error, writing: true)) }
     return changeState(&command)

@@ -105,16 +105,14 @@ extension LogicalUnit {
   private func completedUnmap(
     _ command: inout Command, _ error: RingError, _ result: UInt64, _ context: inout Context
   ) -> Disposition {
+    if command.phase == Phase.flushing, error != .none { noteFlushFailure(by: command) }
     guard !command.isAborted else { return .finished }
     if error == .unsupported && command.phase < Phase.writing {
       command.phase += 1
       command.progress = 0
       return unmapDescriptors(&command, &context)
     }
-    guard error == .none else {
-      if command.phase == Phase.flushing { noteFlushFailure(by: command.nexus) }
-      return fail(&command, mediumSense(error, writing: true))
-    }
+    guard error == .none else { return fail(&command, mediumSense(error, writing: true)) }
     if command.phase == Phase.flushing { return good(&command) }
     if command.phase == Phase.writing {
       guard let list = list(command, context), result > 0 else {

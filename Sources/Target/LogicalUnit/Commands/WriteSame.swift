@@ -135,6 +135,7 @@ extension LogicalUnit {
   private func completedWriteSame(
     _ command: inout Command, _ error: RingError, _ result: UInt64, _ context: inout Context
   ) -> Disposition {
+    if command.phase == Phase.flushing, error != .none { noteFlushFailure(by: command) }
     guard !command.isAborted else {
       releaseAuxiliary(&command, &context)
       return .finished
@@ -153,10 +154,7 @@ extension LogicalUnit {
       command.progress += Int(truncatingIfNeeded: result)
       return writePieces(&command, &context)
     default:
-      guard error == .none else {
-        if command.phase == Phase.flushing { noteFlushFailure(by: command.nexus) }
-        return fail(&command, mediumSense(error, writing: true))
-      }
+      guard error == .none else { return fail(&command, mediumSense(error, writing: true)) }
       // Without a write cache what is answered is stable; these operations do not say so of themselves.
       guard command.phase != Phase.flushing, !modePages.isWriteCacheEnabled else { return good(&command) }
       command.phase = Phase.flushing
