@@ -199,16 +199,7 @@ import Testing
     bench.holdsMedia = true
     let read = initiator.command(read10(0, 1), read: 512)
     initiator.send(read)
-    var abort = ProtocolDataUnit(.taskManagementRequest)
-    abort.header.write {
-      $0.isImmediate = true
-      $0.flags = 0x80 | TaskManagementFunction.abortTask.rawValue
-      $0.initiatorTaskTag = 999
-      $0.referencedTaskTag = read.header.read { $0.initiatorTaskTag }
-      $0.refCmdSN = read.header.read { $0.cmdSN }
-      $0.cmdSN = initiator.cmdSN
-    }
-    initiator.send(abort)
+    initiator.send(initiator.taskManagement(.abortTask, of: read))
     #expect(initiator.receive().isEmpty)
     bench.holdsMedia = false
     bench.releaseMedia()
@@ -224,27 +215,15 @@ import Testing
     let bench = WireBench(units: [0, 1].map { LogicalUnitConfiguration(lun: $0, blockCount: 8192) })
     let initiator = Self.session(bench, [("InitialR2T", "Yes"), ("ImmediateData", "Yes")])
     _ = initiator.read([0, 0, 0, 0, 0, 0], 0, lun: 1)
-    func abortTaskSet(_ lun: Int) {
-      var abort = ProtocolDataUnit(.taskManagementRequest)
-      abort.header.write {
-        $0.isImmediate = true
-        $0.flags = 0x80 | TaskManagementFunction.abortTaskSet.rawValue
-        $0.lun = LogicalUnitNumber.encode(lun) ?? 0
-        $0.initiatorTaskTag = 0x7000_0000
-        $0.referencedTaskTag = reservedTag
-        $0.cmdSN = initiator.cmdSN
-      }
-      initiator.send(abort)
-    }
     for _ in 0..<24 { initiator.send(initiator.command(write10(0, 1), write: 512, lun: 1)) }
-    abortTaskSet(1)
+    initiator.send(initiator.taskManagement(.abortTaskSet, lun: 1))
     #expect(initiator.receive().count { $0.opcode == .taskManagementResponse } == 1)
     #expect(bench.machine.statistics.tasks == 0)
     bench.holdsSends = true
     for _ in 0..<10 { initiator.send(initiator.command(read10(0, 512), read: 512 * 512)) }
     let write = initiator.command(write10(100, 1), write: 512, immediate: Self.pattern(512, 1))
     initiator.send(write)
-    abortTaskSet(0)
+    initiator.send(initiator.taskManagement(.abortTaskSet))
     bench.holdsSends = false
     bench.releaseSends()
     let answers = initiator.receive()
@@ -271,16 +250,7 @@ import Testing
     let aborted = write(Self.pattern(512, 1))
     initiator.send(aborted)
     initiator.send(write(Self.pattern(512, 2)))
-    var abort = ProtocolDataUnit(.taskManagementRequest)
-    abort.header.write {
-      $0.isImmediate = true
-      $0.flags = 0x80 | TaskManagementFunction.abortTask.rawValue
-      $0.initiatorTaskTag = 0x7000_0000
-      $0.referencedTaskTag = aborted.header.read { $0.initiatorTaskTag }
-      $0.refCmdSN = aborted.header.read { $0.cmdSN }
-      $0.cmdSN = initiator.cmdSN
-    }
-    initiator.send(abort)
+    initiator.send(initiator.taskManagement(.abortTask, of: aborted))
     initiator.send(write(Self.pattern(512, 3)))
     bench.holdsSends = false
     bench.releaseSends()
@@ -302,23 +272,12 @@ import Testing
     let stuck = Self.session(bench)
     bench.holdsMedia = true
     stuck.send(stuck.command(read10(0, 1), read: 512))
-    func reset(_ initiator: BenchInitiator, _ tag: UInt32) {
-      var reset = ProtocolDataUnit(.taskManagementRequest)
-      reset.header.write {
-        $0.isImmediate = true
-        $0.flags = 0x80 | TaskManagementFunction.logicalUnitReset.rawValue
-        $0.initiatorTaskTag = 0x7000_0000 + tag
-        $0.referencedTaskTag = reservedTag
-        $0.cmdSN = initiator.cmdSN
-      }
-      initiator.send(reset)
-    }
     var last = stuck
     for number in 1..<5 {
       last = BenchInitiator(bench)
       last.isid += UInt64(number)
       #expect(last.login() == 0)
-      for tag in 0..<20 { reset(last, UInt32(tag)) }
+      for tag in 0..<20 as Range<UInt32> { last.send(last.taskManagement(.logicalUnitReset, tag: 0x7000_0000 + tag)) }
       let answers = last.receive()
       #expect(answers.count == 8 && answers.allSatisfy { $0.header.read { $0.response } == 255 }, "twelve wait")
       #expect(bench.machine.core.waitingFunctions.count == 12)

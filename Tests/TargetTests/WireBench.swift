@@ -362,6 +362,24 @@ final class BenchInitiator {
     return pdu
   }
 
+  /// An immediate task management function, about `command` if it is given.
+  func taskManagement(
+    _ function: TaskManagementFunction, lun: Int = 0, of command: ProtocolDataUnit? = nil, tag: UInt32 = 0x7000_0000
+  ) -> ProtocolDataUnit {
+    var pdu = ProtocolDataUnit(.taskManagementRequest)
+    let referenced = command?.header.read { (tag: $0.initiatorTaskTag, cmdSN: $0.cmdSN) }
+    pdu.header.write {
+      $0.isImmediate = true
+      $0.flags = 0x80 | function.rawValue
+      $0.lun = LogicalUnitNumber.encode(lun) ?? 0
+      $0.initiatorTaskTag = tag
+      $0.referencedTaskTag = referenced?.tag ?? reservedTag
+      $0.refCmdSN = referenced?.cmdSN ?? 0
+      $0.cmdSN = cmdSN
+    }
+    return pdu
+  }
+
   func dataOut(tag: UInt32, ttt: UInt32, dataSN: UInt32, offset: Int, _ data: [UInt8], isFinal: Bool)
     -> ProtocolDataUnit
   {
