@@ -117,6 +117,7 @@ struct TargetCore: ~Copyable {
   var unitsToDrain: [UnitReference] = []
   /// Aborted tasks that the medium still works on, and task management functions that wait for some of them.
   var aborting: [TaskIndex] = []
+  var abortSerial: UInt64 = 0
   var waitingFunctions: [WaitingFunction] = []
   /// Portals whose accept failed for want of resources.
   var portalsToRearm: [Int] = []

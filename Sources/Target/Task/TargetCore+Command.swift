@@ -329,7 +329,7 @@ extension TargetCore {
       return
     }
     leaveTaskSet(task)
-    noteGone(task.pointee.command.task)
+    noteGone(task)
     releaseTaskIfDone(task)
   }
 

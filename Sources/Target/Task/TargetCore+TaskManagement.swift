@@ -7,11 +7,23 @@ struct WaitingFunction {
   var connectionGeneration: UInt32
   var tag: UInt32
   var node: Int32
-  /// The aborted tasks, by their slots, which are theirs until then.
-  var tasks: [TaskIndex] = []
+  var scope = Scope.nothing
+  /// The last of the aborted tasks when it came, and how many of those in its scope the medium still has.
+  var abortSerial: UInt64 = 0
+  var remaining = 0
   var response = TaskManagementResponse.functionComplete
   /// TARGET COLD RESET closes all connections after its answer.
   var isColdReset = false
+
+  /// Which aborted tasks a function is about.
+  enum Scope {
+    case nothing
+    case task(TaskIndex)
+    /// Those of a session on a unit.
+    case taskSet(UnsafeMutablePointer<Session>, UnitReference)
+    case unit(UnitReference)
+    case node
+  }
 
   init(_ connection: UnsafeMutablePointer<Connection>, tag: UInt32, node: Int32) {
     self.connection = connection.pointee.index
@@ -22,6 +34,19 @@ struct WaitingFunction {
 
   func isOf(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
     self.connection == connection.pointee.index && connectionGeneration == connection.pointee.generation
+  }
+
+  /// Whether it waits for an aborted task.
+  func waits(for task: UnsafeMutablePointer<Task>) -> Bool {
+    guard task.pointee.abortSerial <= abortSerial else { return false }
+    switch scope {
+    case .nothing: return false
+    case .task(let index): return task.pointee.command.task == index
+    case .taskSet(let session, let unit):
+      return task.pointee.session == session && task.pointee.unit?.reference == unit
+    case .unit(let unit): return task.pointee.unit?.reference == unit
+    case .node: return task.pointee.unit?.reference.node == node
+    }
   }
 }
 
@@ -34,9 +59,14 @@ extension TargetCore {
     var function = WaitingFunction(connection, tag: header.initiatorTaskTag, node: session.pointee.node)
     // As many as the commands that there may be to abort; however long the medium takes, they do not become ever more.
     let most = Int(limits.commandWindow + limits.immediateTasksMax)
-    let isOneTooMany = waitingFunctions.count { $0.isOf(connection) } >= most
+    let isOneTooMany =
+      waitingFunctions.count >= limits.tasksMax || waitingFunctions.count { $0.isOf(connection) } >= most
     function.response = isOneTooMany ? .functionRejected : perform(session, header, &function)
-    if function.tasks.isEmpty { answer(function) } else { waitingFunctions.append(function) }
+    // Not only for those that it has aborted itself: one whose session is over, or that another function has aborted, may
+    // still change the medium.
+    function.abortSerial = abortSerial
+    function.remaining = aborting.count { index in tasks[index].map(function.waits) ?? false }
+    if function.remaining == 0 { answer(function) } else { waitingFunctions.append(function) }
   }
 
   /// Nobody waits for the answers of a connection that ends. What is to come behind an answer comes now.
@@ -49,12 +79,17 @@ extension TargetCore {
 
   /// The medium has let go of an aborted task. Functions that wait for no other are answered, in the order in which they
   /// came.
-  mutating func noteGone(_ task: TaskIndex) {
-    aborting.removeAll { $0 == task }
-    for index in waitingFunctions.indices { waitingFunctions[index].tasks.removeAll { $0 == task } }
-    while let done = waitingFunctions.firstIndex(where: { $0.tasks.isEmpty }) {
-      answer(waitingFunctions.remove(at: done))
+  mutating func noteGone(_ task: UnsafeMutablePointer<Task>) {
+    aborting.removeAll { $0 == task.pointee.command.task }
+    var isDone = false
+    for index in waitingFunctions.indices where waitingFunctions[index].waits(for: task) {
+      waitingFunctions[index].remaining -= 1
+      if waitingFunctions[index].remaining == 0 { isDone = true }
     }
+    guard isDone else { return }
+    let done = waitingFunctions.filter { $0.remaining == 0 }
+    waitingFunctions.removeAll { $0.remaining == 0 }
+    for function in done { answer(function) }
   }
 
   private mutating func answer(_ function: WaitingFunction) {
@@ -69,8 +104,7 @@ extension TargetCore {
     if function.isColdReset { closeAll(node: function.node) }
   }
 
-  /// Carries out a function, but for its answer; says which tasks that waits for: not only those that it has aborted
-  /// itself, as one whose session is over, or that another function has aborted, may still change the medium.
+  /// Carries out a function, but for its answer, and says which aborted tasks that waits for.
   private mutating func perform(
     _ session: UnsafeMutablePointer<Session>, _ header: HeaderView, _ waiting: inout WaitingFunction
   ) -> TaskManagementResponse {
@@ -87,7 +121,7 @@ extension TargetCore {
     case .abortTaskSet:
       guard let reference else { return .lunDoesNotExist }
       abortTasks(of: session, on: reference, before: limit)
-      waiting.tasks = abortingTasks { $0.pointee.session == session && $0.pointee.unit?.reference == reference }
+      waiting.scope = .taskSet(session, reference)
       return .functionComplete
     case .clearTaskSet:
       guard let reference else { return .lunDoesNotExist }
@@ -97,18 +131,18 @@ extension TargetCore {
           core.nodes[node].units[Int(reference.unit)].abortedByOther(other.pointee.nexus)
         }
       }
-      waiting.tasks = abortingTasks { $0.pointee.unit?.reference == reference }
+      waiting.scope = .unit(reference)
       return .functionComplete
     case .logicalUnitReset:
       guard let reference else { return .lunDoesNotExist }
       resetUnit(session, reference, limit)
-      waiting.tasks = abortingTasks { $0.pointee.unit?.reference == reference }
+      waiting.scope = .unit(reference)
       return .functionComplete
     case .targetWarmReset, .targetColdReset:
       for unit in nodes[node].units.indices {
         resetUnit(session, UnitReference(node: session.pointee.node, unit: UInt32(unit)), limit)
       }
-      waiting.tasks = abortingTasks { $0.pointee.unit?.reference.node == session.pointee.node }
+      waiting.scope = .node
       waiting.isColdReset = function == .targetColdReset
       return .functionComplete
     case .taskReassign:
@@ -119,26 +153,27 @@ extension TargetCore {
     }
   }
 
-  /// The aborted tasks that the medium still works on, of those that are meant.
-  private func abortingTasks(_ isMeant: (UnsafeMutablePointer<Task>) -> Bool) -> [TaskIndex] {
-    aborting.filter { index in tasks[index].map(isMeant) ?? false }
-  }
-
   /// ABORT TASK (RFC 7143 §11.5.1, §11.6.1).
   private mutating func abortTask(
     _ session: UnsafeMutablePointer<Session>, _ header: HeaderView, _ waiting: inout WaitingFunction
   ) -> TaskManagementResponse {
     let referenced = header.referencedTaskTag
-    let active = session.pointee.tags.find(referenced).flatMap { tasks[$0] }
-    if let task = active {
+    if let index = session.pointee.tags.find(referenced), let task = tasks[index] {
       guard task.pointee.lunField == header.lun else { return .taskDoesNotExist }
+      waiting.scope = .task(index)
       abort(task)
+      return .functionComplete
     }
-    // It was on the medium, or another function has aborted it before and it still is.
-    waiting.tasks = abortingTasks {
-      $0.pointee.session == session && $0.pointee.initiatorTaskTag == referenced && $0.pointee.lunField == header.lun
+    // Another function may have aborted it before, and the medium has it still.
+    let before = aborting.first { index in
+      guard let task = tasks[index] else { return false }
+      return task.pointee.session == session && task.pointee.initiatorTaskTag == referenced
+        && task.pointee.lunField == header.lun
     }
-    if active != nil || !waiting.tasks.isEmpty { return .functionComplete }
+    if let before {
+      waiting.scope = .task(before)
+      return .functionComplete
+    }
     let isFunction = waitingFunctions.contains {
       $0.tag == referenced && session.pointee.connection.map($0.isOf) ?? false
     }
@@ -215,6 +250,8 @@ extension TargetCore {
     unlist(task)
     task.pointee.phase = .ending
     if task.pointee.users.contains(.medium) {
+      abortSerial += 1
+      task.pointee.abortSerial = abortSerial
       aborting.append(task.pointee.command.task)
       task.pointee.unit?.use { $0.abort(&task.pointee.command) }
       return

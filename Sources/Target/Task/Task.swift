@@ -115,6 +115,9 @@ struct Task {
 
   var users: Users = []
 
+  /// The how many-th of all that were aborted while the medium worked on them.
+  var abortSerial: UInt64 = 0
+
   /// It is in the books of its session: its list of tasks, its tags, and its command window.
   var isListed = false
 
