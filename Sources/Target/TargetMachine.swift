@@ -4,7 +4,8 @@ import Ring
 /// The iSCSI target, as a machine without I/O: portals, login, sessions, tasks and logical units.
 ///
 /// The state is one value, ``TargetCore``, so that a step is one exclusive access to it and the path of a command meets
-/// no further check. Connections, sessions and tasks are slots named by index.
+/// no further check. Connections, sessions and tasks are slots at addresses that never change: they name each other by
+/// these, and tokens name them by index.
 public final class TargetMachine: Machine {
   public let arena: Arena
   private(set) var core: TargetCore

@@ -107,10 +107,9 @@ import Testing
     hold(bench, reader, old.count)
     #expect(bench.machine.statistics.buffers > idle, "it is lent")
     let next = BenchInitiator(bench)
-    var writer = TextWriter()
-    writer.append("InitiatorName", "iqn.2026-11.example:c")
-    if let target { writer.append("TargetName", target) } else { writer.append("SessionType", "Discovery") }
-    bench.drop(reader.socket, whileFeeding: next.socket, next.loginRequest(text: writer.bytes).encoded(next.options))
+    let text = BenchInitiator.loginText(
+      target == nil ? [("SessionType", "Discovery")] : [], target: target, initiator: "iqn.2026-11.example:c")
+    bench.drop(reader.socket, whileFeeding: next.socket, next.loginRequest(text: text).encoded(next.options))
     bench.holdsSends = false
     bench.releaseSends()
     #expect(next.finishLogin() == 0)

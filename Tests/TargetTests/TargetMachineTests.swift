@@ -25,10 +25,7 @@ import Testing
     next.isid = initiator.isid
     next.tsih = initiator.tsih
     next.cmdSN = initiator.cmdSN
-    var writer = TextWriter()
-    writer.append("InitiatorName", "iqn.2026-11.example:a")
-    writer.append("TargetName", WireBench.name)
-    #expect(next.login(text: writer.bytes) == 0)
+    #expect(next.login() == 0)
     #expect(initiator.bench.isClosed(initiator.socket))
     initiator = next
   }
@@ -300,10 +297,7 @@ import Testing
     bench.holdsMedia = true
     first.send(first.command(read10(0, 1), read: 512))
     let second = BenchInitiator(bench)
-    var writer = TextWriter()
-    writer.append("InitiatorName", "iqn.2026-11.example:a")
-    writer.append("TargetName", WireBench.name)
-    second.send(second.loginRequest(text: writer.bytes))
+    second.send(second.loginRequest(text: BenchInitiator.loginText()))
     #expect(second.receive().isEmpty)
     #expect(bench.isClosed(first.socket))
     bench.holdsMedia = false
@@ -320,12 +314,9 @@ import Testing
     let first = Self.session(bench)
     bench.holdsMedia = true
     first.send(first.command(read10(0, 1), read: 512))
-    var writer = TextWriter()
-    writer.append("InitiatorName", "iqn.2026-11.example:a")
-    writer.append("TargetName", WireBench.name)
     let waiting = (0..<3).map { _ in
       let initiator = BenchInitiator(bench)
-      initiator.send(initiator.loginRequest(text: writer.bytes))
+      initiator.send(initiator.loginRequest(text: BenchInitiator.loginText()))
       return initiator
     }
     #expect(bench.isClosed(waiting[0].socket) && bench.isClosed(waiting[1].socket))

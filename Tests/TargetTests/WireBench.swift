@@ -302,11 +302,18 @@ final class BenchInitiator {
     _ keys: [(String, String)] = [], target: String? = WireBench.name, initiator: String = "iqn.2026-11.example:a",
     stage: LoginStage = .operationalNegotiation
   ) -> UInt16 {
+    login(text: Self.loginText(keys, target: target, initiator: initiator), stage: stage)
+  }
+
+  /// The keys of a login in one request.
+  static func loginText(
+    _ keys: [(String, String)] = [], target: String? = WireBench.name, initiator: String = "iqn.2026-11.example:a"
+  ) -> [UInt8] {
     var writer = TextWriter()
     writer.append("InitiatorName", initiator)
     if let target { writer.append("TargetName", target) }
     for (key, value) in keys { writer.append(key, value) }
-    return login(text: writer.bytes, stage: stage)
+    return writer.bytes
   }
 
   func loginRequest(text: [UInt8], stage: LoginStage = .operationalNegotiation) -> ProtocolDataUnit {

@@ -150,8 +150,7 @@ extension TargetCore {
         connectionLost(connection, reset: true)
         return
       }
-      let isDiscovery =
-        connection.pointee.session.map { $0.pointee.isDiscovery } ?? false
+      let isDiscovery = connection.pointee.session.map { $0.pointee.isDiscovery } ?? false
       if silent >= limits.pingInterval, connection.pointee.pingTag == reservedTag, !isDiscovery {
         ping(connection)
         connection.pointee.deadline = context.now + limits.pingTimeout

@@ -69,8 +69,9 @@ struct CommandRule: Sendable {
     static let needsCompareAndWrite = Properties(rawValue: 1 << 6)
     /// Runs at once, whatever is in the task set (SPC-4: may be handled as HEAD OF QUEUE).
     static let overtakes = Properties(rawValue: 1 << 7)
-    /// There is no such operation code, or it has no such service action.
+    /// There is no such operation code.
     static let isUnknown = Properties(rawValue: 1 << 8)
+    /// The operation code has no such service action.
     static let isUnknownServiceAction = Properties(rawValue: 1 << 9)
   }
 
@@ -144,6 +145,7 @@ struct CommandTable: Sendable {
     return rule.hasServiceAction ? self.rule(cdb[0], serviceAction: UInt16(cdb[1] & 0x1F)) : rule
   }
 
+  // Kept out of the path of the others, where it would take their registers.
   @inline(never)
   private func rule(_ operationCode: UInt8, serviceAction: UInt16) -> CommandRule {
     find(operationCode, serviceAction: serviceAction)?.rule ?? .unknownServiceAction

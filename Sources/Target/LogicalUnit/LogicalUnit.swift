@@ -13,7 +13,7 @@ public final class LogicalUnit {
   /// The designators of the Device Identification page.
   let identity: LogicalUnitIdentity
   let table = CommandTable.shared
-  /// What a command may need, or be, that it has nothing to do with here.
+  /// A command with any of these properties does not exist in this logical unit.
   private let lacking: CommandRule.Properties
 
   var tasks = TaskSet()

@@ -115,7 +115,7 @@ struct Task {
 
   var users: Users = []
 
-  /// The how many-th of all that were aborted while the medium worked on them.
+  /// Counts the tasks that were aborted while the medium worked on them, up to this one.
   var abortSerial: UInt64 = 0
 
   /// It is in the books of its session: its list of tasks, its tags, and its command window.
