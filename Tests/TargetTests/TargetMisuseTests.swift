@@ -271,4 +271,43 @@ import Testing
     #expect(good == 200)
     #expect(bench.machine.statistics.tasks == 0)
   }
+
+  /// Reads have all memory when their answers need a little more: the connection is given up, and all of it comes back.
+  @Test(arguments: [[], [("HeaderDigest", "CRC32C"), ("DataDigest", "CRC32C")]])
+  func anAnswerForWhichThereIsNoMemoryLeavesNothingBehind(_ keys: [(String, String)]) throws {
+    let unit = LogicalUnitConfiguration(lun: 0, blockCount: 8192, backing: .medium(Handle(7), alignment: 1))
+    let bench = WireBench(units: [unit], mediumLength: 4 << 20, arenaLength: 4 << 20)
+    let idle = bench.machine.statistics.bufferBytes
+    let initiator = session(bench, keys)
+    initiator.options.digests = DigestSettings(header: !keys.isEmpty, data: !keys.isEmpty)
+    bench.holdsMedia = true
+    // One read more than there is memory for.
+    for _ in 0..<240 {
+      let before = bench.machine.statistics.bufferBytes
+      initiator.send(initiator.command(read10(0, 32), read: 16_384))
+      if bench.machine.statistics.bufferBytes == before { break }
+    }
+    #expect(bench.machine.statistics.bufferBytes > 3 << 20)
+    // The staging buffer is almost full of answers that the initiator does not take.
+    bench.holdsSends = true
+    for _ in 0..<15 {
+      var ping = ProtocolDataUnit(.nopOut, data: [UInt8](repeating: 0xEE, count: 1000))
+      ping.header.write {
+        $0.isImmediate = true
+        $0.initiatorTaskTag = 0x7000_0000
+        $0.targetTransferTag = reservedTag
+        $0.cmdSN = initiator.cmdSN
+      }
+      initiator.send(ping)
+    }
+    #expect(!bench.isClosed(initiator.socket))
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    #expect(bench.isClosed(initiator.socket), "there was no memory for all headers")
+    bench.holdsSends = false
+    bench.releaseSends()
+    #expect(bench.machine.statistics.tasks == 0)
+    #expect(bench.machine.statistics.bufferBytes <= idle)
+    #expect(session(bench).read(read10(0, 32), 16_384)?.status == 0)
+  }
 }

@@ -113,16 +113,13 @@ extension TargetCore {
   ) {
     header.dataSegmentLength = data.length
     finishPDU(connection, header)
+    enqueue(connection, data, release)
     let trailer = (-data.length & 3) + (connection.pointee.dataDigest ? 4 : 0)
-    guard trailer > 0 else { return enqueue(connection, data, release) }
-    enqueue(connection, data, trailer: trailer, release)
+    if trailer > 0 { stageTrailer(connection, data, trailer) }
   }
 
-  /// Queues a data segment of the arena, and behind it its pad bytes and data digest: `trailer` bytes.
-  private mutating func enqueue(
-    _ connection: UnsafeMutablePointer<Connection>, _ data: Extent, trailer: Int, _ release: Outgoing.Release
-  ) {
-    enqueue(connection, data, .nothing)
+  /// Queues the pad bytes and the data digest of a data segment of the arena: `trailer` bytes.
+  private mutating func stageTrailer(_ connection: UnsafeMutablePointer<Connection>, _ data: Extent, _ trailer: Int) {
     guard let base = stage(connection, trailer) else { return }
     let padding = -data.length & 3
     for index in 0..<padding { base.storeBytes(of: 0, toByteOffset: index, as: UInt8.self) }
@@ -131,7 +128,6 @@ extension TargetCore {
       digest = Digest.crc32c(UnsafeRawBufferPointer(start: base, count: padding), continuing: digest)
       base.storeBytes(of: digest.littleEndian, toByteOffset: padding, as: UInt32.self)
     }
-    if release != .nothing { connection.pointee.queue.push(Outgoing(extent: .empty, release: release)) }
   }
 
   /// Ends a PDU with a data segment from outside the arena; it is copied. At most a quarter of a staging buffer goes

@@ -150,7 +150,11 @@ extension TargetCore {
     guard
       let header = beginPDU(
         connection, .dataIn, isFinal: piece.endsBurst, copiedLength: isCopied ? piece.data.length : 0)
-    else { return false }
+    else {
+      // What the connection still has of the task goes with it.
+      if release != .nothing { connection.pointee.queue.push(Outgoing(extent: .empty, release: release)) }
+      return false
+    }
     header.initiatorTaskTag = task.pointee.initiatorTaskTag
     header.targetTransferTag = reservedTag
     header.dataSN = piece.dataSN
