@@ -11,12 +11,12 @@ import Target
 @main
 struct MachineBench {
   static func main() throws {
-    for (label, blocks, depth) in [
-      ("512 B read", 1, 32), ("4 KiB read", 8, 32), ("4 KiB write", -8, 32), ("4 KiB read", 8, 1),
-      ("64 KiB read", 128, 8),
+    for (label, blocks, depth, digests) in [
+      ("512 B read", 1, 32, false), ("4 KiB read", 8, 32, false), ("4 KiB read, digests", 8, 32, true),
+      ("4 KiB write", -8, 32, false), ("4 KiB read", 8, 1, false), ("64 KiB read", 128, 8, false),
     ] {
       for backing in [Backing.null, .memory] {
-        let bench = try Bench(backing: backing)
+        let bench = try Bench(backing: backing, digests: digests)
         let best = bench.commands(blocks: blocks, depth: depth)
         print("\(label)  depth \(depth)  \(backing == .null ? "null  " : "memory")  \(best) ns a command")
       }
@@ -34,7 +34,10 @@ private final class Bench {
   private var completions: [Completion] = []
   private var receive: (token: Token, extents: [Extent])?
 
-  init(backing: Backing) throws {
+  private let encoding: EncodingOptions
+
+  init(backing: Backing, digests: Bool) throws {
+    encoding = EncodingOptions(digests: DigestSettings(header: digests, data: digests))
     let unit = LogicalUnitConfiguration(lun: 0, blockCount: Self.blockCount, backing: backing)
     machine = try TargetMachine(
       configuration: TargetConfiguration(
@@ -47,6 +50,8 @@ private final class Bench {
     writer.append("InitiatorName", "iqn.2026-11.example:a")
     writer.append("TargetName", "iqn.2026-11.example:bench")
     writer.append("MaxRecvDataSegmentLength", "262144")
+    writer.append("HeaderDigest", digests ? "CRC32C" : "None")
+    writer.append("DataDigest", digests ? "CRC32C" : "None")
     var login = ProtocolDataUnit(.loginRequest, data: writer.bytes)
     login.header.write {
       $0.isImmediate = true
@@ -57,7 +62,7 @@ private final class Bench {
     }
     feed(login.encoded())
     // It is told that the unit was powered on.
-    var first = command(blocks: 1, tag: 0).encoded()
+    var first = command(blocks: 1, tag: 0).encoded(encoding)
     number(&first, 1)
     feed(first)
   }
@@ -68,7 +73,7 @@ private final class Bench {
     let clock = ContinuousClock()
     for _ in 0..<20 {
       let rounds = 40_000 / depth
-      var batch = (0..<depth).flatMap { command(blocks: blocks, tag: UInt32($0)).encoded() }
+      var batch = (0..<depth).flatMap { command(blocks: blocks, tag: UInt32($0)).encoded(encoding) }
       let elapsed = clock.measure {
         for _ in 0..<rounds {
           number(&batch, depth)
@@ -109,6 +114,10 @@ private final class Bench {
         let place = ((((nextNumber &* 0x9E37_79B9) >> 16) * 0xFFF0) >> 16) << 3
         bytes.storeBytes(of: place.bigEndian, toByteOffset: index * length + 34, as: UInt32.self)
         nextNumber &+= 1
+        guard encoding.digests.header else { continue }
+        let header = UnsafeRawBufferPointer(rebasing: bytes[(index * length)...].prefix(HeaderView.length))
+        let digest = Digest.crc32c(header).littleEndian
+        bytes.storeBytes(of: digest, toByteOffset: index * length + HeaderView.length, as: UInt32.self)
       }
     }
   }
