@@ -35,7 +35,7 @@ extension TargetCore {
     if !exchange.answer.isEmpty {
       // The rest of a long answer is asked for with an empty request.
       guard data.isEmpty else { return reject(connection, header, .protocolError) }
-      return answer(connection, header, exchange)
+      return answer(connection, header, exchange, isFinal: header.isFinal)
     }
     guard exchange.gathered.count + data.count <= limits.textLengthMax else {
       return reject(connection, header, .longOperationReject)

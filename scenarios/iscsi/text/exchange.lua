@@ -134,3 +134,19 @@ scenario {
     expect(t:login { isid = 9 }:test_unit_ready()):good()
   end,
 }
+
+scenario {
+  title = "The end of a long answer is final only if the request was",
+  covers = { "ISCSI-TEXT-004" },
+  matrix = { final = { true, false } },
+  play = function(t, case)
+    local s = t:login { keys = { MaxRecvDataSegmentLength = 8192 } }
+    s:send(pdu.text { immediate = true, final = false, itt = 7, data = ("A=\0"):rep(600) })
+    local r = s:receive { opcode = "text response" }
+    expect(r):pdu { final = false, continue = true }
+    s:send(pdu.text { immediate = true, final = case.final, itt = 7, ttt = r.ttt })
+    r = s:receive { opcode = "text response" }
+    expect(r):pdu { final = case.final, continue = false }
+    if case.final then expect(r.ttt):equals(0xFFFFFFFF) else expect(r.ttt):differs(0xFFFFFFFF) end
+  end,
+}
