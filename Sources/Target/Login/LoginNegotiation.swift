@@ -295,8 +295,10 @@ struct LoginNegotiation {
       // Error recovery level 0: nothing is kept of a session whose connection is gone.
       parameters.defaultTime2Retain = 0
       return 0
-    case .maxConnections, .iSCSIProtocolLevel:
+    case .maxConnections:
       return 1
+    case .iSCSIProtocolLevel:
+      return min(offer, 1)
     case .errorRecoveryLevel:
       return 0
     default:

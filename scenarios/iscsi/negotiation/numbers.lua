@@ -112,3 +112,15 @@ scenario {
     end
   end,
 }
+
+scenario {
+  title = "iSCSIProtocolLevel is the lower one of both",
+  covers = { "ISCSI-KEY-030" },
+  matrix = { offer = { 0, 1, 2, 31 } },
+  play = function(t, case)
+    local s = t:login { keys = { iSCSIProtocolLevel = case.offer } }
+    local level = s.parameters.iSCSIProtocolLevel
+    if level then expect(tonumber(level)):at_most(case.offer) end
+    expect(s:test_unit_ready()):good()
+  end,
+}
