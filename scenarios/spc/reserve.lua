@@ -43,3 +43,22 @@ scenario {
     expect(b:test_unit_ready()):good()
   end,
 }
+
+scenario {
+  title = "A RESERVE(6) reservation ends with its nexus, though the medium still has a command of it",
+  covers = { "SCSI-RES6-005", "ISCSI-SESS-015" },
+  needs = { "simulation" },
+  matrix = { event = { "logout", "connection loss" }, who = { "the same initiator", "another one" } },
+  play = function(t, case)
+    local a = t:login { name = "iqn.2026-11.example:a", isid = 1 }
+    local b = t:login { name = "iqn.2026-11.example:b" }
+    expect(a:reserve6()):good()
+    fault.disk.slow { delay = "60s", of = { "write" }, times = 1 }
+    a:write { lba = 5, blocks = 1, async = true }
+    sleep "10ms"
+    if case.event == "logout" then a:logout {} else a:close { reset = true } end
+    sleep "1s"
+    if case.who == "the same initiator" then b = t:login { name = "iqn.2026-11.example:a", isid = 1 } end
+    expect(b:read { lba = 0, blocks = 1 }):good()
+  end,
+}

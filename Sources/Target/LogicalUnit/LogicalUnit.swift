@@ -230,9 +230,15 @@ public final class LogicalUnit {
     owesFlushFailureToNext = false
   }
 
-  /// The nexus is gone, and what it held with it.
-  public func nexusLost(_ nexus: NexusIndex) {
+  /// The nexus is lost, and what it held with it. The medium may still work for commands of it that were aborted.
+  public func nexusEnding(_ nexus: NexusIndex) {
     if reservationHolder == nexus { reservationHolder = nil }
+    if Int(nexus) < nexuses.count { nexuses[Int(nexus)].preventsRemoval = false }
+  }
+
+  /// No command of a lost nexus is left: its number may be another's.
+  public func nexusLost(_ nexus: NexusIndex) {
+    nexusEnding(nexus)
     let index = Int(nexus)
     guard index < nexuses.count else { return }
     if nexuses[index].owesFlushFailure { owesFlushFailureToNext = true }
@@ -241,10 +247,9 @@ public final class LogicalUnit {
 
   /// The nexus lives on, but the initiator is to learn that it was lost: session reinstatement and the like.
   public func nexusReinstated(_ nexus: NexusIndex) {
-    if reservationHolder == nexus { reservationHolder = nil }
+    nexusEnding(nexus)
     let index = Int(nexus)
     guard index < nexuses.count else { return }
-    nexuses[index].preventsRemoval = false
     nexuses[index].attentions.insert(.nexusLoss)
   }
 

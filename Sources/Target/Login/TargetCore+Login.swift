@@ -277,12 +277,15 @@ extension TargetCore {
 
   // MARK: The end of a session
 
-  /// Ends a session: its tasks are aborted, and when the medium has let go of the last of them its nexus is lost.
+  /// Ends a session: its tasks are aborted and its nexus is lost; the slot goes when the medium has let go of the last task.
   mutating func endSession(_ session: UnsafeMutablePointer<Session>) {
     guard session.pointee.phase == .active else { return }
     abortAll(session)
     session.pointee.phase = .ending
     session.pointee.connection = nil
+    if session.pointee.node >= 0, !session.pointee.isDiscovery {
+      for unit in nodes[Int(session.pointee.node)].units { unit.nexusEnding(session.pointee.nexus) }
+    }
     if session.pointee.taskCount == 0 { sessionEnded(session) }
   }
 
