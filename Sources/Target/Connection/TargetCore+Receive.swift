@@ -25,11 +25,15 @@ extension TargetCore {
   /// Emits a receive, unless one is outstanding or the initiator must be slowed down.
   mutating func startReceiving(_ connection: UnsafeMutablePointer<Connection>) {
     switch connection.pointee.phase {
-    case .login, .fullFeature, .draining, .reinstating: break
+    case .login, .fullFeature, .draining: break
+    case .reinstating:
+      // What has come already is parsed when the other session has ended; its buffer must be the target's then.
+      guard connection.pointee.available == 0 else { return }
     case .free, .accepted, .leaving, .closing: return
     }
-    guard !connection.pointee.isReceiving,
-      connection.pointee.queue.count < Self.queuedEntriesMax
+    // Nor above twice the bytes from which on commands wait: until then functions that abort those get through.
+    guard !connection.pointee.isReceiving, connection.pointee.queue.count < Self.queuedEntriesMax,
+      connection.pointee.queue.bytes <= 2 * queuedBytesMax
     else { return }
     // What a connection that ends has not consumed is thrown away.
     if connection.pointee.start == connection.pointee.end || connection.pointee.phase == .draining {
@@ -172,7 +176,7 @@ extension TargetCore {
   }
 
   /// Moves what has not been consumed to the front of the buffer.
-  private mutating func compact(_ connection: UnsafeMutablePointer<Connection>) {
+  mutating func compact(_ connection: UnsafeMutablePointer<Connection>) {
     let available = connection.pointee.available
     guard connection.pointee.start > 0 else { return }
     if available > 0 {

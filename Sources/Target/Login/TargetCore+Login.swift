@@ -306,6 +306,7 @@ extension TargetCore {
     startSession(connection, request, login, connection.pointee.finalStage)
     // What the initiator sent behind its last request is in the buffer.
     parse(connection)
+    if !connection.pointee.isReceiving { compact(connection) }
   }
 }
 
