@@ -227,6 +227,10 @@ extension TargetCore {
     if login.identity.tsih == 0 { session.pointee.parameters = parameters }
     openWindow(session)
     let text = login.takeText(LoginNegotiation.textPieceMax)
+    // From here on, a connection that is given up for want of memory takes its session with it.
+    connection.pointee.phase = .fullFeature
+    connection.pointee.session = session
+    connection.pointee.connectionID = login.identity.connectionID
     if let header = beginPDU(connection, .loginResponse, isFinal: false) {
       header.isTransit = true
       header.currentStage = current
@@ -238,9 +242,6 @@ extension TargetCore {
       text.withUnsafeBytes { finishPDU(connection, header, copying: $0) }
     }
     guard connection.pointee.phase != .closing else { return }
-    connection.pointee.phase = .fullFeature
-    connection.pointee.session = session
-    connection.pointee.connectionID = login.identity.connectionID
     // From the next PDU on, in both directions (RFC 7143 §13.1, §13.12).
     connection.pointee.headerDigest = parameters.digests.header
     connection.pointee.dataDigest = parameters.digests.data
