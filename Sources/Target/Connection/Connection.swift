@@ -133,7 +133,7 @@ struct Inflow {
   enum Use: UInt8 {
     /// There is none.
     case none
-    /// Thrown away: the PDU has been dealt with.
+    /// Thrown away, as there is no memory for it. The PDU is dealt with when it has come, as one without its data.
     case discard
     /// Data-Out, into the task's buffer.
     case dataOut
@@ -151,11 +151,18 @@ struct Inflow {
   /// The PDU's header, and the extent of its data, for when it is complete.
   var header = InlineArray<48, UInt8>(repeating: 0)
   var data = Extent.empty
-  /// The task, and the AHS of a command.
   var task: UInt32 = 0
-  var extendedCDB = ExtendedCDB()
 
   var isActive: Bool { use != .none }
+
+  init() {}
+
+  init(use: Use, header: HeaderView) {
+    self.use = use
+    for index in 0..<HeaderView.length {
+      self.header[index] = header.base.load(fromByteOffset: index, as: UInt8.self)
+    }
+  }
 }
 
 /// A fixed table of slots for connections, named by index.

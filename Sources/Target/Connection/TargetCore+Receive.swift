@@ -243,19 +243,24 @@ extension TargetCore {
     let total = headerLength + digestLength + paddedLength + trailer
     connection.pointee.isBulk = false
     if available < total {
-      if dataLength >= Self.directLengthMin, connection.pointee.phase == .fullFeature,
-        let inflow = beginInflow(connection, header, additionalLength)
-      {
-        statistics.pdusReceived &+= 1
-        connection.pointee.inflow = inflow
-        connection.pointee.inflow.remaining = dataLength
-        // What is thrown away comes through the receive buffer.
-        connection.pointee.isBulk = dataLength >= Self.bulkLengthMin && inflow.use != .discard
-        connection.pointee.inflow.trailer = paddedLength - dataLength + trailer
-        connection.pointee.start += headerLength + digestLength
-        return true
+      let isDirect = dataLength >= Self.directLengthMin && connection.pointee.phase == .fullFeature
+      var inflow = isDirect ? beginInflow(connection, header, additionalLength) : nil
+      if inflow == nil {
+        if makeRoom(connection, total) { return false }
+        inflow = inflowWithoutMemory(connection, additionalLength)
       }
-      return need(connection, total)
+      guard let inflow else {
+        close(connection, reset: true)
+        return false
+      }
+      statistics.pdusReceived &+= 1
+      connection.pointee.inflow = inflow
+      connection.pointee.inflow.remaining = dataLength
+      // What is thrown away comes through the receive buffer.
+      connection.pointee.isBulk = dataLength >= Self.bulkLengthMin && inflow.use != .discard
+      connection.pointee.inflow.trailer = paddedLength - dataLength + trailer
+      connection.pointee.start += headerLength + digestLength
+      return true
     }
     statistics.pdusReceived &+= 1
     connection.pointee.start += total
@@ -277,13 +282,16 @@ extension TargetCore {
 
   /// Makes sure that a PDU of `total` bytes fits into the receive buffer. Always false: there is nothing to take yet.
   private mutating func need(_ connection: UnsafeMutablePointer<Connection>, _ total: Int) -> Bool {
-    if total > connection.pointee.buffer.length {
-      // `total` is bounded by the declared MaxRecvDataSegmentLength plus a header.
-      if !moveBuffer(connection, total) { close(connection, reset: true) }
-    } else if connection.pointee.start + total > connection.pointee.buffer.length {
-      compact(connection)
-    }
+    if !makeRoom(connection, total) { close(connection, reset: true) }
     return false
+  }
+
+  /// The same; false when there is no memory for it.
+  private mutating func makeRoom(_ connection: UnsafeMutablePointer<Connection>, _ total: Int) -> Bool {
+    // `total` is bounded by the declared MaxRecvDataSegmentLength plus a header.
+    if total > connection.pointee.buffer.length { return moveBuffer(connection, total) }
+    if connection.pointee.start + total > connection.pointee.buffer.length { compact(connection) }
+    return true
   }
 
   /// Goes on with a data segment that is received outside the buffer. False when more bytes are needed first.
@@ -334,13 +342,30 @@ extension TargetCore {
     }
   }
 
+  /// How to go on with the PDU whose header is next, if there is no memory for its data: they are thrown away, and its command
+  /// is answered with BUSY. Nil for PDUs that are not of commands.
+  private func inflowWithoutMemory(
+    _ connection: UnsafeMutablePointer<Connection>, _ additionalLength: Int
+  ) -> Inflow? {
+    // To look for room has moved it.
+    let header = HeaderView(context.arena.base + connection.pointee.buffer.offset + connection.pointee.start)
+    let isOfCommand =
+      header.opcodeBits == Opcode.dataOut.rawValue || header.opcodeBits == Opcode.scsiCommand.rawValue
+    guard connection.pointee.phase == .fullFeature, isOfCommand, additionalLength == 0 else { return nil }
+    return Inflow(use: .discard, header: header)
+  }
+
   private mutating func inflowCompleted(
     _ connection: UnsafeMutablePointer<Connection>, _ inflow: Inflow, isIntact: Bool
   ) {
-    guard inflow.use != .discard else { return }
     var copy = inflow.header
     withUnsafeMutablePointer(to: &copy) { pointer in
       let header = HeaderView(UnsafeRawPointer(pointer))
+      if inflow.use == .discard {
+        if header.opcodeBits == Opcode.dataOut.rawValue { return dataOutPDU(connection, header, nil) }
+        let none = UnsafeRawBufferPointer(start: nil, count: 0)
+        return commandArrived(connection, header, additional: none, immediate: nil, prepared: nil)
+      }
       guard let task = tasks[inflow.task] else { return }
       task.pointee.users.remove(.receiver)
       switch inflow.use {

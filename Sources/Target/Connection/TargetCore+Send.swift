@@ -13,8 +13,8 @@ extension TargetCore {
   /// Entries and bytes of one send.
   static var sendExtentsMax: Int { 256 }
 
-  /// Above so many queued bytes beyond data-in, nothing more is received: an initiator that does not take its answers
-  /// gets to send no further requests.
+  /// Above so many queued entries, nothing more is received: an initiator that does not take its answers gets to send no
+  /// further requests.
   static var queuedEntriesMax: Int { 8192 }
 
   mutating func markDirty(_ connection: UnsafeMutablePointer<Connection>) {

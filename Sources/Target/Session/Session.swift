@@ -76,6 +76,8 @@ struct Session: ~Copyable {
 struct HeldPDU {
   var cmdSN: UInt32
   var content: Content
+  /// The bytes that it keeps in memory.
+  var length: Int
 
   enum Content {
     /// A SCSI command, whose task exists already.

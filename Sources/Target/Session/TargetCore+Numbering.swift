@@ -28,18 +28,18 @@ extension TargetCore {
     return .later
   }
 
-  /// Most bytes of requests that a session may have waiting for their turn.
-  private static var heldBytesMax: Int { 1 << 20 }
+  /// Most bytes of requests and of data that a session may have waiting for their turn.
+  private var heldBytesMax: Int { min(1 << 20, context.arena.capacity / 64) }
 
   /// Keeps what must wait for its turn. False when that is too much to keep.
   mutating func hold(
     _ session: UnsafeMutablePointer<Session>, _ cmdSN: UInt32, _ content: HeldPDU.Content, length: Int
   ) -> Bool {
-    guard session.pointee.heldBytes + length <= Self.heldBytesMax else { return false }
+    guard session.pointee.heldBytes + length <= heldBytesMax else { return false }
     session.pointee.heldBytes += length
     let at =
       session.pointee.held.firstIndex { SerialNumber.precedes(cmdSN, $0.cmdSN) } ?? session.pointee.held.endIndex
-    session.pointee.held.insert(HeldPDU(cmdSN: cmdSN, content: content), at: at)
+    session.pointee.held.insert(HeldPDU(cmdSN: cmdSN, content: content, length: length), at: at)
     return true
   }
 
@@ -47,6 +47,7 @@ extension TargetCore {
   mutating func takeHeld(_ session: UnsafeMutablePointer<Session>) {
     while let first = session.pointee.held.first, first.cmdSN == session.pointee.expCmdSN {
       session.pointee.held.removeFirst()
+      session.pointee.heldBytes -= first.length
       session.pointee.expCmdSN &+= 1
       switch first.content {
       case .nothing:
@@ -55,7 +56,6 @@ extension TargetCore {
         guard let task = tasks[index], task.pointee.phase == .held else { break }
         start(task)
       case .request(let header, let data):
-        session.pointee.heldBytes -= header.count + data.count
         guard let connection = session.pointee.connection else { return }
         header.withUnsafeBytes { headerBytes in
           data.withUnsafeBytes { dataBytes in

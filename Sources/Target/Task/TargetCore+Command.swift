@@ -30,14 +30,10 @@ extension TargetCore {
   func makeInflow(
     _ use: Inflow.Use, _ header: HeaderView, _ task: UnsafeMutablePointer<Task>, _ data: Extent
   ) -> Inflow {
-    var inflow = Inflow()
-    inflow.use = use
+    var inflow = Inflow(use: use, header: header)
     inflow.task = task.pointee.command.task
     inflow.destination = data
     inflow.data = data
-    for index in 0..<HeaderView.length {
-      inflow.header[index] = header.base.load(fromByteOffset: index, as: UInt8.self)
-    }
     return inflow
   }
 
@@ -45,7 +41,8 @@ extension TargetCore {
   ///
   /// - Parameters:
   ///   - additional: Its additional header segments.
-  ///   - immediate: Its immediate data, to be copied; nil when `prepared` has them in its buffer already.
+  ///   - immediate: Its immediate data, to be copied; nil when `prepared` has them in its buffer already, or if there is none
+  ///     when there was no memory for them.
   ///   - prepared: The slot that was taken for it when its data began to come.
   mutating func commandArrived(
     _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, additional: UnsafeRawBufferPointer,
@@ -115,6 +112,7 @@ extension TargetCore {
       var mayLend = false
       if case .now = turn, let immediate, !immediate.isEmpty { mayLend = isWithoutMedium(session, header.lun) }
       takeUnsolicited(task, session, header, immediate, mayLend: mayLend)
+      if prepared == nil, immediate == nil, task.pointee.dataError == .none { task.pointee.dataError = .noMemory }
       paceWrites(
         connection, session, header,
         unsolicited: task.pointee.unsolicitedOpen ? task.pointee.unsolicitedLimit : header.dataSegmentLength)
@@ -122,7 +120,9 @@ extension TargetCore {
     if case .later = turn {
       task.pointee.phase = .held
       list(task)
-      if !hold(session, header.cmdSN, .task(task.pointee.command.task), length: 0) {
+      // Data of its own, and what it is to get for those that come unasked.
+      let length = max(task.pointee.gathered.length, task.pointee.unsolicitedOpen ? task.pointee.unsolicitedLimit : 0)
+      if !hold(session, header.cmdSN, .task(task.pointee.command.task), length: length) {
         connectionLost(connection, reset: true)
       }
       return

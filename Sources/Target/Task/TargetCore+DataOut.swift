@@ -171,9 +171,9 @@ extension TargetCore {
     return makeInflow(.dataOut, header, task, task.pointee.command.buffer.slice(offset, length))
   }
 
-  /// A whole Data-Out PDU.
+  /// A whole Data-Out PDU. `data`: nil when there was no memory for them.
   mutating func dataOutPDU(
-    _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ data: UnsafeRawBufferPointer
+    _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ data: UnsafeRawBufferPointer?
   ) {
     switch owner(connection, header) {
     case .gone:
@@ -182,9 +182,13 @@ extension TargetCore {
       reject(connection, header, .invalidPDUField)
     case .task(let task):
       if task.pointee.dataError == .none, problem(task, header) == nil {
-        store(task, Int(header.bufferOffset), data)
+        if let data {
+          store(task, Int(header.bufferOffset), data)
+        } else {
+          task.pointee.dataError = .noMemory
+        }
       }
-      dataOutArrived(connection, task, header, data.count)
+      dataOutArrived(connection, task, header, header.dataSegmentLength)
     }
   }
 

@@ -240,7 +240,8 @@ extension TargetCore {
     session.pointee.noteAborted(task.pointee.initiatorTaskTag)
     if task.pointee.phase == .held, let at = session.pointee.held.firstIndex(where: { $0.cmdSN == task.pointee.cmdSN })
     {
-      session.pointee.held[at].content = .nothing
+      session.pointee.heldBytes -= session.pointee.held[at].length
+      session.pointee.held[at] = HeldPDU(cmdSN: task.pointee.cmdSN, content: .nothing, length: 0)
     }
     switch task.pointee.phase {
     case .throttled: task.pointee.connection.pointee.throttled.remove(task.pointee.command.task)
