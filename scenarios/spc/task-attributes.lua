@@ -60,3 +60,21 @@ scenario {
     expect(s:read { lba = 0, blocks = 1 }):good()
   end,
 }
+
+scenario {
+  title = "TASK SET FULL for a write whose data are on their way: they are thrown away without a word",
+  covers = { "SCSI-TASK-008" },
+  needs = { "simulation" },
+  world = { target { luns = { { size = "8MiB" } }, limits = { tasks = 2 } } },
+  play = function(t)
+    local s = t:login { keys = { InitialR2T = "No", ImmediateData = "Yes", FirstBurstLength = 65536 } }
+    fault.disk.slow { delay = "1s", of = { "read" } }
+    local reads = { s:read { lba = 0, blocks = 1, async = true }, s:read { lba = 0, blocks = 1, async = true } }
+    local write = s:write {
+      lba = 16, blocks = 64, async = true, immediate_length = 0, unsolicited_length = 32768, segment_length = 8192,
+    }
+    expect(write:wait { within = "5s" }):status("TASK SET FULL")
+    for _, read in ipairs(reads) do expect(read:wait { within = "5s" }):good() end
+    expect(s:receive { opcode = "reject", within = "1s" } == nil):equals(true)
+  end,
+}

@@ -349,6 +349,20 @@ extension TargetCore {
     task.pointee.phase = .starved
     keep(task)
     starved.append(task.pointee.command.task)
+    if let unit = task.pointee.unit { endStarved(of: unit) }
+  }
+
+  /// Those that wait because of task attributes wait for the starved tasks of their unit as well, and hold memory, perhaps all
+  /// of it: rather than wait for each other for ever, the starved ones end with BUSY.
+  private mutating func endStarved(of unit: UncountedUnit) {
+    guard unit.use({ $0.hasDormant }) else { return }
+    for index in starved.all {
+      guard let task = tasks[index], task.pointee.phase == .starved, task.pointee.unit?.reference == unit.reference
+      else { continue }
+      starved.remove(index)
+      task.pointee.command.status = Status.busy.rawValue
+      deviceServerDone(task)
+    }
   }
 
   /// Lets tasks that wait for memory try again, the oldest first; stops at the first one that still finds none.
