@@ -67,3 +67,59 @@ scenario {
     if r.status_name ~= "GOOD" then expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB") end
   end,
 }
+
+-- The caching mode page, with WCE or without it, as MODE SELECT(6) has it.
+local function caching(wce) return "\0\0\0\0\x08\x12" .. string.char(wce and 4 or 0) .. string.rep("\0", 17) end
+
+-- Sixteen writes of 4 KiB; their data go into `data`.
+local function write_all(s, data, options)
+  local commands = {}
+  for n = 1, 16 do
+    data[n] = random.bytes("block", 4096)
+    commands[n] = s:write { lba = 8 * n, data = data[n], async = options.async }
+  end
+  return commands
+end
+
+local function expect_all(s, data)
+  for n = 1, 16 do expect(s:read { lba = 8 * n, blocks = 8 }.data):equals(data[n]) end
+end
+
+scenario {
+  title = "A write that is answered after WCE was switched off is stable, whenever it began",
+  covers = { "SCSI-WRITE-008", "SCSI-MODE-021" },
+  needs = { "simulation" },
+  play = function(t)
+    local s = t:login {}
+    fault.disk.slow { of = { "write" }, delay = "20ms" }
+    local data = {}
+    local commands = write_all(s, data, { async = true })
+    sleep "1ms"
+    expect(s:mode_select { data = caching(false) }):good()
+    for _, command in ipairs(commands) do expect(command:wait()):good() end
+    t:crash()
+    t:restart()
+    s:relogin {}
+    expect_all(s, data)
+  end,
+}
+
+scenario {
+  title = "What was written with WCE to a unit that writes through is stable after a reset has cleared WCE",
+  covers = { "SCSI-WRITE-008", "SCSI-MODE-031" },
+  needs = { "simulation" },
+  world = { target { luns = { { size = "8MiB", cache = "write-through" } } } },
+  play = function(t)
+    local s = t:login {}
+    expect(s:mode_select { data = caching(true) }):good()
+    local data = {}
+    for _, result in ipairs(write_all(s, data, {})) do expect(result):good() end
+    expect(s:task_management { ["function"] = "logical unit reset" }):response(0)
+    s:test_unit_ready()
+    expect(s:mode_sense { page_code = 8, dbd = 1 }.data:byte(7) & 4):equals(0)
+    t:crash()
+    t:restart()
+    s:relogin {}
+    expect_all(s, data)
+  end,
+}

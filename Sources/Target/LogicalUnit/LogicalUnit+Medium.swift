@@ -4,6 +4,10 @@ import SCSI
 /// The blocks, whatever they are kept in. Each of these does its work at once and says true, or emits the one operation
 /// of the command, says false, and the command returns `.pending`.
 extension LogicalUnit {
+  /// Whether writes are stable before they are answered. Where the configuration wants that, WCE changes nothing: a reset
+  /// clears it again, and could not make stable what was answered before.
+  var writesThrough: Bool { !modePages.isWriteCacheEnabled || !configuration.isWriteCacheEnabled }
+
   /// Fills `extent` from byte `offset`.
   func startRead(
     _ command: borrowing Command, at offset: UInt64, into extent: Extent, _ context: inout Context
@@ -27,7 +31,7 @@ extension LogicalUnit {
     }
     context.operations.write(
       to: medium, at: offset, from: CollectionOfOne(extent),
-      forceUnitAccess: forceUnitAccess || !modePages.isWriteCacheEnabled, token: context.mediumToken(command))
+      forceUnitAccess: forceUnitAccess || writesThrough, token: context.mediumToken(command))
     return false
   }
 

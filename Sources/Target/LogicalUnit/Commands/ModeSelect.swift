@@ -48,6 +48,8 @@ extension LogicalUnit {
     if let sense = apply(list, headerLength: isShort ? 4 : 8, to: &pages) { return fail(&command, sense) }
     guard !pages.holdsTheSame(as: modePages) else { return good(&command) }
     let mustFlush = modePages.isWriteCacheEnabled && !pages.isWriteCacheEnabled
+    // Writes that were begun with the cache are over before it is flushed; later ones begin without it.
+    if mustFlush, hasMedium, !lock(&command, from: 0, to: blockCount, exclusive: true) { return .blocked }
     modePages = pages
     establish(.modeParametersChanged, except: command.nexus)
     return mustFlush && !startFlush(command, &context) ? .pending : good(&command)

@@ -65,7 +65,7 @@ extension LogicalUnit {
       command.buffer = .empty
       return .blocked
     }
-    if cdb.forceUnitAccess && modePages.isWriteCacheEnabled {
+    if cdb.forceUnitAccess && !writesThrough {
       // SBC-4 §4.15: what the cache has and the medium has not goes to the medium first.
       command.phase = Phase.flushing
       context.operations.flush(medium, token: context.mediumToken(command))

@@ -97,7 +97,7 @@ extension LogicalUnit {
       }
       command.scratch += 1
     }
-    guard hasMedium, !modePages.isWriteCacheEnabled else { return good(&command) }
+    guard hasMedium, writesThrough else { return good(&command) }
     command.phase = Phase.flushing
     return startFlush(command, &context) ? good(&command) : .pending
   }

@@ -79,7 +79,7 @@ extension LogicalUnit {
     context.operations.write(
       to: medium, at: command.lba << blockShift + UInt64(command.progress),
       from: CollectionOfOne(command.buffer.prefix(length).dropFirst(command.progress)),
-      forceUnitAccess: wantsUnit || !modePages.isWriteCacheEnabled, token: context.mediumToken(command))
+      forceUnitAccess: wantsUnit || writesThrough, token: context.mediumToken(command))
     return .pending
   }
 }

@@ -156,7 +156,7 @@ extension LogicalUnit {
     default:
       guard error == .none else { return fail(&command, mediumSense(error, writing: true)) }
       // Without a write cache what is answered is stable; these operations do not say so of themselves.
-      guard command.phase != Phase.flushing, !modePages.isWriteCacheEnabled else { return good(&command) }
+      guard command.phase != Phase.flushing, writesThrough else { return good(&command) }
       command.phase = Phase.flushing
       return startFlush(command, &context) ? good(&command) : .pending
     }
