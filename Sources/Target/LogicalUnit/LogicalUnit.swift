@@ -153,6 +153,9 @@ public final class LogicalUnit {
     return tasks.lock(command.task, from: lba, to: end, exclusive: exclusive)
   }
 
+  /// Whether tasks wait for others because of their attributes.
+  public var hasDormant: Bool { tasks.hasDormant }
+
   /// Whether ``takeReady()`` may have a task.
   public var hasReady: Bool { tasks.hasReady }
 

@@ -8,6 +8,9 @@ struct TaskQueue {
   // Not by the array: whether somebody waits is asked for each command.
   var isEmpty: Bool { count == 0 }
 
+  /// All of them.
+  var all: ArraySlice<TaskIndex> { isEmpty ? [] : tasks[head...] }
+
   var last: TaskIndex? { isEmpty ? nil : tasks.last }
 
   mutating func append(_ task: TaskIndex) {

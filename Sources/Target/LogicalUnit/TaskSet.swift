@@ -68,6 +68,9 @@ struct TaskSet: ~Copyable {
       && attribute != .headOfQueue
   }
 
+  /// Whether tasks wait because of their attributes, or of others'.
+  var hasDormant: Bool { dormantCount > 0 }
+
   /// Brings a task in, or recognises one that is in already. False when it has to wait.
   mutating func enter(_ task: TaskIndex, _ attribute: TaskAttribute) -> Bool {
     let index = Int(task)

@@ -79,6 +79,8 @@ extension TargetCore {
       // No slot is left in the whole target: the command is answered, and nothing else happens.
       statistics.commands &+= 1
       respondWithoutTask(connection, header, status: .taskSetFull)
+      // Data that it has announced are thrown away as they come.
+      if !header.isFinal { session.pointee.noteAborted(tag) }
       if case .now = turn {
         takeHeld(session)
       } else {
@@ -298,12 +300,13 @@ extension TargetCore {
     case .blocked:
       task.pointee.phase = .active
       keep(task)
+      if !starved.isEmpty, let unit = task.pointee.unit { endStarved(of: unit) }
     case .starved:
-      starve(task)
       // It has given up the blocks that it had, for others that hold memory.
       if let unit = task.pointee.unit, task.pointee.command.isInTaskSet, unit.use({ $0.hasReady }) {
         unitsToDrain.append(unit.reference)
       }
+      starve(task)
     }
   }
 

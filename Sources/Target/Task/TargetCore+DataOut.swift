@@ -23,8 +23,8 @@ extension TargetCore {
           deviceServerDone(task)
           return
         }
-        starve(task)
         task.pointee.starvedLength = count
+        starve(task)
         return
       }
       let kept = min(task.pointee.received, gathered.length)

@@ -1,0 +1,162 @@
+-- The target's memory for buffers runs out, or somebody tries to have all of it. What cannot be carried out is refused; nobody
+-- else loses a session, and nothing is kept for good.
+
+local function world()
+  return {
+    target {
+      luns = { { size = "16MiB", disk = { latency = "3s" } }, { lun = 1, size = "16MiB" } },
+      limits = { memory = "16MiB" },
+    },
+    host { name = "a" }, host { name = "b" },
+  }
+end
+
+-- Reads that wait for a slow disk, of one block count behind the large ones.
+local function fill(session, blocks)
+  local reads = {}
+  for _ = 1, 20 do reads[#reads + 1] = session:read { lba = 0, blocks = 2048, async = true } end
+  for _ = 1, 200 do reads[#reads + 1] = session:read { lba = 0, blocks = blocks, async = true } end
+  sleep "1s"
+  return reads
+end
+
+scenario {
+  title  = "A login for which there is no memory leaves no session behind",
+  covers = { "ISCSI-LOGIN-061", "ISCSI-LOGIN-046" },
+  needs  = { "simulation" },
+  matrix = { blocks = { 8, 16, 32, 64, 100, 128 }, stages = { "operational", "security" } },
+  world  = world,
+  play   = function(t, case)
+    local a = t:login { host = "a", name = "iqn.2026-11.example:a" }
+    local b = { host = "b", name = "iqn.2026-11.example:b", isid = 9, stages = { case.stages }, clear_unit_attention = false }
+    local reads = fill(a, case.blocks)
+    local first = t:try_login(b)
+    if first.successful then first.session:close {} end
+    for _, read in ipairs(reads) do expect(read:wait { within = "100s" }):good() end
+    expect(t:statistics().sessions):equals(1)
+    expect(t:statistics().connections):equals(1)
+    b.within = "5s"
+    local second = t:login(b)
+    expect(second:read { lun = 1, lba = 0, blocks = 1 })
+    expect(a:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title  = "A write for whose data there is no memory is answered BUSY, and its session goes on",
+  covers = { "ISCSI-CMD-010" },
+  needs  = { "simulation" },
+  matrix = { blocks = { 8, 15, 16, 17, 64, 128 }, unsolicited = { "immediate", "data-out" }, digest = { "None", "CRC32C" } },
+  world  = world,
+  play   = function(t, case)
+    local a = t:login { host = "a", name = "iqn.2026-11.example:a" }
+    local b = t:login {
+      host = "b", name = "iqn.2026-11.example:b", lun = 1,
+      keys = {
+        InitialR2T = "No", ImmediateData = case.unsolicited == "immediate" and "Yes" or "No", FirstBurstLength = 65536,
+        DataDigest = case.digest,
+      },
+    }
+    local old = b:read { lba = 0, blocks = case.blocks }.data
+    local new = ("N"):rep(#old)
+    local reads = fill(a, 16)
+    local writes = {}
+    for n = 1, 4 do writes[n] = b:write { lba = 0, data = new, async = true } end
+    local statuses = {}
+    for n, write in ipairs(writes) do
+      local result = write:wait { within = "60s" }
+      expect(result.outcome):equals("completed")
+      statuses[n] = result.status
+      expect(result.status):one_of(0x00, 0x08)
+    end
+    expect(b.closed):equals(false)
+    for _, read in ipairs(reads) do expect(read:wait { within = "100s" }):good() end
+    local is_written = false
+    for _, status in ipairs(statuses) do is_written = is_written or status == 0 end
+    expect(b:read { lba = 0, blocks = case.blocks }.data):equals(is_written and new or old)
+    expect(b:write { lba = 0, data = new }):good()
+    expect(t:statistics().tasks):equals(0)
+  end,
+}
+
+scenario {
+  title  = "An initiator that does not take the answers to its pings and texts keeps memory from nobody",
+  covers = { "ISCSI-NOP-011" },
+  needs  = { "simulation" },
+  matrix = { what = { "ping", "text" } },
+  world  = { target { luns = { { size = "4MiB" } }, limits = { memory = "16MiB" } }, host { name = "a" }, host { name = "b" } },
+  play   = function(t, case)
+    local good = t:login { host = "a", name = "iqn.2026-11.example:a" }
+    local deaf = t:login { host = "b", name = "iqn.2026-11.example:b", keys = { MaxRecvDataSegmentLength = 262144 } }
+    deaf:stop_receiving()
+    local before = t:statistics().buffer_bytes
+    local data = case.what == "ping" and ("x"):rep(200000) or ("A=\0"):rep(4000)
+    local sender = spawn(function()
+      for tag = 1, 400 do
+        if deaf.closed then return end
+        local request = case.what == "ping" and pdu.nop_out or pdu.text
+        deaf:send(request { immediate = true, itt = tag, data = data })
+        sleep "1ms"
+      end
+    end)
+    sleep "1s"
+    expect(t:statistics().buffer_bytes - before):at_most(7 << 20)
+    expect(good:write { lba = 0, blocks = 1024, within = "2s" }):good()
+    expect(good:read { lba = 0, blocks = 1024, within = "2s" }):good()
+    deaf:resume_receiving()
+    sender:join()
+    expect(deaf:test_unit_ready { within = "10s" }):good()
+  end,
+}
+
+scenario {
+  title  = "Data of commands that are ahead of their turn do not fill the memory",
+  covers = { "ISCSI-CMDSN-002" },
+  needs  = { "simulation" },
+  expects_violations = true,
+  world  = { target { luns = { { size = "4MiB" } }, limits = { memory = "16MiB" } }, host { name = "a" }, host { name = "b" } },
+  play   = function(t)
+    local good = t:login { host = "a", name = "iqn.2026-11.example:a" }
+    local bad = t:login { host = "b", name = "iqn.2026-11.example:b", keys = { FirstBurstLength = 65536 } }
+    local first, before = bad.cmdsn, t:statistics().buffer_bytes
+    for n = 1, 200 do
+      if bad.closed then break end
+      bad:send(pdu.scsi_command {
+        cdb = cdb.write10 { lba = 0, blocks = 128 }, write = true, final = true, attribute = 1, itt = 1000 + n,
+        cmdsn = first + n, expected_data_transfer_length = 65536, data = ("x"):rep(65536),
+      })
+      sleep "1ms"
+    end
+    expect(t:statistics().buffer_bytes - before):at_most(1 << 20)
+    expect(good:write { lba = 0, blocks = 2048, within = "2s" }):good()
+  end,
+}
+
+scenario {
+  title  = "A command that waits for memory does not wait for those who have it and wait for its end",
+  covers = { "SCSI-TASK-002", "SCSI-TASK-003", "SCSI-TASK-009" },
+  needs  = { "simulation" },
+  -- The large one waits for memory before the others come, or when they are there.
+  matrix = { attribute = { "ordered", "head of queue", "simple" }, large = { "first", "last" } },
+  world  = { target { luns = { { size = "64MiB", disk = { latency = "5ms" } } }, limits = { memory = "16MiB" } } },
+  play   = function(t, case)
+    local s = t:login { name = "iqn.2026-11.example:a" }
+    local other = t:login { name = "iqn.2026-11.example:b" }
+    local slow = s:write { lba = 0, blocks = 8, fua = true, async = true }
+    local barrier = case.attribute == "simple" and s:write { lba = 64, blocks = 8, attribute = "ordered", async = true }
+    local commands = {}
+    local function large()
+      commands[#commands + 1] =
+        s:write { lba = 8192, blocks = 8192, attribute = case.attribute, async = true, immediate_length = 0 }
+    end
+    if case.large == "first" then large() end
+    for n = 1, 40 do commands[#commands + 1] = s:write { lba = 17000 + n * 512, blocks = 512, async = true } end
+    if case.large == "last" then large() end
+    expect(slow:wait { within = "20s" }):good()
+    if barrier then expect(barrier:wait { within = "20s" }):good() end
+    for _, command in ipairs(commands) do expect(command:wait { within = "20s" }.status):one_of(0x00, 0x08) end
+    expect(other:write { lba = 60000, blocks = 64, within = "20s" }):good()
+    expect(other:read { lba = 60000, blocks = 2048, within = "20s" }):good()
+    expect(t:statistics().tasks):equals(0)
+  end,
+}
