@@ -29,15 +29,15 @@ let clausesCommand = Command(
   }
   if arguments.has("--missing") {
     for (clause, state, _) in coverage.clauses where state == .missing {
-      say("\(clause.id)\t\(clause.standard) \(clause.section)\t\(clause.title)")
+      try say("\(clause.id)\t\(clause.standard) \(clause.section)\t\(clause.title)")
     }
     return 0
   }
   for area in coverage.areas {
     let name = area.name.padding(toLength: 14, withPad: " ", startingAt: 0)
-    say("\(name) \(area.covered) of \(area.clauses)" + (area.failed > 0 ? ", \(area.failed) failed" : ""))
+    try say("\(name) \(area.covered) of \(area.clauses)" + (area.failed > 0 ? ", \(area.failed) failed" : ""))
   }
   let covered = coverage.clauses.count - coverage.count(.missing)
-  say("\n\(covered) of \(coverage.clauses.count) clauses covered, \(coverage.count(.failed)) failed")
+  try say("\n\(covered) of \(coverage.clauses.count) clauses covered, \(coverage.count(.failed)) failed")
   return coverage.count(.failed) == 0 ? 0 : 1
 }

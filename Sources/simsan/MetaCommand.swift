@@ -5,6 +5,6 @@ let metaCommand = Command(
   operands: "",
   options: [], discussion: ""
 ) { _ in
-  say(String(EditorAnnotations.text.dropLast()))
+  try say(String(EditorAnnotations.text.dropLast()))
   return 0
 }

@@ -7,13 +7,20 @@ let version = "0.1.0"
 let commands: [Command] = [runCommand, serveCommand, benchCommand, clausesCommand, metaCommand, helpCommand]
 
 /// Calls the command that the arguments name, and exits with its status: 0 all is well, 1 something failed, 2 the call or
-/// a file was wrong.
+/// a file was wrong, or standard output is lost.
 func simsanMain() -> Never {
+  guardOutput()
   let words = Array(CommandLine.arguments.dropFirst())
   do {
     exit(try call(words))
   } catch let error as UsageError {
     complain(error.message)
+    exit(2)
+  } catch let lost as OutputLost {
+    // Who has stopped reading knows that.
+    if lost.code != EPIPE {
+      complain("simsan: cannot write to standard output: \(String(cString: strerror(lost.code)))")
+    }
     exit(2)
   } catch {
     complain("simsan: \(error)")
@@ -25,15 +32,15 @@ private func call(_ words: [String]) throws -> Int32 {
   guard let name = words.first else {
     // A run without arguments on a fresh clone does something useful.
     if FileManager.default.fileExists(atPath: "scenarios") { return try perform(runCommand, []) }
-    say(overview())
+    try say(overview())
     return 0
   }
   switch name {
   case "--version", "-V", "version":
-    say("simsan \(version)")
+    try say("simsan \(version)")
     return 0
   case "--help", "-h":
-    say(overview())
+    try say(overview())
     return 0
   default: break
   }
@@ -47,7 +54,7 @@ private func call(_ words: [String]) throws -> Int32 {
 
 private func perform(_ command: Command, _ words: [String]) throws -> Int32 {
   if words.contains("--help") || words.contains("-h") {
-    say(page(of: command))
+    try say(page(of: command))
     return 0
   }
   return try command.run(try Arguments(words, for: command))
@@ -57,7 +64,7 @@ let helpCommand = Command(
   name: "help", summary: "what a command does and takes", operands: "[COMMAND]", options: [], discussion: ""
 ) { arguments in
   guard let name = arguments.operands.first else {
-    say(overview())
+    try say(overview())
     return 0
   }
   guard let command = commands.first(where: { $0.name == name }) else {
@@ -65,7 +72,7 @@ let helpCommand = Command(
     throw UsageError(
       "simsan help: unknown command \"\(name)\"\(near(name, names)); expected \(names.joined(separator: ", "))")
   }
-  say(page(of: command))
+  try say(page(of: command))
   return 0
 }
 
@@ -100,9 +107,3 @@ private func page(of command: Command) -> String {
   if !command.discussion.isEmpty { text += "\n\(command.discussion)\n" }
   return String(text.dropLast())
 }
-
-/// Prints a line to standard output, at once: who reads it may be another program.
-func say(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
-
-/// Prints a line to standard error.
-func complain(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }

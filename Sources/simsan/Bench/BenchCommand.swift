@@ -43,7 +43,7 @@ let benchCommand = Command(
   let (ring, kind) = try makeRing(options.ring, arena: machine.arena)
   ring.busyPoll = options.busyPoll
   let report = BenchReport(options, ring: kind)
-  report.began()
+  try report.began()
   let loop = HostLoop(ring: ring, machine: machine)
   StopSignal.arm(ring)
   loop.step()
@@ -56,7 +56,7 @@ let benchCommand = Command(
       loop.step()
     }
     if ring.now >= next {
-      report.progress(machine)
+      try report.progress(machine)
       next = next + .seconds(1)
     }
   }

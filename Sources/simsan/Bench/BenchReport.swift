@@ -23,7 +23,7 @@ final class BenchReport {
 
   private var load: LoadConfiguration { options.load }
 
-  func began() {
+  func began() throws(OutputLost) {
     guard !isQuiet else { return }
     var text = "\(options.operation), \(Quantity.text(bytes: UInt64(load.length))), depth \(load.depth), "
     text += load.sessions == 1 ? "1 session" : "\(load.sessions) sessions"
@@ -33,7 +33,7 @@ final class BenchReport {
         ", digests of \([load.headerDigest ? "headers" : nil, load.dataDigest ? "data" : nil].compactMap { $0 }.joined(separator: " and "))"
     }
     if let rate = load.rate { text += ", \(rate) commands a second" }
-    say("\(text); ring \(ring.rawValue)")
+    try say("\(text); ring \(ring.rawValue)")
   }
 
   /// Notes when measuring begins and ends, to know the CPU time in between.
@@ -49,12 +49,12 @@ final class BenchReport {
     (ProcessTime(of: getpid()), options.serverPID.flatMap { ProcessTime(of: $0) })
   }
 
-  func progress(_ machine: LoadMachine) {
+  func progress(_ machine: LoadMachine) throws(OutputLost) {
     guard !isQuiet else { return }
     let result = machine.currentResult
     switch machine.state {
-    case .connecting: show("\(result.readySessions) of \(load.sessions) sessions are ready")
-    case .warmingUp: show("warming up")
+    case .connecting: try show("\(result.readySessions) of \(load.sessions) sessions are ready")
+    case .warmingUp: try show("warming up")
     case .measuring:
       let seconds = self.seconds(result.measured) - (before.map { self.seconds($0.measured) } ?? 0)
       guard seconds > 0.05 else { return }
@@ -64,21 +64,21 @@ final class BenchReport {
         format: "%5.1f s  %9.0f commands/s  %8.1f MB/s", self.seconds(result.measured), rate, bytes / 1e6)
       text += "  p99 \(Self.time(result.latency.percentile(990)))"
       if result.failedCommands > 0 { text += "  \(result.failedCommands) failed" }
-      show(text)
+      try show(text)
       before = result
-    case .ending: show("waiting for the last commands")
+    case .ending: try show("waiting for the last commands")
     case .ended: break
     }
   }
 
-  func ended(_ result: LoadResult) throws(UsageError) {
-    if isTerminal, !isQuiet { write("\r\u{1B}[K") }
-    if !isQuiet { for line in table(result) { say(line) } }
+  func ended(_ result: LoadResult) throws {
+    if isTerminal, !isQuiet { try put("\r\u{1B}[K") }
+    if !isQuiet { for line in table(result) { try say(line) } }
     if let error = result.firstError { complain("simsan bench: \(error)") }
     guard let json = options.json else { return }
     let text = self.json(result) + "\n"
     if json == "-" {
-      write(text)
+      try put(text)
     } else {
       do { try text.write(toFile: json, atomically: true, encoding: .utf8) } catch {
         throw UsageError("--json: cannot write \(json): \(error.localizedDescription)")
@@ -150,11 +150,9 @@ final class BenchReport {
     }
   }
 
-  private func show(_ text: String) {
-    if isTerminal { write("\r\u{1B}[K\(text)") } else { say(text) }
+  private func show(_ text: String) throws(OutputLost) {
+    if isTerminal { try put("\r\u{1B}[K\(text)") } else { try say(text) }
   }
-
-  private func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
 }
 
 /// The CPU time of a process, all its threads together, at a moment; in seconds.

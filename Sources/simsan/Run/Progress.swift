@@ -28,11 +28,11 @@ final class Progress {
     }
   }
 
-  func began(_ index: Int) {
-    if isTerminal, !isQuiet { line(files[fileOfCase[index]].name) }
+  func began(_ index: Int) throws(OutputLost) {
+    if isTerminal, !isQuiet { try line(files[fileOfCase[index]].name) }
   }
 
-  func ended(_ result: CaseResult) {
+  func ended(_ result: CaseResult) throws(OutputLost) {
     done += 1
     let file = fileOfCase[result.index]
     files[file].missing -= 1
@@ -49,10 +49,10 @@ final class Progress {
     if isQuiet { return }
     if isTerminal {
       if result.outcome == .failed {
-        clear()
-        say("FAILED \(result.id)")
+        try clear()
+        try say("FAILED \(result.id)")
       }
-      line(files[file].name)
+      try line(files[file].name)
       return
     }
     while nextFile < files.count, files[nextFile].missing == 0 {
@@ -61,21 +61,19 @@ final class Progress {
       var counts = "\(file.passed) passed"
       if file.failed > 0 { counts += ", \(file.failed) failed" }
       if file.skipped > 0 { counts += ", \(file.skipped) skipped" }
-      say("\(word) \(file.name)  \(counts)")
+      try say("\(word) \(file.name)  \(counts)")
       nextFile += 1
     }
   }
 
-  func finish() { if isTerminal, !isQuiet { clear() } }
+  func finish() throws(OutputLost) { if isTerminal, !isQuiet { try clear() } }
 
-  private func clear() { write("\r\u{1B}[K") }
+  private func clear() throws(OutputLost) { try put("\r\u{1B}[K") }
 
-  private func line(_ file: String) {
+  private func line(_ file: String) throws(OutputLost) {
     var text = "[\(done)/\(total)]"
     if failed > 0 { text += " \(failed) failed" }
     if skipped > 0 { text += " \(skipped) skipped" }
-    write("\r\u{1B}[K\(text)  \(file.suffix(60))")
+    try put("\r\u{1B}[K\(text)  \(file.suffix(60))")
   }
-
-  private func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
 }

@@ -28,12 +28,12 @@ let runCommand = Command(
   let options = try RunOptions(arguments)
   let suite = try options.suite()
   if options.listsOnly {
-    for name in suite.caseNames { say(name) }
+    for name in suite.caseNames { try say(name) }
     return 0
   }
   let stage = try makeStage(options)
   if let worker = options.worker {
-    playAsWorker(suite, options, worker, stage)
+    try playAsWorker(suite, options, worker, stage)
     return 0
   }
   let pages = FailurePages(options)
@@ -43,13 +43,13 @@ let runCommand = Command(
     results = try WorkerPool(suite, options).run(progress)
   } else {
     for index in 0..<suite.caseCount {
-      progress.began(index)
+      try progress.began(index)
       let result = play(suite, index, options, stage)
-      progress.ended(result)
+      try progress.ended(result)
       results.append(result)
     }
   }
-  progress.finish()
+  try progress.finish()
   let run = RunResult(
     cases: results, seed: options.seed, world: options.against?.text ?? "simulation", isVerified: options.isVerified)
   try write(run, options, pages)
@@ -103,22 +103,22 @@ private func write(_ run: RunResult, _ options: RunOptions, _ pages: FailurePage
   if let path = options.junit { try save(Data(Reports.junit(run).utf8), path) }
   if let path = options.html { try save(Data(Reports.html(run).utf8), path) }
   if options.writesTAP {
-    say(String(Reports.tap(run).dropLast()))
+    try say(String(Reports.tap(run).dropLast()))
     return
   }
   let failed = run.cases.filter { $0.outcome == .failed }
   for result in failed {
-    say("\nFAILED \(result.id)")
+    try say("\nFAILED \(result.id)")
     for failure in result.failures.prefix(3) {
       let lines = Reports.describe(failure).split(separator: "\n", omittingEmptySubsequences: false)
-      for line in lines.prefix(12) { say("  \(line.count <= 300 ? String(line) : line.prefix(300) + "…")") }
-      if lines.count > 12 { say("  …") }
+      for line in lines.prefix(12) { try say("  \(line.count <= 300 ? String(line) : line.prefix(300) + "…")") }
+      if lines.count > 12 { try say("  …") }
     }
-    say("  more: \(pages.path(of: result))")
+    try say("  more: \(pages.path(of: result))")
   }
   if failed.count > 1, options.html == nil {
-    say("\nall failures on one page: add --html \(options.reports)/run.html")
+    try say("\nall failures on one page: add --html \(options.reports)/run.html")
   }
-  if !run.cases.allSatisfy({ $0.traceHash.isEmpty }) { say("\nseed \(run.seed), hash \(run.overallHash)") }
-  say(run.summary)
+  if !run.cases.allSatisfy({ $0.traceHash.isEmpty }) { try say("\nseed \(run.seed), hash \(run.overallHash)") }
+  try say(run.summary)
 }

@@ -51,9 +51,9 @@ struct WorkerPool {
             worker.process.waitUntilExit()
           } else {
             worker.buffer += data
-            for result in lines(of: worker, progress) {
+            for result in try lines(of: worker, progress) {
               results[result.index] = result
-              progress.ended(result)
+              try progress.ended(result)
             }
           }
         } else if Date().timeIntervalSince(worker.lastWord) > Self.silenceMax {
@@ -66,7 +66,7 @@ struct WorkerPool {
             lost, seed: options.seed,
             message: "the program ended \(status) \(worker.process.terminationStatus) while it played this case")
           results[lost] = result
-          progress.ended(result)
+          try progress.ended(result)
           let rest = worker.left.filter { $0 > lost }
           if !rest.isEmpty { workers[index] = try start(lost % count, after: lost) }
         }
@@ -97,7 +97,7 @@ struct WorkerPool {
   }
 
   /// Takes the complete lines that a worker has said; the results among them.
-  private func lines(of worker: Worker, _ progress: Progress) -> [CaseResult] {
+  private func lines(of worker: Worker, _ progress: Progress) throws -> [CaseResult] {
     var found: [CaseResult] = []
     while let end = worker.buffer.firstIndex(of: UInt8(ascii: "\n")) {
       let line = Array(worker.buffer[..<end])
@@ -106,7 +106,7 @@ struct WorkerPool {
         line.starts(with: "begin ".utf8)
       {
         worker.current = number
-        progress.began(number)
+        try progress.began(number)
       } else if let result = try? JSONDecoder().decode(CaseResult.self, from: Data(line)) {
         worker.current = nil
         worker.left.removeAll { $0 == result.index }
@@ -118,12 +118,13 @@ struct WorkerPool {
 }
 
 /// Plays a share of the cases for another process.
-func playAsWorker(_ suite: Suite, _ options: RunOptions, _ share: (index: Int, count: Int), _ stage: Stage) {
+func playAsWorker(
+  _ suite: Suite, _ options: RunOptions, _ share: (index: Int, count: Int), _ stage: Stage
+) throws(OutputLost) {
   let encoder = JSONEncoder()
-  func tell(_ data: Data) { FileHandle.standardOutput.write(data + Data("\n".utf8)) }
   for index in 0..<suite.caseCount where index % share.count == share.index && index > options.workerAfter {
-    tell(Data("begin \(index)".utf8))
+    try say("begin \(index)")
     let result = play(suite, index, options, stage)
-    if let data = try? encoder.encode(result) { tell(data) }
+    if let data = try? encoder.encode(result) { try say(String(decoding: data, as: UTF8.self)) }
   }
 }

@@ -66,8 +66,10 @@ let serveCommand = Command(
     file, portals: portals, ring: try arguments.word("--ring", among: ringNames),
     shards: try arguments.number("--shards", in: 1...TargetDescription.shardMax + 1), memory: memory,
     busyPoll: busyPoll, listens: !arguments.has("--check"))
-  for line in server.description { say(line) }
-  if arguments.has("--check") { return 0 }
+  if arguments.has("--check") {
+    for line in server.description { try say(line) }
+    return 0
+  }
   try server.run(countersEvery: interval)
   return 0
 }

@@ -124,10 +124,11 @@ struct Server {
     }
   }
 
-  /// Serves until SIGTERM or SIGINT, and says "ready" when it takes signals.
+  /// Says what is served, and serves until SIGTERM or SIGINT; says "ready" when it takes signals.
   ///
   /// - Parameter interval: How often to print a line of counters; nil for never. SIGUSR1 has all of them printed.
   func run(countersEvery interval: Interval? = nil) throws(UsageError) {
+    for line in description { tell(line) }
     let first = shards[0]
     let others = shards.dropFirst().map { shard in
       (shard: shard, thread: HostThread(ring: shard.ring, machine: shard.machine))
@@ -148,28 +149,31 @@ struct Server {
     var last = start
     var wasIdle = false
     let loop = HostLoop(ring: first.ring, machine: first.machine)
-    loop.runUntilSignal(ready: { say("ready") }, reportEvery: interval) { wasAsked in
+    loop.runUntilSignal(ready: { tell("ready") }, reportEvery: interval) { wasAsked in
       let before = simsan_allocation_count()
       defer { reporting += simsan_allocation_count() - before }
       let now = counters()
       if wasAsked {
-        say(now.table(since: start))
+        tell(now.table(since: start))
       } else {
         // A server that stays idle says so once.
         let isIdle = now.target.commands == last.target.commands
-        if !isIdle || !wasIdle { say(now.line(since: last)) }
+        if !isIdle || !wasIdle { tell(now.line(since: last)) }
         wasIdle = isIdle
         last = now
       }
     }
     let end = counters()
     for other in others { other.thread.stop() }
-    if interval != nil { say(end.table(since: start)) }
+    if interval != nil { tell(end.table(since: start)) }
     let statistics = end.target
-    say(
+    tell(
       "stopped: \(statistics.logins) logins, \(statistics.commands) commands, \(statistics.bytesReceived) bytes received, "
         + "\(statistics.bytesSent) bytes sent")
   }
+
+  /// Says something if it can: sessions do not end because nobody can read it.
+  private func tell(_ line: String) { try? say(line) }
 
   /// Listens, and waits a while for an address that is taken: the kernel ends a killed server's io_uring, and with it the
   /// listener, only some time after the process has gone, and whoever started it again must not be refused for that.

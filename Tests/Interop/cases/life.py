@@ -8,6 +8,7 @@ import re
 import signal
 import time
 
+from cases.scenarios import SCENARIOS
 from harness.command import Failure, Skip, run, start_in_background
 from harness.initiator import Connection
 from harness.runner import Case
@@ -152,6 +153,53 @@ def a_load_is_measured(server: Server) -> None:
     refused.says("--overwrite")
 
 
+def serves_on_when_its_output_is_lost(server: Server) -> None:
+    """Who read it has gone, its disk is full, it was closed from the start: sessions know nothing of it."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours is written")
+    other = Simsan(server.program, server.ring)
+    try:
+        for redirection in ("", "> /dev/full", ">&-"):
+            other.process = start_in_background("sh", "-c", f'exec "$@" {redirection}', "sh", *other.argv())
+            limit = time.monotonic() + 10
+            while not other.is_listening() and time.monotonic() < limit:
+                time.sleep(0.02)
+            other.process.stdout.close()
+            with Connection(other).login() as connection:
+                # The first command is told of a unit attention.
+                connection.test_unit_ready(other.lun("memory"))
+                for _ in range(2):
+                    os.kill(other.running().pid, signal.SIGUSR1)
+                    time.sleep(0.05)
+                    if connection.test_unit_ready(other.lun("memory")) != 0:
+                        raise Failure(f"{redirection!r}: the unit is not ready")
+            status = other.stop()
+            if status != 0:
+                raise Failure(f"{redirection!r}: it ended with status {status}")
+    finally:
+        other.remove()
+
+
+def other_commands_end_when_their_output_is_lost(server: Server) -> None:
+    """With status 2: they say that a disk is full, and nothing to somebody who has stopped reading."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours is written")
+    program = str(server.program)
+    for command in (
+        (program, "bench", "--ring", server.ring, "--time", "300ms", "--warm-up", "50ms", server.url("memory")),
+        (program, "run", "--jobs", "1", str(SCENARIOS / "iscsi" / "login")),
+        (program, "run", "--jobs", "2", str(SCENARIOS / "iscsi" / "login")),
+        (program, "help"),
+    ):
+        full = run("sh", "-c", 'exec "$@" > /dev/full', "sh", *command)
+        if full.status != 2:
+            raise Failure(f"expected status 2\n{full}")
+        full.says("cannot write to standard output: No space left on device")
+        left = run("sh", "-c", '{ sleep 0.1; "$@"; echo status $? >&2; } | true', "sh", *command)
+        if left.output != "status 2\n":
+            raise Failure(f"expected status 2, and no more\n{left}")
+
+
 def a_mistake_is_told_at_start(server: Server) -> None:
     """Which file, which line, what was found and what was expected; status 2; nothing is served."""
     if not isinstance(server, Simsan):
@@ -188,6 +236,8 @@ def cases() -> list[Case]:
         for play in (
             says_which_ring_it_uses,
             runs_as_an_ordinary_user,
+            serves_on_when_its_output_is_lost,
+            other_commands_end_when_their_output_is_lost,
             a_mistake_is_told_at_start,
             a_load_is_measured,
             every_target_is_served_by_its_own_thread,

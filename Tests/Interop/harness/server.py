@@ -88,6 +88,13 @@ class Server:
                 return int(line.split()[1]) * 1024
         raise Failure("the server's memory cannot be read")
 
+    def is_listening(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        except OSError:
+            return False
+
     def running(self) -> subprocess.Popen:
         if self.process is None or self.process.poll() is not None:
             status = self.process.returncode if self.process else "never started"
@@ -107,12 +114,8 @@ class Server:
         while time.monotonic() < limit:
             self.running()
             # A killed server's listener may take connections for a moment more, so that alone is no proof.
-            if self.ready_line in self.log()[mark:]:
-                try:
-                    socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                    break
-                except OSError:
-                    pass
+            if self.ready_line in self.log()[mark:] and self.is_listening():
+                break
             time.sleep(0.02)
         else:
             raise Failure(f"nothing listens on port {self.port}\n{tail(self.log(), 40)}")
