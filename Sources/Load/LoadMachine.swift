@@ -24,7 +24,10 @@ public final class LoadMachine: Machine {
   private var deadline = Instant.distantFuture
   private var measureStart = Instant.zero
   private var timerCount: UInt64 = 0
+  /// Sessions of which it is not known yet whether they will take commands.
+  private var pendingSessions = 0
   private var endedSessions = 0
+  private var isStopped = false
   /// A fixed rate: when the next command is due, how far its session's turn has come, and whether a timer is armed for it.
   private var due = Instant.distantFuture
   private var turn = 0
@@ -58,6 +61,7 @@ public final class LoadMachine: Machine {
             Extent(offset: start + receiveLength + stagingLength, length: stagingLength)
           )))
     }
+    pendingSessions = sessions.count
     result.commandsOfSession = Array(repeating: 0, count: configuration.sessions)
   }
 
@@ -70,7 +74,9 @@ public final class LoadMachine: Machine {
 
   /// Ends the load before its time: the next step sends nothing new.
   public func stop() {
-    if state != .ended, state != .ending { deadline = .zero }
+    guard state != .ended, state != .ending else { return }
+    isStopped = true
+    deadline = .zero
   }
 
   // MARK: Steps
@@ -140,33 +146,35 @@ public final class LoadMachine: Machine {
   /// A session can take commands.
   func becameReady(_ session: LoadSession) {
     result.readySessions += 1
-    beginIfAllReady()
+    settled()
   }
 
-  private func beginIfAllReady() {
-    guard state == .connecting, result.readySessions + result.lostSessions == sessions.count else { return }
+  /// It is known of one more session whether it will take commands.
+  private func settled() {
+    pendingSessions -= 1
     // The rest follows in this same step.
-    deadline = .zero
+    if state == .connecting, pendingSessions == 0 { deadline = .zero }
   }
 
   private func nextState(_ operations: inout Operations) {
     switch state {
-    case .connecting where result.readySessions > 0 && result.readySessions + result.lostSessions == sessions.count:
+    case .connecting where result.readySessions > 0 && pendingSessions == 0 && !isStopped:
       state = .warmingUp
       setDeadline(now + configuration.warmUp, &operations)
       due = now
       for session in sessions { touch(session) }
     case .connecting:
-      for session in sessions where session.phase != .ready && session.phase != .ended {
-        session.fail("is not ready after \(configuration.patience.nanoseconds / 1_000_000) ms", self)
+      let time = "after \(configuration.patience.nanoseconds / 1_000_000) ms"
+      for session in sessions where session.isPending {
+        session.fail("is not ready \(isStopped ? "when the load is stopped" : time)", self)
       }
       finish(&operations)
-    case .warmingUp:
+    case .warmingUp where !isStopped:
       state = .measuring
       isMeasuring = true
       measureStart = now
       setDeadline(now + configuration.duration, &operations)
-    case .measuring:
+    case .warmingUp, .measuring:
       finish(&operations)
     case .ending:
       // Those that have not ended by now are cut off.
@@ -215,9 +223,10 @@ public final class LoadMachine: Machine {
     if result.firstError == nil { result.firstError = error }
   }
 
-  func lost() {
+  /// A session ends before its time.
+  func lost(_ session: LoadSession) {
     result.lostSessions += 1
-    beginIfAllReady()
+    if session.isPending { settled() }
   }
 
   func sessionEnded() { endedSessions += 1 }

@@ -17,6 +17,14 @@ final class LoadSession {
     case ended
   }
 
+  /// Whether it has still to get ready for commands.
+  var isPending: Bool {
+    switch phase {
+    case .connecting, .login, .testing, .sizing: true
+    case .ready, .loggingOut, .ended: false
+    }
+  }
+
   /// The longest data segment, either way, in bytes.
   static let segmentMax = 256 << 10
 
@@ -28,6 +36,8 @@ final class LoadSession {
   var isDirty = false
   private(set) var isClosing = false
   private var hasCloseOperation = false
+  /// The machine has been told that it is over.
+  private var hasEnded = false
 
   // MARK: Numbers
 
@@ -171,7 +181,7 @@ final class LoadSession {
   func fail(_ why: String, _ machine: LoadMachine) {
     guard phase != .ended else { return }
     machine.note("session \(index) (\(target.name)) \(why)")
-    machine.lost()
+    machine.lost(self)
     leave(machine)
   }
 
@@ -180,12 +190,16 @@ final class LoadSession {
     guard phase != .ended else { return }
     phase = .ended
     if socket == .none {
-      machine.sessionEnded()
+      closed(machine)
     } else {
       isClosing = true
       machine.touch(self)
     }
   }
 
-  func closed(_ machine: LoadMachine) { machine.sessionEnded() }
+  /// It has no socket. A connection that comes about after it was given up is closed, too: that is the second time.
+  func closed(_ machine: LoadMachine) {
+    if !hasEnded { machine.sessionEnded() }
+    hasEnded = true
+  }
 }

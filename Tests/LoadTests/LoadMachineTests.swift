@@ -1,8 +1,6 @@
 import ISCSI
 import Load
 import Ring
-import SimNet
-import SimRing
 import Target
 import Testing
 
@@ -149,37 +147,14 @@ import Testing
     listens: Bool = true, bandwidth: UInt64? = nil, corruptions: Int = 0,
     _ change: (inout LoadConfiguration, inout TargetLimits) -> Void
   ) throws -> Played {
-    let name = "iqn.2026-11.example:load-test"
-    let world = World(seed: 1)
-    if let bandwidth { world.network.defaultLink.bandwidth = bandwidth }
-    let address = SocketAddress(10, 0, 0, 1, port: 3260)
-    let server = world.addHost("target", addresses: [address])
-    let process = world.addProcess("target", on: server)
-    var configuration = TargetConfiguration(
-      nodes: [TargetNode(name: name, logicalUnits: [LogicalUnitConfiguration(blockCount: 1 << 14, backing: .memory)])],
-      portals: [])
-    if listens, let listener = try? world.ring(of: process).listen(at: address, backlog: 128).listener {
-      configuration.portals = [Portal(listener: listener, address: address)]
-    }
-    var load = LoadConfiguration(targets: [LoadTarget(address: address, name: name, lun: 0)])
-    load.depth = 8
-    load.warmUp = .milliseconds(5)
-    load.duration = .milliseconds(40)
-    load.patience = .seconds(2)
-    change(&load, &configuration.limits)
-    let target = try TargetMachine(configuration: configuration, arena: Arena(capacity: 64 << 20))
-    world.start(process, target)
-    let host = world.addHost("load", addresses: [SocketAddress(10, 0, 1, 1, port: 0)])
-    let client = world.addProcess("load", on: host)
-    let machine = LoadMachine(configuration: load)
-    world.start(client, machine)
+    let place = try LoadWorld(listens: listens, bandwidth: bandwidth, change)
     if corruptions > 0 {
-      #expect(world.run(until: { machine.state == .measuring }, orUntil: .zero + .seconds(1)))
-      world.network.corruptNext(corruptions, from: server, to: host)
+      #expect(place.run(until: .measuring))
+      place.world.network.corruptNext(corruptions, from: place.targets[0].host, to: place.host)
     }
-    let hasEnded = world.run(until: { machine.state == .ended }, orUntil: .zero + .seconds(60))
-    #expect(hasEnded)
-    _ = world.run(until: { target.statistics.connections == 0 }, orUntil: .zero + .seconds(70))
-    return Played(result: machine.currentResult, targets: target.statistics, hash: "\(world.hash)")
+    #expect(place.run(until: .ended))
+    let target = place.targets[0].machine
+    _ = place.world.run(until: { target.statistics.connections == 0 }, orUntil: place.world.now + .seconds(10))
+    return Played(result: place.load.currentResult, targets: target.statistics, hash: "\(place.world.hash)")
   }
 }

@@ -1,0 +1,72 @@
+import Load
+import Ring
+import Testing
+
+/// How the sessions of a load begin and end, and how they are counted.
+@Suite struct LoadSessionTests {
+  private static let target = LoadTarget(
+    address: SocketAddress(192, 0, 2, 1, port: 3260), name: "iqn.2026-11.example:x", lun: 0)
+
+  /// The operations of one step, `ms` after the start.
+  private func step(_ machine: LoadMachine, _ completions: [Completion] = [], at ms: UInt64) -> [Operation] {
+    var operations = Operations()
+    machine.step(completions, now: .zero + .milliseconds(ms), into: &operations)
+    return Array(operations.items)
+  }
+
+  @Test func aSessionThatIsLostBeforeTheOthersAreReadyBeginsNothing() throws {
+    let place = try LoadWorld(targets: 2) { load, _ in load.sessions = 2 }
+    place.world.pause(place.targets[1].process)
+    #expect(
+      place.world.run(until: { place.load.currentResult.readySessions == 1 }, orUntil: .zero + .seconds(1)))
+    place.world.crash(place.targets[0].process)
+    place.run(for: .milliseconds(500))
+    #expect(place.load.currentResult.lostSessions == 1)
+    #expect(place.load.state == .connecting)
+    place.world.resume(place.targets[1].process)
+    #expect(place.run(until: .measuring))
+    #expect(place.load.currentResult.readySessions == 2)
+    #expect(place.run(until: .ended))
+    #expect(place.load.currentResult.commands > 50)
+    #expect(place.load.currentResult.lostSessions == 1)
+  }
+
+  /// Connections that come about after the load was stopped are closed, and their sessions do not count a second time.
+  @Test func aSessionEndsOnce() throws {
+    var load = LoadConfiguration(targets: [Self.target])
+    load.sessions = 4
+    let machine = LoadMachine(configuration: load)
+    let connects = step(machine, at: 0).filter { $0.kind == .connect }
+    #expect(connects.count == 4)
+    _ = step(machine, [Completion(token: connects[0].token, result: 10)], at: 1)
+    machine.stop()
+    var closes = step(machine, at: 2)
+    // Before that one's close is carried out, two others come about.
+    closes += step(machine, [1, 2].map { Completion(token: connects[$0].token, result: 10 + UInt64($0)) }, at: 3)
+    closes.removeAll { $0.kind != .close }
+    #expect(closes.count == 3)
+    _ = step(machine, closes.map { Completion(token: $0.token) }, at: 4)
+    _ = step(machine, at: 5)
+    #expect(machine.state == .ended)
+    #expect(machine.currentResult.lostSessions == 4)
+  }
+
+  @Test func whatIsStoppedIsNotSaidToHaveTakenTooLong() {
+    let machine = LoadMachine(configuration: LoadConfiguration(targets: [Self.target]))
+    _ = step(machine, at: 0)
+    machine.stop()
+    _ = step(machine, at: 2)
+    let error = machine.currentResult.firstError ?? ""
+    #expect(error.hasSuffix("is not ready when the load is stopped"), "\(error)")
+  }
+
+  @Test func aLoadThatIsStoppedBeforeItIsMeasuredIsNotMeasured() throws {
+    let place = try LoadWorld { _, _ in }
+    #expect(place.run(until: .warmingUp))
+    place.load.stop()
+    #expect(place.run(until: .ended))
+    #expect(place.load.currentResult.measured == .zero)
+    #expect(place.load.currentResult.commands == 0)
+    #expect(place.load.currentResult.lostSessions == 0)
+  }
+}
