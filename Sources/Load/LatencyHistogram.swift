@@ -20,6 +20,23 @@ public struct LatencyHistogram: Sendable {
     if nanoseconds > max { max = nanoseconds }
   }
 
+  /// Adds `count` latencies, the first of which is `longest` and each other one `step` shorter than the one before it, all
+  /// in nanoseconds; none is below zero.
+  mutating func add(_ longest: UInt64, count number: UInt64, fallingBy step: UInt64) {
+    guard number > 0 else { return }
+    count &+= number
+    max = Swift.max(max, longest)
+    var (next, left) = (longest, number)
+    while true {
+      let index = Self.index(next)
+      let ofClass = step == 0 ? left : Swift.min(left, (next - Self.lowest(index)) / step + 1)
+      counts[index] &+= ofClass
+      left -= ofClass
+      guard left > 0 else { return }
+      next -= ofClass * step
+    }
+  }
+
   /// The latency in nanoseconds that `permille` of a thousand do not exceed: the highest of its class, and at most ``max``.
   public func percentile(_ permille: UInt64) -> UInt64 {
     guard count > 0 else { return 0 }
@@ -41,10 +58,11 @@ public struct LatencyHistogram: Sendable {
     return (exponent - shift + 1) * classes + Int(value >> UInt64(exponent - shift) & UInt64(classes - 1))
   }
 
+  private static func lowest(_ index: Int) -> UInt64 {
+    index < classes ? UInt64(index) : UInt64(classes + index % classes) << UInt64(index / classes - 1)
+  }
+
   private static func highest(_ index: Int) -> UInt64 {
-    guard index >= classes else { return UInt64(index) }
-    let exponent = UInt64(index / classes - 1)
-    let lowest = UInt64(classes + index % classes) << exponent
-    return lowest + ((1 << exponent) - 1)
+    index < classes ? UInt64(index) : lowest(index) + ((1 << UInt64(index / classes - 1)) - 1)
   }
 }

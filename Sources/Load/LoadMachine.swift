@@ -16,22 +16,26 @@ public final class LoadMachine: Machine {
   var result = LoadResult()
   /// Constant within a step.
   var now = Instant.zero
-  var isMeasuring = false
 
   /// Sessions that have something to do in this step.
   private var dirty: [Int] = []
   private var hasStarted = false
   private var deadline = Instant.distantFuture
-  private var measureStart = Instant.zero
+  /// When measuring began; nil when it has not.
+  private var measureStart: Instant?
   private var timerCount: UInt64 = 0
   /// Sessions of which it is not known yet whether they will take commands.
   private var pendingSessions = 0
   private var endedSessions = 0
   private var isStopped = false
-  /// A fixed rate: when the next command is due, how far its session's turn has come, and whether a timer is armed for it.
+  /// A fixed rate: the time between two commands, when the next one is due, how far its session's turn has come, and whether
+  /// a timer is armed for it.
+  private var gap = Interval(nanoseconds: 1)
   private var due = Instant.distantFuture
   private var turn = 0
   private var armedDue = Instant.distantFuture
+  /// When measuring ended: what was due by then is begun, however late.
+  private var lastDue = Instant.distantFuture
 
   enum TokenKind: UInt64 { case connect = 1, receive, send, close, timer }
 
@@ -68,11 +72,11 @@ public final class LoadMachine: Machine {
   /// What has been measured so far.
   public var currentResult: LoadResult {
     var current = result
-    if isMeasuring { current.measured = now - measureStart }
+    if state == .measuring, let measureStart { current.measured = now - measureStart }
     return current
   }
 
-  /// Ends the load before its time: the next step sends nothing new.
+  /// Ends the load before its time: from the next step on nothing is begun but what is due.
   public func stop() {
     guard state != .ended, state != .ending else { return }
     isStopped = true
@@ -92,7 +96,7 @@ public final class LoadMachine: Machine {
     }
     for index in completions.indices { take(completions[index], &operations) }
     if now >= deadline { nextState(&operations) }
-    if configuration.rate != nil, state == .warmingUp || state == .measuring { issueDue(&operations) }
+    if due <= min(now, lastDue) { issueDue(&operations) }
     var at = 0
     while at < dirty.count {
       let session = sessions[dirty[at]]
@@ -161,7 +165,10 @@ public final class LoadMachine: Machine {
     case .connecting where result.readySessions > 0 && pendingSessions == 0 && !isStopped:
       state = .warmingUp
       setDeadline(now + configuration.warmUp, &operations)
-      due = now
+      if let rate = configuration.rate, rate > 0 {
+        gap = Interval(nanoseconds: max(1, 1_000_000_000 / rate))
+        due = now
+      }
       for session in sessions { touch(session) }
     case .connecting:
       let time = "after \(configuration.patience.nanoseconds / 1_000_000) ms"
@@ -171,11 +178,13 @@ public final class LoadMachine: Machine {
       finish(&operations)
     case .warmingUp where !isStopped:
       state = .measuring
-      isMeasuring = true
       measureStart = now
       setDeadline(now + configuration.duration, &operations)
     case .warmingUp, .measuring:
       finish(&operations)
+    case .ending where hasBacklog:
+      dropBacklog()
+      allHasBegun(&operations)
     case .ending:
       // Those that have not ended by now are cut off.
       for session in sessions where session.phase != .ended {
@@ -188,16 +197,27 @@ public final class LoadMachine: Machine {
   }
 
   private func finish(_ operations: inout Operations) {
-    if isMeasuring { result.measured = now - measureStart }
-    isMeasuring = false
+    if let measureStart { result.measured = now - measureStart }
     state = .ending
-    setDeadline(now + configuration.patience, &operations)
+    lastDue = now
+    if measureStart == nil { due = .distantFuture }
+    if hasBacklog {
+      // Half of the time is for beginning it, and half for its answers.
+      setDeadline(now + Interval(nanoseconds: configuration.patience.nanoseconds / 2), &operations)
+    } else {
+      allHasBegun(&operations)
+    }
+  }
+
+  /// Nothing more is begun: sessions that have nothing outstanding log out.
+  private func allHasBegun(_ operations: inout Operations) {
+    setDeadline(lastDue + configuration.patience, &operations)
     for session in sessions { touch(session) }
   }
 
   private func end() {
-    if isMeasuring { result.measured = now - measureStart }
-    isMeasuring = false
+    if state == .measuring, let measureStart { result.measured = now - measureStart }
+    dropBacklog()
     state = .ended
   }
 
@@ -206,16 +226,30 @@ public final class LoadMachine: Machine {
   /// Whether sessions may send new commands of their own accord.
   var isOpen: Bool { (state == .warmingUp || state == .measuring) && configuration.rate == nil }
 
+  /// Whether nothing more is to be begun.
+  var isOver: Bool { state == .ending && !hasBacklog }
+
   @inline(__always)
   func commandEnded(_ session: Int, since start: Instant, bytes: Int, isGood: Bool) {
-    guard isMeasuring else { return }
+    guard measureStart != nil else { return }
     guard isGood else {
       result.failedCommands &+= 1
+      return
+    }
+    result.latency.add((now - start).nanoseconds)
+    guard state == .measuring else {
+      result.lateCommands &+= 1
       return
     }
     result.commands &+= 1
     result.bytes &+= UInt64(bytes)
     result.commandsOfSession[session] &+= 1
+  }
+
+  /// A command will never end.
+  func commandLost(since start: Instant) {
+    guard measureStart != nil else { return }
+    result.unansweredCommands &+= 1
     result.latency.add((now - start).nanoseconds)
   }
 
@@ -233,25 +267,39 @@ public final class LoadMachine: Machine {
 
   // MARK: A fixed rate
 
+  /// Whether something that was due while it was measured has still to be begun.
+  private var hasBacklog: Bool { state == .ending && due <= lastDue }
+
   /// Begins the commands that are due, each in the next session that can take one. One that no session can take stays due,
   /// and its latency counts from then on.
   private func issueDue(_ operations: inout Operations) {
-    guard let rate = configuration.rate, rate > 0 else { return }
-    let gap = Interval(nanoseconds: max(1, 1_000_000_000 / rate))
-    while due <= now {
+    while due <= min(now, lastDue) {
       var tries = 0
       while tries < sessions.count, !sessions[turn].issue(self, at: due) {
         turn = (turn + 1) % sessions.count
         tries += 1
       }
-      guard tries < sessions.count else { break }
+      guard tries < sessions.count else { return }
       touch(sessions[turn])
       turn = (turn + 1) % sessions.count
       due = due + gap
     }
-    if due > now, armedDue > due {
+    if state == .ending {
+      allHasBegun(&operations)
+    } else if armedDue > due {
       armedDue = due
       arm(due, &operations)
     }
+  }
+
+  /// What is due is not begun any more.
+  private func dropBacklog() {
+    let last = min(now, lastDue)
+    if measureStart != nil, due <= last {
+      let count = (last - due).nanoseconds / gap.nanoseconds + 1
+      result.unansweredCommands &+= count
+      result.latency.add((now - due).nanoseconds, count: count, fallingBy: gap.nanoseconds)
+    }
+    due = .distantFuture
   }
 }

@@ -1,13 +1,21 @@
 import Ring
 
 /// What a load has brought so far; the counts are those of the time that is measured.
+///
+/// A command that is on its way when that time ends counts neither as one of its ``commands`` nor for nothing: how long it
+/// takes is in ``latency`` all the same, so that a target that stands still at the end shows.
 public struct LoadResult: Sendable {
   /// Commands that ended with GOOD status, and their bytes.
   public var commands: UInt64 = 0
   public var bytes: UInt64 = 0
-  /// Commands that ended otherwise, or with less data than asked for.
+  /// Commands that ended otherwise, or with less data than asked for; late ones, too.
   public var failedCommands: UInt64 = 0
-  /// From the step that sent a command to the step that saw its status, and the last of its data.
+  /// Commands that were begun, or due, while it was measured, and ended with GOOD status afterwards.
+  public var lateCommands: UInt64 = 0
+  /// Commands that were begun, or due, while it was measured, and never ended.
+  public var unansweredCommands: UInt64 = 0
+  /// From the step that sent a command, or from when it was due, to the step that saw its status, and the last of its data.
+  /// Of ``commands``, of ``lateCommands``, and of ``unansweredCommands`` as long as those were waited for.
   public var latency = LatencyHistogram()
   /// The commands of each session.
   public var commandsOfSession: [UInt64] = []
@@ -33,7 +41,7 @@ public enum LoadState: Sendable {
   case connecting
   case warmingUp
   case measuring
-  /// Nothing new is sent; what is outstanding ends, and the sessions log out.
+  /// Nothing is begun but what was due before; what is outstanding ends, and the sessions log out.
   case ending
   case ended
 }

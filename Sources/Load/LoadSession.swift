@@ -172,7 +172,7 @@ final class LoadSession {
     guard phase != .ended, phase != .connecting else { return }
     goOnSending(machine)
     if phase == .ready, machine.isOpen { while issue(machine, at: machine.now) {} }
-    if phase == .ready, machine.state == .ending, outstanding == 0, !dataOut.isActive { sendLogout(machine) }
+    if phase == .ready, machine.isOver, outstanding == 0, !dataOut.isActive { sendLogout(machine) }
     startSending(machine, &operations)
     startReceiving(machine, &operations)
   }
@@ -189,6 +189,7 @@ final class LoadSession {
   func leave(_ machine: LoadMachine) {
     guard phase != .ended else { return }
     phase = .ended
+    for tag in isActive.indices where isActive[tag] { machine.commandLost(since: started[tag]) }
     if socket == .none {
       closed(machine)
     } else {

@@ -34,8 +34,9 @@ let benchCommand = Command(
   discussion: """
     A URL is iscsi://HOST[:PORT]/IQN[/LUN]. A latency is the time from the step that sends a command to the step that sees
     its status and the last of its data; what one receive brings is seen at one time. With --rate it counts from when the
-    command was due. SIGINT ends the measuring, and what there is is told. Exit status: 0 all is well; 1 commands failed,
-    or sessions were lost; 2 the call was wrong.
+    command was due. Commands that are begun or due when measuring ends are waited for, up to 20 s, and count in the latencies
+    alone. SIGINT ends the measuring, and what there is is told. Exit status: 0 all is well; 1 commands failed or were not
+    answered, or sessions were lost; 2 the call was wrong.
     """
 ) { arguments in
   let options = try BenchOptions(arguments)
@@ -63,7 +64,8 @@ let benchCommand = Command(
   StopSignal.disarm()
   let result = machine.currentResult
   try report.ended(result)
-  return result.failedCommands == 0 && result.lostSessions == 0 && result.commands > 0 ? 0 : 1
+  let isWell = result.failedCommands == 0 && result.unansweredCommands == 0 && result.lostSessions == 0
+  return isWell && result.commands > 0 ? 0 : 1
 }
 
 /// What `simsan bench` was asked for.

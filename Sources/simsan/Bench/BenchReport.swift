@@ -95,6 +95,7 @@ final class BenchReport {
         seconds > 0 ? Double(result.bytes) / seconds / 1e6 : 0, result.commands, seconds)
     ]
     if result.failedCommands > 0 { lines.append("failed     \(result.failedCommands) commands") }
+    if result.unansweredCommands > 0 { lines.append("unanswered \(result.unansweredCommands) commands") }
     if result.lostSessions > 0 { lines.append("lost       \(result.lostSessions) of \(load.sessions) sessions") }
     let names: [(String, UInt64)] = [("p50", 500), ("p90", 900), ("p99", 990), ("p99.9", 999)]
     let latencies = names.map { "\($0.0) \(Self.time(result.latency.percentile($0.1)))" }
@@ -120,7 +121,8 @@ final class BenchReport {
       ("header_digest", "\(load.headerDigest)"), ("data_digest", "\(load.dataDigest)"),
       ("seconds", String(format: "%.6f", seconds)), ("commands", "\(result.commands)"), ("bytes", "\(result.bytes)"),
       ("commands_per_second", String(format: "%.1f", seconds > 0 ? Double(result.commands) / seconds : 0)),
-      ("failed_commands", "\(result.failedCommands)"), ("lost_sessions", "\(result.lostSessions)"),
+      ("failed_commands", "\(result.failedCommands)"), ("late_commands", "\(result.lateCommands)"),
+      ("unanswered_commands", "\(result.unansweredCommands)"), ("lost_sessions", "\(result.lostSessions)"),
     ]
     for (name, permille): (String, UInt64) in [("p50", 500), ("p90", 900), ("p99", 990), ("p999", 999)] {
       fields.append(("\(name)_ns", "\(result.latency.percentile(permille))"))
