@@ -77,13 +77,7 @@ final class BenchReport {
     if let error = result.firstError { complain("simsan bench: \(error)") }
     guard let json = options.json else { return }
     let text = self.json(result) + "\n"
-    if json == "-" {
-      try put(text)
-    } else {
-      do { try text.write(toFile: json, atomically: true, encoding: .utf8) } catch {
-        throw UsageError("--json: cannot write \(json): \(error.localizedDescription)")
-      }
-    }
+    if json == "-" { try put(text) } else { try save(Data(text.utf8), json) }
   }
 
   private func table(_ result: LoadResult) -> [String] {

@@ -63,7 +63,7 @@ func play(_ suite: Suite, _ index: Int, _ options: RunOptions, _ stage: Stage) -
   options.isVerified ? suite.verify(index, seed: options.seed) : suite.play(index, seed: options.seed, on: stage)
 }
 
-/// Writes a file, and the folders that it is in.
+/// Writes a file, and the folders that it is in. What is there is written to and not replaced: it may be a link or a pipe.
 func save(_ data: Data, _ path: String) throws(UsageError) {
   let url = URL(fileURLWithPath: path)
   do {

@@ -147,6 +147,12 @@ def a_load_is_measured(server: Server) -> None:
         said = json.loads(result.output)
         if said["commands"] < 100 or said["failed_commands"] or said["lost_sessions"]:
             raise Failure(f"expected a hundred commands or more, and none that failed\n{result}")
+    link, linked = server.folder / "link.json", server.folder / "linked.json"
+    link.symlink_to(linked)
+    run(*bench[:-1], str(link), server.url("memory"), seconds=20).ok()
+    if not link.is_symlink() or json.loads(linked.read_text())["commands"] < 100:
+        raise Failure("--json has put a file in the place of a symbolic link")
+    link.unlink()
     refused = run(*bench, "--operation", "randwrite", server.url("memory"), seconds=20)
     if refused.status != 2:
         raise Failure(f"expected status 2 without --overwrite\n{refused}")
