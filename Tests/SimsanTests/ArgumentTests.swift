@@ -47,6 +47,18 @@ import Testing
     #expect(throws: UsageError.self) { _ = try arguments.number("--seed", in: 0...9) }
   }
 
+  @Test func aPartIsOneOfThem() throws {
+    func part(_ text: String) throws -> (index: Int, count: Int)? {
+      try RunOptions(try Arguments(["--shard", text], for: runCommand)).shard
+    }
+    #expect(try part("2/8").map { [$0.index, $0.count] } == [1, 8])
+    #expect(try part("8/8").map { [$0.index, $0.count] } == [7, 8])
+    #expect(try part("1/\(Int.max)").map { [$0.index, $0.count] } == [0, Int.max])
+    for text in ["0/8", "9/8", "1/0", "1", "1/2/3", "\(Int.min)/1"] {
+      #expect(throws: UsageError.self) { _ = try part(text) }
+    }
+  }
+
   @Test(arguments: [
     ("iscsi://10.0.0.1/iqn.x:y/3", "10.0.0.1", UInt16(3260), 3), ("iscsi://host:99/iqn.x:y", "host", 99, 0),
     ("iscsi://[fd00::1]:5000/iqn.x:y/0", "fd00::1", 5000, 0), ("iscsi://[::1]/iqn.x:y/0", "::1", 3260, 0),

@@ -55,7 +55,7 @@ struct RunOptions {
     guard let text = arguments[name] else { return nil }
     let parts = text.split(separator: "/").map { Int($0) }
     guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, index >= first,
-      index < count + first
+      index - first < count
     else {
       throw UsageError("\(name): expected I/N with I from \(first) to \(first == 1 ? "N" : "N-1"), found \"\(text)\"")
     }
