@@ -16,6 +16,8 @@ func simsanMain() -> Never {
   } catch let error as UsageError {
     complain(error.message)
     exit(2)
+  } catch let signal as EndedBySignal {
+    signal.end()
   } catch let lost as OutputLost {
     // Who has stopped reading knows that.
     if lost.code != EPIPE {

@@ -30,17 +30,31 @@ struct WorkerPool {
     var isOpen = true
 
     init(left: [Int]) { self.left = left }
+
+    /// Ends it at once, and waits until it has ended.
+    func end() {
+      guard isOpen else { return }
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+    }
   }
 
   func run(_ progress: Progress) throws -> [CaseResult] {
     var results = [CaseResult?](repeating: nil, count: suite.caseCount)
-    var workers = try (0..<count).map { try start($0, after: -1) }
+    let signals = try EndSignals()
+    defer { signals.close() }
+    var workers: [Worker] = []
+    // They are in process groups of their own, where no Ctrl-C arrives.
+    defer { for worker in workers { worker.end() } }
+    for share in 0..<count { workers.append(try start(share, after: -1)) }
     while workers.contains(where: \.isOpen) {
       let open = workers.indices.filter { workers[$0].isOpen }
       var polled = open.map {
         pollfd(fd: workers[$0].pipe.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
       }
+      polled.append(pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0))
       poll(&polled, nfds_t(polled.count), 1000)
+      if polled[open.count].revents != 0 { throw signals.take() }
       for (place, index) in open.enumerated() {
         let worker = workers[index]
         if polled[place].revents != 0 {

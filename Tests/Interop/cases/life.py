@@ -206,6 +206,32 @@ def other_commands_end_when_their_output_is_lost(server: Server) -> None:
             raise Failure(f"expected status 2, and no more\n{left}")
 
 
+def a_run_that_is_ended_leaves_no_process_behind(server: Server) -> None:
+    """Ctrl-C reaches the run alone, SIGTERM too; those that play for it are in the middle of something long."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours is written")
+    scenario = server.folder / "long.lua"
+    scenario.write_text(
+        'scenario { title = "long", matrix = { number = { 1, 2 } }, within = "1000h", play = function(t)\n'
+        "  local s = t:login {}\n  for _ = 1, 10000000 do s:test_unit_ready {} end\nend }\n")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        played = start_in_background(str(server.program), "run", "--jobs", "2", str(scenario))
+        children = pathlib.Path(f"/proc/{played.pid}/task/{played.pid}/children")
+        limit = time.monotonic() + 10
+        while len(children.read_text().split()) < 2 and time.monotonic() < limit:
+            time.sleep(0.02)
+        workers = children.read_text().split()
+        time.sleep(0.3)
+        os.kill(played.pid, number)
+        played.wait(timeout=10)
+        left = [worker for worker in workers if pathlib.Path(f"/proc/{worker}").exists()]
+        for worker in left:
+            os.kill(int(worker), signal.SIGKILL)
+        if len(workers) != 2 or left or played.returncode != -number:
+            raise Failure(f"{number!r} ended it with {played.returncode}; of its processes {workers} these are left: {left}")
+    scenario.unlink()
+
+
 def a_mistake_is_told_at_start(server: Server) -> None:
     """Which file, which line, what was found and what was expected; status 2; nothing is served."""
     if not isinstance(server, Simsan):
@@ -244,6 +270,7 @@ def cases() -> list[Case]:
             runs_as_an_ordinary_user,
             serves_on_when_its_output_is_lost,
             other_commands_end_when_their_output_is_lost,
+            a_run_that_is_ended_leaves_no_process_behind,
             a_mistake_is_told_at_start,
             a_load_is_measured,
             every_target_is_served_by_its_own_thread,
