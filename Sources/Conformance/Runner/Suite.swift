@@ -10,8 +10,8 @@ public struct Suite {
   /// The files' texts, so that a file that changes during a run does not.
   private(set) var texts: [String: String] = [:]
 
-  /// Loads the files and folders of `paths`. A folder stands for all `.lua` files below it but those that end in
-  /// `.meta.lua`, in the order of their names.
+  /// Loads the files and folders of `paths`. A folder stands for all `.lua` files below it but hidden ones and those that
+  /// end in `.meta.lua`, in the order of their names.
   public init(paths: [String]) {
     for path in paths { add(path) }
   }
@@ -27,7 +27,7 @@ public struct Suite {
       return
     }
     let names = (try? FileManager.default.subpathsOfDirectory(atPath: path)) ?? []
-    let files = names.filter { $0.hasSuffix(".lua") && !$0.hasSuffix(".meta.lua") && !$0.contains("/.") }
+    let files = names.filter { $0.hasSuffix(".lua") && !$0.hasSuffix(".meta.lua") && !"/\($0)".contains("/.") }
     if files.isEmpty { mistakes.append("\(path): expected scenario files (*.lua), found none") }
     let base = path.hasSuffix("/") ? path : path + "/"
     // Byte order: what localised sorting does differs between machines.
@@ -38,7 +38,9 @@ public struct Suite {
     let path = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
     guard texts[path] == nil else { return }
     guard let data = FileManager.default.contents(atPath: path) else {
-      mistakes.append("\(path): cannot be read")
+      var isFolder: ObjCBool = false
+      _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      mistakes.append("\(path): \(isFolder.boolValue ? "expected a scenario file, found a folder" : "cannot be read")")
       return
     }
     let text = String(decoding: data, as: UTF8.self)

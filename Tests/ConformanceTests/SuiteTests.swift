@@ -1,0 +1,42 @@
+import Foundation
+import Testing
+
+@testable import Conformance
+
+/// Which files a run takes from a folder.
+@Suite struct SuiteTests {
+  /// A folder with a scenario in it, for as long as `body` takes.
+  private func inFolder(_ body: (URL) throws -> Void) throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "simsan-suite-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try "scenario { title = \"One\", play = function(t) end }".write(
+      to: folder.appending(path: "one.lua"), atomically: false, encoding: .utf8)
+    try body(folder)
+  }
+
+  /// Such as the link by which an editor locks a file, which leads nowhere.
+  @Test func hiddenFilesAreNotTaken() throws {
+    try inFolder { folder in
+      let inner = folder.appending(path: "inner")
+      try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
+      for place in [folder, inner] {
+        try FileManager.default.createSymbolicLink(
+          atPath: place.appending(path: ".#one.lua").path, withDestinationPath: "somebody@somewhere")
+      }
+      for path in [folder.path, folder.path + "/"] {
+        let suite = Suite(paths: [path])
+        #expect(suite.mistakes == [])
+        #expect(suite.caseNames == ["one.lua: One"])
+      }
+    }
+  }
+
+  @Test func aFolderThatIsNamedLikeAScenarioIsSaid() throws {
+    try inFolder { folder in
+      let inner = folder.appending(path: "two.lua")
+      try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
+      #expect(Suite(paths: [folder.path]).mistakes == ["\(inner.path): expected a scenario file, found a folder"])
+    }
+  }
+}
