@@ -60,6 +60,17 @@ import Testing
     #expect(lines.contains("ok 3 - scenarios/a.lua: z # SKIP it needs the simulation"))
   }
 
+  /// A line that begins with `ok` is a case, also one out of the middle of a title.
+  @Test func tapHasALineForEachCaseWhateverTheirTitlesHold() {
+    var run = run
+    for index in run.cases.indices { run.cases[index].id += "\nok 7 - a\r\nok 8 - b" }
+    run.cases[1].failures[0].message += "\r\nok 9 - c"
+    run.cases[2].reason = "so\nok 10 - d"
+    let lines = Reports.tap(run).split(whereSeparator: \.isNewline).map(String.init)
+    #expect(lines.filter { $0.hasPrefix("ok ") || $0.hasPrefix("not ok ") }.count == 3)
+    #expect(lines.contains("ok 3 - scenarios/a.lua: z ok 7 - a ok 8 - b # SKIP so ok 10 - d"))
+  }
+
   @Test func thePageOfAFailureSaysHowToPlayItAgain() {
     let page = Reports.page(run.cases[1], run: run)
     #expect(page.contains("simsan run scenarios/a.lua --seed 1 --filter 'a <b> & \"c\" #2'"))

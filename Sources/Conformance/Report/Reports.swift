@@ -54,20 +54,25 @@ public enum Reports {
   public static func tap(_ run: RunResult) -> String {
     var text = "TAP version 13\n1..\(run.cases.count)\n"
     for (number, result) in run.cases.enumerated() {
-      let name = result.id.replacingOccurrences(of: "#", with: "\\#")
+      let name = onOneLine(result.id).replacingOccurrences(of: "#", with: "\\#")
       switch result.outcome {
       case .passed: text += "ok \(number + 1) - \(name)\n"
-      case .skipped: text += "ok \(number + 1) - \(name) # SKIP \(result.reason ?? "")\n"
+      case .skipped: text += "ok \(number + 1) - \(name) # SKIP \(onOneLine(result.reason ?? ""))\n"
       case .failed:
         text += "not ok \(number + 1) - \(name)\n  ---\n  failures:\n"
         for failure in result.failures {
           text += "    - oracle: \(failure.oracle)\n      message: |\n"
-          text += describe(failure).split(separator: "\n").map { "        \($0)\n" }.joined()
+          text += describe(failure).split(whereSeparator: \.isNewline).map { "        \($0)\n" }.joined()
         }
         text += "  ...\n"
       }
     }
     return text
+  }
+
+  /// Text for a form in which the end of a line means something.
+  private static func onOneLine(_ text: String) -> String {
+    text.split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
   /// A failed case's page as plain text: what is wrong, how to play it again, and the PDUs before it.
