@@ -97,5 +97,10 @@ import Testing
     let names = run.cases.map { Reports.fileName($0) }
     #expect(Set(names).count == 3)
     for name in names { #expect(name.utf8.allSatisfy { $0 > 44 && $0 < 123 && $0 != 47 }, "\(name)") }
+    // Outside of a folder of scenarios, a case's name does not say where its file is.
+    var (one, other) = (run.cases[1], run.cases[1])
+    (one.id, other.id) = ("a.lua: x", "a.lua: x")
+    (one.file, other.file) = ("here/a.lua", "there/a.lua")
+    #expect(Reports.fileName(one) != Reports.fileName(other))
   }
 }

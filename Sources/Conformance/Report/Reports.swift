@@ -88,10 +88,12 @@ public enum Reports {
     return text
   }
 
-  /// A file name for a case's page: its file and name as far as they go, and a number that tells cases apart.
+  /// A file name for a case's page: its file and name as far as they go, and a number that tells cases apart, those of files
+  /// of the same name, too.
   public static func fileName(_ result: CaseResult) -> String {
     var hash = StableHash()
-    hash.add(result.id)
+    hash.add(result.file)
+    hash.add(result.name)
     var text = ""
     for scalar in result.id.unicodeScalars.prefix(120) {
       let isPlain = scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
