@@ -118,6 +118,75 @@ scenario {
 }
 
 scenario {
+  title = "A failed flush whose answer is lost on the way is told when the initiator comes back",
+  covers = { "SCSI-ORW-009" },
+  needs = { "simulation" },
+  matrix = { heard = { true, false }, back = { "a new session", "a new connection" } },
+  play = function(t, case)
+    local s = t:login { isid = 1 }
+    for index = 0, 15 do expect(s:write { lba = 8 * index, blocks = 8 }):good() end
+    local slow = fault.disk.slow { delay = "100ms", of = { "flush" } }
+    local broken = fault.disk.flush_error {}
+    local flush = s:synchronize_cache { async = true }
+    sleep "10ms"
+    local cut = not case.heard and fault.network.partition {}
+    sleep "1s"
+    broken:lift()
+    slow:lift()
+    if case.heard then
+      expect(flush:wait()):check_condition("MEDIUM ERROR", "WRITE ERROR")
+      expect(s:test_unit_ready()):good()
+    else
+      cut:lift()
+    end
+    if case.back == "a new session" then
+      s:close { reset = true }
+      sleep "1s"
+      s = t:login { isid = 1 }
+    else
+      s = t:login { session = s, cid = s.cid }
+    end
+    if not case.heard then expect(s:synchronize_cache()):check_condition("MEDIUM ERROR", "WRITE ERROR") end
+    expect(s:synchronize_cache()):good()
+  end,
+}
+
+scenario {
+  title = "Initiators that are away when a flush fails are told when they come back, and nobody else is",
+  covers = { "SCSI-ORW-009" },
+  needs = { "simulation" },
+  matrix = { when = { "before", "during" } },
+  play = function(t, case)
+    local function login(name) return t:login { name = "iqn.2026-11.example:" .. name, isid = 1 } end
+    local sessions = { a = login "a", b = login "b", c = login "c" }
+    expect(login "early":synchronize_cache()):good()
+    for _, name in ipairs { "a", "b", "c" } do
+      for index = 0, 15 do expect(sessions[name]:write { lba = 8 * index, blocks = 8 }):good() end
+    end
+    local function leave()
+      for _, name in ipairs { "a", "b" } do sessions[name]:close { reset = true } end
+      sleep "1s"
+    end
+    if case.when == "before" then leave() end
+    local slow = fault.disk.slow { delay = "500ms", of = { "flush" } }
+    local broken = fault.disk.flush_error {}
+    local flush = sessions.c:synchronize_cache { async = true }
+    sleep "10ms"
+    if case.when == "during" then leave() end
+    expect(flush:wait()):check_condition("MEDIUM ERROR", "WRITE ERROR")
+    slow:lift()
+    broken:lift()
+    expect(login "stranger":synchronize_cache()):good()
+    for _, name in ipairs { "b", "a" } do
+      local s = login(name)
+      expect(s:synchronize_cache()):check_condition("MEDIUM ERROR", "WRITE ERROR")
+      expect(s:synchronize_cache()):good()
+    end
+    expect(sessions.c:synchronize_cache()):good()
+  end,
+}
+
+scenario {
   title = "Transfers that the medium cuts short are completed",
   covers = { "SCSI-DUR-007" },
   needs = { "simulation" },

@@ -66,6 +66,8 @@ public struct Command {
 
   /// Which step the command is at; each command family numbers its own.
   public var phase: UInt8 = 0
+  /// A ``phase`` of commands that have ended: their CHECK CONDITION says that a flush failed.
+  static var tellsFlushFailure: UInt8 { .max }
   public var lba: UInt64 = 0
   public var blockCount: UInt64 = 0
   /// Bytes done, of a command that works in pieces.

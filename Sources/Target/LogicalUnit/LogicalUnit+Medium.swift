@@ -106,13 +106,17 @@ extension LogicalUnit {
   }
 
   /// A flush failed: what any nexus wrote before may be lost, and a later flush that succeeds does not bring it back.
-  /// Each of the others is told once, at its next SYNCHRONIZE CACHE, and so is that of the command if it is aborted: it gets
-  /// no answer.
-  func noteFlushFailure(by command: borrowing Command) {
+  /// Each of the others is told once, at its next SYNCHRONIZE CACHE, also those that are not there, when they come back, and so
+  /// is that of the command if it is aborted: it gets no answer.
+  func flushFailed(_ command: inout Command, _ error: RingError) -> Disposition {
     let told = command.isAborted ? nil : command.nexus
     for index in nexuses.indices where nexuses[index].exists && NexusIndex(truncatingIfNeeded: index) != told {
       nexuses[index].owesFlushFailure = true
     }
+    flushDebts.failed()
+    if command.isAborted { return .finished }
+    command.phase = Command.tellsFlushFailure
+    return fail(&command, mediumSense(error, writing: true))
   }
 }
 

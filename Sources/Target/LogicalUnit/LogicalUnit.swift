@@ -34,8 +34,8 @@ public final class LogicalUnit {
   /// MAXIMUM TRANSFER LENGTH, in blocks.
   let transferBlocksMax: UInt64
 
-  /// A flush failed, and a nexus that was to be told of it is gone. Its initiator may come back by another.
-  private var owesFlushFailureToNext = false
+  /// Whom to tell of failed flushes, of those who have no nexus.
+  var flushDebts = FlushDebts()
 
   /// START STOP UNIT has stopped it.
   var isStopped = false
@@ -220,8 +220,10 @@ public final class LogicalUnit {
 
   // MARK: Nexuses
 
-  /// A nexus has come into being through a portal group: its first command meets a unit attention.
-  public func nexusEstablished(_ nexus: NexusIndex, portalGroupTag: UInt16 = 1) {
+  /// A nexus of an initiator port has come into being through a portal group: its first command meets a unit attention.
+  public func nexusEstablished(
+    _ nexus: NexusIndex, port: InitiatorPort = InitiatorPort(), portalGroupTag: UInt16 = 1
+  ) {
     let index = Int(nexus)
     if index >= nexuses.count {
       nexuses.append(contentsOf: repeatElement(NexusState(), count: index + 1 - nexuses.count))
@@ -229,8 +231,8 @@ public final class LogicalUnit {
     nexuses[index] = NexusState(exists: true)
     nexuses[index].relativePort = inventory.relativePort(portalGroupTag)
     nexuses[index].attentions.insert(.powerOn)
-    nexuses[index].owesFlushFailure = owesFlushFailureToNext
-    owesFlushFailureToNext = false
+    nexuses[index].port = port
+    nexuses[index].owesFlushFailure = flushDebts.arrived(port)
   }
 
   /// The nexus is lost, and what it held with it. The medium may still work for commands of it that were aborted.
@@ -239,12 +241,19 @@ public final class LogicalUnit {
     if Int(nexus) < nexuses.count { nexuses[Int(nexus)].preventsRemoval = false }
   }
 
+  /// What has told a nexus of a failed flush did not reach its initiator.
+  public func flushFailureWasNotHeard(_ nexus: NexusIndex) {
+    if Int(nexus) < nexuses.count { nexuses[Int(nexus)].owesFlushFailure = true }
+  }
+
   /// No command of a lost nexus is left: its number may be another's.
   public func nexusLost(_ nexus: NexusIndex) {
     nexusEnding(nexus)
     let index = Int(nexus)
     guard index < nexuses.count else { return }
-    if nexuses[index].owesFlushFailure { owesFlushFailureToNext = true }
+    if hasMedium, nexuses[index].exists {
+      flushDebts.left(nexuses[index].port, owesFlushFailure: nexuses[index].owesFlushFailure)
+    }
     nexuses[index] = NexusState()
   }
 

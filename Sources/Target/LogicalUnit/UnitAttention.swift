@@ -65,6 +65,7 @@ struct PendingUnitAttentions {
 /// What a logical unit remembers of an I_T nexus.
 struct NexusState {
   var exists = false
+  var port = InitiatorPort()
   var attentions = PendingUnitAttentions()
 
   /// The relative identifier of the target port that it goes through.

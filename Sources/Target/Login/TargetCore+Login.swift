@@ -132,6 +132,7 @@ extension TargetCore {
       return rejectLogin(connection, request, .tooManyConnections)
     }
     // Connection reinstatement (RFC 7143 §6.3.4): the old connection is logged out; its tasks end, the session goes on.
+    keepUnheard(session)
     abortAll(session)
     session.pointee.connection = connection
     old.pointee.session = nil
@@ -207,8 +208,9 @@ extension TargetCore {
     session.pointee.expCmdSN = identity.cmdSN
     session.pointee.maxCmdSN = identity.cmdSN &- 1
     if !identity.isDiscovery {
+      let port = InitiatorPort(name: identity.initiatorName, isid: identity.isid)
       for unit in nodes[Int(identity.node)].units {
-        unit.nexusEstablished(session.pointee.nexus, portalGroupTag: session.pointee.portalGroupTag)
+        unit.nexusEstablished(session.pointee.nexus, port: port, portalGroupTag: session.pointee.portalGroupTag)
       }
     }
     enterFullFeature(connection, session, request, login, current)
@@ -281,6 +283,7 @@ extension TargetCore {
   /// Ends a session: its tasks are aborted and its nexus is lost; the slot goes when the medium has let go of the last task.
   mutating func endSession(_ session: UnsafeMutablePointer<Session>) {
     guard session.pointee.phase == .active else { return }
+    keepUnheard(session)
     abortAll(session)
     session.pointee.phase = .ending
     session.pointee.connection = nil
@@ -288,6 +291,17 @@ extension TargetCore {
       for unit in nodes[Int(session.pointee.node)].units { unit.nexusEnding(session.pointee.nexus) }
     }
     if session.pointee.taskCount == 0 { sessionEnded(session) }
+  }
+
+  /// The connection of a session goes: a failed flush that its initiator has been told of, as far as it has said, without
+  /// having acknowledged that, is still to be told.
+  private func keepUnheard(_ session: UnsafeMutablePointer<Session>) {
+    guard let connection = session.pointee.connection else { return }
+    for told in session.pointee.toldFlushFailures
+    where !SerialNumber.precedes(told.statSN, connection.pointee.expStatSN) {
+      nodes[Int(told.unit.node)].units[Int(told.unit.unit)].flushFailureWasNotHeard(session.pointee.nexus)
+    }
+    session.pointee.toldFlushFailures = []
   }
 
   mutating func sessionEnded(_ session: UnsafeMutablePointer<Session>) {

@@ -45,6 +45,9 @@ struct Session: ~Copyable {
   var abortedTags = InlineArray<64, UInt32>(repeating: reservedTag)
   var abortedCount = 0
 
+  /// The answers of this connection that said that a flush failed, as far as they may not have been acknowledged.
+  var toldFlushFailures: [(statSN: UInt32, unit: UnitReference)] = []
+
   // MARK: What was negotiated
 
   var parameters = NegotiatedParameters()

@@ -35,6 +35,7 @@ extension TargetCore {
     if !isWellFormed(header, data, isDiscovery: session.pointee.isDiscovery) {
       return reject(connection, header, .protocolError)
     }
+    connection.pointee.expStatSN = header.expStatSN
     switch turn(session, header) {
     case .never:
       return

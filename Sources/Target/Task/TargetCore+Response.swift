@@ -47,10 +47,22 @@ extension TargetCore {
     residual.apply(to: header)
     stamp(connection, header, advance: true)
     if status == Status.checkCondition.rawValue, task.pointee.command.senseLength > 0 {
+      if task.pointee.command.phase == Command.tellsFlushFailure { noteTold(connection, header.statSN, task) }
       finishWithSense(connection, header, task)
     } else {
       finishPDU(connection, header)
     }
+  }
+
+  private func noteTold(
+    _ connection: UnsafeMutablePointer<Connection>, _ statSN: UInt32, _ task: UnsafeMutablePointer<Task>
+  ) {
+    guard let unit = task.pointee.unit else { return }
+    let session = task.pointee.session
+    session.pointee.toldFlushFailures.removeAll {
+      SerialNumber.precedes($0.statSN, connection.pointee.expStatSN) || $0.unit == unit.reference
+    }
+    session.pointee.toldFlushFailures.append((statSN, unit.reference))
   }
 
   /// Ends a SCSI Response with SenseLength and the sense data (RFC 7143 §11.4.7).

@@ -35,9 +35,8 @@ extension LogicalUnit {
       return select(&command, &context)
     case .medium(let error, _):
       // The cache was switched off, and what was in it has been flushed, or not.
-      if error != .none { noteFlushFailure(by: command) }
-      guard !command.isAborted else { return .finished }
-      return error == .none ? good(&command) : fail(&command, mediumSense(error, writing: true))
+      if error != .none { return flushFailed(&command, error) }
+      return command.isAborted ? .finished : good(&command)
     }
   }
 

@@ -84,11 +84,9 @@ extension LogicalUnit {
 
   func resumeRead(_ command: inout Command, _ event: CommandEvent, _ context: inout Context) -> Disposition {
     guard case .medium(let error, let result) = event else { return .finished }
-    if command.phase == Phase.flushing, error != .none { noteFlushFailure(by: command) }
+    if command.phase == Phase.flushing, error != .none { return flushFailed(&command, error) }
     guard !command.isAborted else { return .finished }
-    if command.phase == Phase.flushing {
-      return error == .none ? readMedium(&command, &context) : fail(&command, mediumSense(error, writing: true))
-    }
+    if command.phase == Phase.flushing { return readMedium(&command, &context) }
     if command.phase == Phase.locating { return goOnLocating(&command, error, result, &context) }
     if let failed = failure(error, result) {
       guard failed == .mediumError else { return fail(&command, mediumSense(failed, writing: false)) }

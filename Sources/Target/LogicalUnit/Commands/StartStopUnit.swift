@@ -41,10 +41,8 @@ extension LogicalUnit {
     _ command: inout Command, _ event: CommandEvent, _ context: inout Context
   ) -> Disposition {
     guard case .medium(let error, _) = event else { return .finished }
-    if error != .none { noteFlushFailure(by: command) }
-    guard !command.isAborted else { return .finished }
-    guard error == .none else { return fail(&command, mediumSense(error, writing: true)) }
-    return changeState(&command)
+    if error != .none { return flushFailed(&command, error) }
+    return command.isAborted ? .finished : changeState(&command)
   }
 
   private func changeState(_ command: inout Command) -> Disposition {

@@ -40,8 +40,10 @@ extension LogicalUnit {
     let nexus = Int(command.nexus)
     if nexus < nexuses.count, nexuses[nexus].owesFlushFailure {
       nexuses[nexus].owesFlushFailure = false
+      command.phase = Command.tellsFlushFailure
       return fail(&command, Sense(.mediumError, .writeError))
     }
+    command.progress = flushDebts.departures
     return startFlush(command, &context) ? good(&command) : .pending
   }
 
@@ -49,9 +51,9 @@ extension LogicalUnit {
     _ command: inout Command, _ event: CommandEvent, _ context: inout Context
   ) -> Disposition {
     guard case .medium(let error, _) = event else { return .finished }
-    if error != .none { noteFlushFailure(by: command) }
-    guard !command.isAborted else { return .finished }
-    return error == .none ? good(&command) : fail(&command, mediumSense(error, writing: true))
+    if error != .none { return flushFailed(&command, error) }
+    flushDebts.flushed(command.progress)
+    return command.isAborted ? .finished : good(&command)
   }
 
   /// There is no cache to fetch into: GOOD says that not all of it is there (CONDITION MET would say that it is).

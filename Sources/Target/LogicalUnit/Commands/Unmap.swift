@@ -105,7 +105,7 @@ extension LogicalUnit {
   private func completedUnmap(
     _ command: inout Command, _ error: RingError, _ result: UInt64, _ context: inout Context
   ) -> Disposition {
-    if command.phase == Phase.flushing, error != .none { noteFlushFailure(by: command) }
+    if command.phase == Phase.flushing, error != .none { return flushFailed(&command, error) }
     guard !command.isAborted else { return .finished }
     if error == .unsupported && command.phase < Phase.writing {
       command.phase += 1

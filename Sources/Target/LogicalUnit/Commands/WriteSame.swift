@@ -135,7 +135,10 @@ extension LogicalUnit {
   private func completedWriteSame(
     _ command: inout Command, _ error: RingError, _ result: UInt64, _ context: inout Context
   ) -> Disposition {
-    if command.phase == Phase.flushing, error != .none { noteFlushFailure(by: command) }
+    if command.phase == Phase.flushing, error != .none {
+      releaseAuxiliary(&command, &context)
+      return flushFailed(&command, error)
+    }
     guard !command.isAborted else {
       releaseAuxiliary(&command, &context)
       return .finished
