@@ -87,6 +87,27 @@ import Testing
       "scenario { title = 'x', world = { 5 }, play = print }",
       "scenario.world[1]: expected target { … }, host { … } or link"
     ),
+    (
+      "target { luns = {\n [0] = { size = '1MiB' }, [1] = { size = '2MiB' } } }",
+      "a.lua:1: target.luns: expected a list, its values under 1, 2, 3 … without a gap; found one under number 0 "
+        + "(the number of a logical unit is said within its table: lun = 0)"
+    ),
+    ("target { luns = { { size = '1MiB' }, nil, { size = '2MiB' } } }", "target.luns: expected a list"),
+    ("target { luns = { { size = '1MiB' }, one = {} } }", "without a gap; found one under string \"one\""),
+    ("target { portals = { '10.0.0.1', [3] = '10.0.0.2' } }", "target.portals: expected a list"),
+    (
+      "scenario { title = 'x', matrix = { a = { 1, nil, 2 } }, play = print }",
+      "scenario.matrix.a: expected a list, its values under 1, 2, 3 … without a gap; found one under number 3"
+    ),
+    ("scenario { title = 'x', matrix = { a = { [0] = 1, 2 } }, play = print }", "found one under number 0"),
+    (
+      "scenario { title = 'x', matrix = { a = { 1 }, [2] = { 1, 2 } }, play = print }",
+      "scenario.matrix: expected a name for each list such as cdb = { 10, 12, 16 }, found one under number 2"
+    ),
+    (
+      "scenario { title = 'x', world = { [0] = target {}, target {} }, play = print }",
+      "scenario.world: expected a list"
+    ),
     ("scenaroi { title = 'x' }", "a.lua:1: attempt to call a nil value (global 'scenaroi')"),
     ("scenario { title = 'x', play = function() end,", "a.lua:1: unexpected symbol near <eof>"),
   ])

@@ -110,14 +110,28 @@ struct Fields {
   }
 
   /// A list of values; one value that is no table stands for a list of it.
-  mutating func list(_ name: String) throws(LuaFailure) -> [LuaValue]? {
+  ///
+  /// - Parameter hint: What to write instead of a key, added to the error for a list that has some.
+  mutating func list(_ name: String, hint: String = "") throws(LuaFailure) -> [LuaValue]? {
     let value = any(name)
     switch value {
     case .none: return nil
-    case .table(let table) where table.kind == nil && table.fields.isEmpty: return table.items
-    case .table(let table) where table.kind == nil: throw wrong(name, value, "a list")
+    case .table(let table) where table.kind == nil:
+      return try Self.items(of: table, path: "\(path).\(name)", field: name, hint: hint)
     default: return [value]
     }
+  }
+
+  /// The values of a table that is a list and nothing else: whatever has another key would be left out in silence.
+  static func items(
+    of table: LuaTable, path: String, field: String, hint: String = ""
+  ) throws(LuaFailure) -> [LuaValue] {
+    if let key = table.stray ?? table.fields.first.map({ .text($0.name) }) {
+      throw LuaFailure(
+        "\(path): expected a list, its values under 1, 2, 3 … without a gap; found one under \(key.found)\(hint)",
+        field: field)
+    }
+    return table.items
   }
 
   mutating func strings(_ name: String) throws(LuaFailure) -> [String]? {
@@ -149,15 +163,8 @@ struct Fields {
       throw LuaFailure(
         "\(path): a value without a name (found \(extra.found)); expected: \(known.joined(separator: ", "))")
     }
-    let other = table.entries.first { entry in
-      switch entry.key {
-      case .string: false
-      case .integer(let index): index < 1 || index > Int64(table.items.count)
-      default: true
-      }
-    }
-    if let other {
-      throw LuaFailure("\(path): unexpected key \(other.key.found); expected: \(known.joined(separator: ", "))")
+    if let key = table.stray {
+      throw LuaFailure("\(path): unexpected key \(key.found); expected: \(known.joined(separator: ", "))")
     }
   }
 }

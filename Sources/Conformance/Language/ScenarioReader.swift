@@ -54,20 +54,26 @@ enum ScenarioReader {
         "scenario.matrix: expected a table of lists such as { cdb = { 10, 12, 16 } }, found \(value.found)",
         field: "matrix")
     }
+    if let key = table.stray {
+      throw LuaFailure(
+        "scenario.matrix: expected a name for each list such as cdb = { 10, 12, 16 }, found one under \(key.found)",
+        field: "matrix")
+    }
     var axes: [Scenario.Axis] = []
     var count = 1
     for (name, value) in table.fields {
-      guard case .table(let list) = value, list.kind == nil, !list.items.isEmpty, list.fields.isEmpty else {
+      guard case .table(let list) = value, list.kind == nil, !list.entries.isEmpty else {
         throw LuaFailure("scenario.matrix.\(name): expected a list of values, found \(value.found)", field: name)
       }
-      axes.append(Scenario.Axis(name: name, values: list.items))
-      let (product, overflow) = count.multipliedReportingOverflow(by: list.items.count)
+      let values = try Fields.items(of: list, path: "scenario.matrix.\(name)", field: name)
+      axes.append(Scenario.Axis(name: name, values: values))
+      let (product, overflow) = count.multipliedReportingOverflow(by: values.count)
       guard !overflow, product <= casesMax else {
         throw LuaFailure("scenario.matrix: expected \(casesMax) combinations at most, found more", field: "matrix")
       }
       count = product
       var labels: [String] = []
-      for item in list.items {
+      for item in values {
         if case .function = item {
           throw LuaFailure("scenario.matrix.\(name): expected plain values, found a function", field: name)
         }

@@ -137,7 +137,8 @@ final class Script {
     let values: [LuaValue]
     switch value {
     case .handle: values = [value]
-    case .table(let table) where table.kind == nil && table.fields.isEmpty: values = table.items
+    case .table(let table) where table.kind == nil:
+      values = try Fields.items(of: table, path: "scenario.world", field: "world")
     default:
       throw LuaFailure(
         "scenario.world: expected a list such as { target { … }, link { … } }, found \(value.found)", field: "world")

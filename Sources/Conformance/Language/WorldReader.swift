@@ -32,7 +32,7 @@ enum WorldReader {
     target.shard = try fields.integer("shard", in: 0...TargetDescription.shardMax)
     target.keys = try keys(fields.any("keys"))
     target.limits = try limits(fields.any("limits"))
-    for (index, value) in (try fields.list("luns") ?? []).enumerated() {
+    for (index, value) in (try fields.list("luns", hint: lunHint) ?? []).enumerated() {
       let unit = try self.unit(value, position: index)
       if target.units.contains(where: { $0.lun == unit.lun }) {
         throw LuaFailure(
@@ -44,6 +44,8 @@ enum WorldReader {
     if target.units.isEmpty { target.units = [UnitDescription()] }
     return target
   }
+
+  private static let lunHint = " (the number of a logical unit is said within its table: lun = 0)"
 
   /// The words for the ways in which answers go out.
   static let sendPolicies: [(word: String, policy: SendPolicy)] = [

@@ -88,6 +88,18 @@ struct LuaTable: Sendable {
     return result
   }
 
+  /// The first key that is neither a string nor the place of one of ``items``: what a reader of both would overlook.
+  var stray: LuaValue? {
+    let count = Int64(items.count)
+    return entries.first { entry in
+      switch entry.key {
+      case .string: false
+      case .integer(let index): index < 1 || index > count
+      default: true
+      }
+    }?.key
+  }
+
   /// The values under strings, in the order of their names.
   var fields: [(name: String, value: LuaValue)] {
     entries.compactMap { entry in

@@ -143,6 +143,9 @@ extension HostLibrary {
     case .none: return nil
     case .string(let bytes): return bytes
     case .table(let table) where table.kind == nil:
+      if let key = table.stray {
+        throw LuaFailure("\(path): expected keys by name, or a list without a gap; found one under \(key.found)")
+      }
       var bytes: [UInt8] = []
       for item in table.items {
         if case .string(let text) = item {
