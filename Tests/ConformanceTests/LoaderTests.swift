@@ -63,6 +63,15 @@ import Testing
       "expected one of \"write-back\", \"write-through\", found string \"write-bakc\"; did you mean 'write-back'?"
     ),
     ("target { iqn = 'disk' }", "expected an iSCSI name such as"),
+    (
+      "target { iqn = 'iqn.2026-11.example:disk_1' }",
+      "of ASCII letters, digits, '-', '.' and ':' and up to 223 bytes, eui. with 16 hexadecimal digits, or naa. with 16 or "
+        + "32 (RFC 7143 §4.2.7), found string \"iqn.2026-11.example:disk_1\""
+    ),
+    (
+      "target { initiators = { 'iqn.2026-11.example:a', 'eui.5' } }",
+      "target.initiators: expected an iSCSI name such as"
+    ),
     ("target { luns = { { file = 'x', null = true } } }", "expected one of file, memory, null; found 2 of them"),
     ("target { luns = { { lun = 1 }, { lun = 1 } } }", "expected a LUN of its own, found a second 1"),
     ("target { luns = { { size = 1000 } } }", "a multiple of the block size of 512 bytes"),
@@ -142,6 +151,18 @@ import Testing
       scenario { title = "x", matrix = { a = many, b = many }, play = print }
       """
     #expect(mistake(text).contains("scenario.matrix: expected 20000 combinations at most, found more"))
+  }
+
+  @Test func namesAreKeptInTheFormInWhichTheyAreCompared() throws {
+    let world = try Script(
+      file: "a.lua",
+      text: """
+        target { iqn = "iqn.2026-11.example:Disk", initiators = { "iqn.1991-05.com.microsoft:WIN-7" } }
+        target { iqn = "eui.02004567A425678D" }
+        """
+    ).world
+    #expect(world.targets.map(\.iqn) == ["iqn.2026-11.example:disk", "eui.02004567a425678d"])
+    #expect(world.targets[0].initiators == ["iqn.1991-05.com.microsoft:win-7"])
   }
 
   @Test(arguments: [

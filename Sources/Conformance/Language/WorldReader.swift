@@ -1,3 +1,4 @@
+import ISCSI
 import Ring
 import Target
 
@@ -8,12 +9,7 @@ enum WorldReader {
   static func target(_ value: LuaValue) throws(LuaFailure) -> TargetDescription {
     var fields = try Fields(value, path: "target")
     var target = TargetDescription()
-    if let iqn = try fields.string("iqn") {
-      guard isISCSIName(iqn) else {
-        throw fields.wrong("iqn", .text(iqn), "an iSCSI name such as \"iqn.2026-11.example:disk\" (RFC 7143 §4.2.7)")
-      }
-      target.iqn = iqn
-    }
+    if let iqn = try fields.string("iqn") { target.iqn = try name(iqn, fields, "iqn") }
     target.host = try fields.string("host") ?? target.host
     target.alias = try fields.string("alias")
     for text in try fields.strings("portals") ?? [] {
@@ -23,7 +19,9 @@ enum WorldReader {
       target.portals.append(address)
     }
     target.portalGroupTag = try fields.integer("portal_group", in: 0...65535) ?? 1
-    target.initiators = try fields.strings("initiators")
+    target.initiators = try fields.strings("initiators")?.map { text throws(LuaFailure) in
+      try name(text, fields, "initiators")
+    }
     if let word = try fields.word("send_policy", among: sendPolicies.map(\.word)),
       let found = sendPolicies.first(where: { $0.word == word })
     {
@@ -52,10 +50,13 @@ enum WorldReader {
     ("batching", .batching), ("nodelay", .noDelay), ("cork", .cork), ("adaptive-nagle", .adaptiveNagle),
   ]
 
-  /// RFC 7143 §4.2.7: 223 bytes at most, of a known form.
-  private static func isISCSIName(_ name: String) -> Bool {
-    name.utf8.count <= 223 && ["iqn.", "eui.", "naa."].contains { name.hasPrefix($0) && name.count > $0.count }
-      && name.utf8.allSatisfy { $0 > 32 && $0 != 127 }
+  /// The name of a node in the form in which names are compared, which is the one that the target makes of what it is sent.
+  private static func name(_ text: String, _ fields: Fields, _ field: String) throws(LuaFailure) -> String {
+    if let name = ISCSIName.normalized(text.utf8) { return name }
+    throw fields.wrong(
+      field, .text(text),
+      "an iSCSI name such as \"iqn.2026-11.example:disk\", of ASCII letters, digits, '-', '.' and ':' and up to "
+        + "\(ISCSIName.lengthMax) bytes, eui. with 16 hexadecimal digits, or naa. with 16 or 32 (RFC 7143 §4.2.7)")
   }
 
   private static func keys(_ value: LuaValue) throws(LuaFailure) -> KeyDescription {

@@ -86,3 +86,23 @@ scenario {
     end
   end,
 }
+
+scenario {
+  title = "Nodes are known by their names however the letters are written",
+  covers = { "ISCSI-NAME-003", "ISCSI-NAME-004" },
+  matrix = {
+    target = { "iqn.2026-11.example:Disk", "iqn.2026-11.example:disk", "eui.02004567A425678D", "naa.52004567ba64678d" },
+    name = { "iqn.1991-05.com.microsoft:WIN-7", "iqn.1991-05.com.microsoft:win-7" },
+  },
+  world = function(case)
+    return { target { iqn = case.target, initiators = { "iqn.1991-05.com.microsoft:Win-7" } } }
+  end,
+  play = function(t, case)
+    local discovery = t:login { type = "discovery", target = false, name = case.name }
+    local found = discovery:text { text = { SendTargets = "All" } }.text.TargetName
+    expect(found):equals(case.target:lower())
+    for isid, name in ipairs { found, case.target, case.target:upper() } do
+      expect(t:try_login { target = name, name = case.name, isid = isid }):login_accepted()
+    end
+  end,
+}

@@ -102,7 +102,7 @@ extension HostLibrary {
     }
     var target = 0
     if let name = fields.any("target").text,
-      let index = player.playground.targets.firstIndex(where: { $0.iqn == name })
+      let index = player.playground.targets.firstIndex(where: { $0.iqn == ISCSIName.normalized(name.utf8) })
     {
       target = index
     }
