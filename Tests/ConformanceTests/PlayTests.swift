@@ -1,36 +1,11 @@
 import FaultInject
-import Foundation
 import SimRing
 import Testing
 
 @testable import Conformance
 
 /// Whole cases in the simulation: what passes, and what each watcher finds.
-@Suite struct PlayTests {
-  /// Plays the cases of a file.
-  private func play(_ text: String, seed: UInt64 = 1) throws -> [CaseResult] {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "simsan-play-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appending(path: "a.lua")
-    try Data(text.utf8).write(to: file)
-    let suite = Suite(paths: [file.path])
-    try #require(suite.mistakes.isEmpty, "\(suite.mistakes)")
-    return (0..<suite.caseCount).map { suite.play($0, seed: seed, on: .simulation) }
-  }
-
-  /// Plays one case with this body.
-  private func play(body: String, fields: String = "") throws -> CaseResult {
-    try play("scenario { title = 'x', \(fields) play = function(t)\n\(body)\nend }")[0]
-  }
-
-  private func failure(_ body: String, fields: String = "") throws -> (oracle: String, message: String) {
-    let result = try play(body: body, fields: fields)
-    #expect(result.outcome == .failed)
-    let first = try #require(result.failures.first)
-    return (first.oracle, Reports.describe(first))
-  }
-
+@Suite struct PlayTests: Playing {
   @Test func aCaseLogsInWritesAndReads() throws {
     let result = try play(
       body: """

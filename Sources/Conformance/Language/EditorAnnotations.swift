@@ -421,7 +421,7 @@ public enum EditorAnnotations {
     function expectation:check_condition(key, additional) end
     ---@param bytes integer below 0 for an overflow
     function expectation:residual(bytes) end
-    ---@param reason? integer
+    ---@param reason? integer|string
     function expectation:rejected(reason) end
     function expectation:aborted() end
     function expectation:lost() end

@@ -100,6 +100,13 @@ struct LuaTable: Sendable {
     }?.key
   }
 
+  /// The first key that is no string; nil when all values have names.
+  var unnamed: LuaValue? {
+    entries.first { entry in
+      if case .string = entry.key { false } else { true }
+    }?.key
+  }
+
   /// The values under strings, in the order of their names.
   var fields: [(name: String, value: LuaValue)] {
     entries.compactMap { entry in

@@ -127,7 +127,11 @@ extension HostLibrary {
 
   /// `lun = 5` in the usual encoding, or `lun_raw` as the eight bytes are.
   static func lun(_ fields: inout Fields) throws(LuaFailure) -> UInt64? {
-    if let raw = fields.any("lun_raw").int { return UInt64(bitPattern: raw) }
+    let raw = fields.any("lun_raw")
+    if !raw.isNone {
+      guard let number = raw.int else { throw fields.wrong("lun_raw", raw, "the eight bytes as a number") }
+      return UInt64(bitPattern: number)
+    }
     let value = fields.any("lun")
     if value.isNone { return nil }
     guard let number = value.int, let lun = LogicalUnitNumber.encode(Int(number)) else {

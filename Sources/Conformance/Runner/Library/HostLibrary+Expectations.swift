@@ -52,14 +52,15 @@ extension HostLibrary {
       guard let wanted = call[1].int else {
         throw LuaFailure("residual: expected bytes: above 0 an underflow, below 0 an overflow; found \(call[1].found)")
       }
-      let count = table["residual"].int ?? 0
-      let came = table["underflow"].isTrue ? count : table["overflow"].isTrue ? -count : 0
-      let words = wanted > 0 ? "an underflow of \(wanted)" : wanted < 0 ? "an overflow of \(-wanted)" : "no residual"
+      // Only a command that has ended has a residual count, if one of 0.
+      let came = table["residual"].int.map { table["underflow"].isTrue ? $0 : table["overflow"].isTrue ? -$0 : 0 }
+      let count = wanted.magnitude
+      let words = wanted > 0 ? "an underflow of \(count)" : wanted < 0 ? "an overflow of \(count)" : "no residual"
       try check(player, call, value, came == wanted, words)
     },
     expectation("rejected") { (player, call, value) throws(LuaFailure) in
       let table = try result(value, "rejected")
-      let reason = call[1].int
+      let reason = try rejectReason(call[1])
       let isRight = table["outcome"].text == "rejected" && (reason == nil || table["reason"].int == reason)
       try check(
         player, call, value, isRight,
@@ -80,11 +81,15 @@ extension HostLibrary {
     },
     expectation("login_refused") { (player, call, value) throws(LuaFailure) in
       let table = try result(value, "login_refused")
+      let status = call[1].int
+      guard status != nil || call[1].isNone else {
+        throw LuaFailure("login_refused: expected a status such as 0x0203 (RFC 7143 §11.13.5), found \(call[1].found)")
+      }
       let isRight =
         table["outcome"].text == "login" && !table["successful"].isTrue
-        && (call[1].isNone || table["status"].int == call[1].int)
-      let status = call[1].int.map { " with status \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 4))" } ?? ""
-      try check(player, call, value, isRight, "a login that fails\(status)")
+        && (status == nil || table["status"].int == status)
+      let words = status.map { " with status \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 4))" } ?? ""
+      try check(player, call, value, isRight, "a login that fails\(words)")
     },
     expectation("login_accepted") { (player, call, value) throws(LuaFailure) in
       try check(player, call, value, try result(value, "login_accepted")["successful"].isTrue, "a login that succeeds")
@@ -203,8 +208,28 @@ extension HostLibrary {
     if !isRight { throw failure(player, call, value, expected) }
   }
 
+  /// RFC 7143 §11.17.1: what a Reject may say, by name.
+  private static let rejectReasons: [(name: String, reason: RejectReason)] = [
+    ("data digest error", .dataDigestError), ("snack reject", .snackReject), ("protocol error", .protocolError),
+    ("command not supported", .commandNotSupported), ("immediate command reject", .immediateCommandReject),
+    ("task in progress", .taskInProgress), ("invalid data ack", .invalidDataAck),
+    ("invalid pdu field", .invalidPDUField), ("long operation reject", .longOperationReject),
+    ("negotiation reset", .negotiationReset), ("waiting for logout", .waitingForLogout),
+  ]
+
+  /// The reason that `rejected(reason)` asks for, by name or by number; nil when it asks for none.
+  private static func rejectReason(_ value: LuaValue) throws(LuaFailure) -> Int64? {
+    if value.isNone { return nil }
+    if let number = value.int { return number }
+    if let known = rejectReasons.first(where: { $0.name == value.text }) { return Int64(known.reason.rawValue) }
+    let names = rejectReasons.map(\.name)
+    throw LuaFailure(
+      "rejected: expected a number, or one of \(names.joined(separator: ", ")); found \(value.found)"
+        + (value.text.map { Suggestion.clause(for: $0, among: names) } ?? ""))
+  }
+
   /// Records the failed expectation, and makes the error that ends the script.
-  private static func failure(
+  static func failure(
     _ player: Player, _ call: LuaCall, _ value: LuaValue, _ expected: String, came: String? = nil
   ) -> LuaFailure {
     let message = "expected \(expected)\ncame: \(came ?? describe(value))" + player.recorder.tail()
@@ -246,7 +271,7 @@ extension HostLibrary {
     }
   }
 
-  /// Negative, zero or positive for two numbers; nil for anything else.
+  /// Negative, zero or positive for two numbers; nil for anything else, and for a NaN, which stands in no order.
   private static func order(_ a: LuaValue, _ b: LuaValue) -> Int? {
     func number(_ value: LuaValue) -> Double? {
       switch value {
@@ -256,7 +281,7 @@ extension HostLibrary {
       }
     }
     if case .integer(let x) = a, case .integer(let y) = b { return x < y ? -1 : x > y ? 1 : 0 }
-    guard let x = number(a), let y = number(b) else { return nil }
+    guard let x = number(a), let y = number(b), !x.isNaN, !y.isNaN else { return nil }
     return x < y ? -1 : x > y ? 1 : 0
   }
 
@@ -291,65 +316,6 @@ extension HostLibrary {
       words += ", \(additional.text ?? PDULanguage.hex(UInt64(additional.rawValue), 4))"
     }
     return (key, additional, words)
-  }
-
-  // MARK: Fields of a PDU
-
-  private static func pdu(_ player: Player, _ call: LuaCall, _ value: LuaValue) throws(LuaFailure) {
-    guard case .table(let wanted) = call[1], wanted.kind == nil else {
-      throw LuaFailure("pdu: expected a table of fields such as { opcode = \"reject\" }, found \(call[1].found)")
-    }
-    func words(_ name: String, _ value: LuaValue) -> String {
-      value.int.map { "\(name) \($0)\($0 > 9 ? " (\(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 1)))" : "")" }
-        ?? "\(name) \(describe(value))"
-    }
-    let all = wanted.fields.map { words($0.name, $0.value) }.joined(separator: ", ")
-    guard case .table(let came) = value, came.kind == .pdu else {
-      throw failure(player, call, value, "a PDU with \(all)")
-    }
-    if let opcode = wanted["opcode"].text, let known = PDULanguage.opcode(opcode)?.name, came["opcode"].text != known {
-      throw failure(player, call, value, "a PDU with \(all)")
-    }
-    for (name, want) in wanted.fields {
-      if name == "opcode" {
-        if let text = want.text, PDULanguage.opcode(text) == nil {
-          let names = Opcode.allCases.map(\.name)
-          throw LuaFailure(
-            "pdu.opcode: expected an opcode's name, found \"\(text)\"\(Suggestion.clause(for: text, among: names))")
-        }
-        if want.int != nil, came["opcode_number"].int != want.int {
-          throw failure(player, call, value, "a PDU with \(all)")
-        }
-        continue
-      }
-      let found = came[name]
-      if found.isNone {
-        let names = came.fields.map(\.name)
-        throw LuaFailure(
-          "pdu: a \(came["opcode"].plain) has no field '\(name)'\(Suggestion.clause(for: name, among: names)); "
-            + "it has \(names.joined(separator: ", "))")
-      }
-      guard matches(found, want) else {
-        throw failure(
-          player, call, value, words(name, want), came: "\(came["opcode"].plain) with \(words(name, found))")
-      }
-    }
-  }
-
-  /// A value, a list of which it is one, or for text and sense a table whose fields it has.
-  private static func matches(_ found: LuaValue, _ want: LuaValue) -> Bool {
-    if case .table(let want) = want, want.kind == nil {
-      if case .table(let found) = found {
-        return want.fields.allSatisfy { isEqual(found[$0.name], $0.value) || sameText(found[$0.name], $0.value) }
-      }
-      return want.items.contains { isEqual(found, $0) }
-    }
-    return isEqual(found, want)
-  }
-
-  /// A text key's value is a string; a scenario may write a number.
-  private static func sameText(_ found: LuaValue, _ want: LuaValue) -> Bool {
-    want.int.map { found.text == String($0) } ?? false
   }
 }
 

@@ -252,7 +252,11 @@ struct LoginOptions {
       try fields.integer("lun", in: 0...LogicalUnitNumber.numberMax) ?? player.playground.targets.first?.units.first?
       .lun ?? 0
     clearsUnitAttention = try fields.flag("clear_unit_attention") ?? (plan.sessionType == .normal)
-    if case .handle(.session, let index) = fields.any("session"), player.sessions.indices.contains(Int(index)) {
+    let joined = fields.any("session")
+    if !joined.isNone {
+      guard case .handle(.session, let index) = joined, player.sessions.indices.contains(Int(index)) else {
+        throw fields.wrong("session", joined, "a session")
+      }
       let session = player.sessions[Int(index)]
       self.session = session
       plan.initiatorName = session.plan.initiatorName
@@ -270,6 +274,10 @@ struct LoginOptions {
     guard case .table(let table) = value, table.kind == nil else {
       if value.isNone { return }
       throw LuaFailure("\(path): expected a table of keys such as { HeaderDigest = \"CRC32C\" }, found \(value.found)")
+    }
+    if let other = table.unnamed {
+      throw LuaFailure(
+        "\(path): expected keys by name such as { HeaderDigest = \"CRC32C\" }, found a value under \(other.found)")
     }
     for (key, value) in table.fields {
       switch value {

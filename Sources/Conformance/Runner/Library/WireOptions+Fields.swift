@@ -46,6 +46,11 @@ extension FieldOverride {
       if value.isNone { return [] }
       throw LuaFailure("\(path): expected a table of fields, found \(value.found)")
     }
+    if let other = table.unnamed {
+      throw LuaFailure(
+        "\(path): expected fields by name such as { cmdsn = 5 } or { byte1 = 0x80 }, found a value under \(other.found)"
+      )
+    }
     let layout = HeaderLayout.of(opcode)
     var result: [FieldOverride] = []
     for (name, _) in table.fields {

@@ -1,0 +1,113 @@
+import Testing
+
+@testable import Conformance
+
+/// What expectations and options refuse, because it would hold whatever comes.
+@Suite struct ExpectationTests: Playing {
+  /// A connection that has received a NOP-In, and a Text Response in `text`.
+  private let answers = """
+    local s = t:login {}
+    s:send(pdu.nop_out { itt = 77, ttt = 0xFFFFFFFF, immediate = true, data = "x" })
+    local answer = s:receive { within = "1s", opcode = "nop-in" }
+    s:send(pdu.text { itt = 78, immediate = true, text = { SendTargets = "" } })
+    local text = s:receive { within = "1s", opcode = "text response" }
+
+    """
+
+  @Test(arguments: [
+    ("{ opcode = { 'reject', 'async message' } }", "expected a PDU with opcode"),
+    ("{ opcode = 0x3F }", "expected a PDU with opcode 63"),
+    ("{ opcode = 'no such' }", "pdu.opcode: expected an opcode's name or number, or a list of them, found string"),
+    ("{ opcode = { 'nop-in', 'rejcet' } }", "found string \"rejcet\"; did you mean 'reject'?"),
+    ("{ opcode = true }", "or a list of them, found boolean true"),
+    ("{ opcode = { name = 'nop-in' } }", "pdu.opcode: expected a list"),
+    ("{ 'reject' }", "pdu: expected fields by name such as { name = value }, found a value under number 1"),
+    ("{ ttt = { one = 1 } }", "pdu.ttt: expected a list"),
+    ("{ statsn = 0/0 }", "nan"),
+  ])
+  func aPDUIsLookedIntoForAllThatIsSaid(fields: String, expected: String) throws {
+    let message = try failure(answers + "expect(answer):pdu \(fields)").message
+    #expect(message.contains(expected), "\(message)")
+  }
+
+  @Test(arguments: [
+    ("{ 'NoSuchKey=1' }", "pdu.text: expected fields by name such as { name = value }, found a value under number 1"),
+    ("{}", "pdu.text: expected what to look for in it, found an empty table"),
+    ("{ TargetName = { 1, 2 } }", "expected text"),
+    ("{ TargetName = t.iqn, MaxBurstLength = 512 }", "expected text"),
+  ])
+  func aTextIsLookedIntoForAllThatIsSaid(text: String, expected: String) throws {
+    let message = try failure(answers + "expect(text):pdu { text = \(text) }").message
+    #expect(message.contains(expected), "\(message)")
+  }
+
+  @Test func whatHoldsOfAPDUHolds() throws {
+    let result = try play(
+      body: answers + """
+        expect(answer):pdu {}
+        expect(answer):pdu { opcode = "nop-in", itt = { 76, 77 } }
+        expect(answer):pdu { opcode = { "reject", "nop_in" }, final = true, data = "x" }
+        expect(answer):pdu { opcode = { 0x20, 0x21 } }
+        expect(text):pdu { text = { TargetName = { "nobody", t.iqn } } }
+        """)
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
+  @Test(arguments: ["equals(5)", "equals(0/0)", "at_least(-1e9)", "at_most(1e9)", "one_of(1, 2)"])
+  func whatIsNoNumberSatisfiesNoNumber(expectation: String) throws {
+    #expect(try failure("expect(0/0):\(expectation)").message.contains("came: "))
+    #expect(
+      try failure("expect(5):\(expectation.contains("5") ? "equals(0/0)" : "at_least(0/0)")").oracle == "expectation")
+  }
+
+  @Test(arguments: [
+    ("rejected('data digest error')", "expected a Reject, reason 0x02\ncame: a Reject, reason 0x0"),
+    ("rejected('protocol eror')", "found string \"protocol eror\"; did you mean 'protocol error'?"),
+    ("rejected(true)", "found boolean true"),
+  ])
+  func theReasonOfARejectIsCompared(expectation: String, expected: String) throws {
+    let body = "local s = t:login {}\nlocal r = s:text { text = { 'SendTargets=', 'SendTargets=' } }\n"
+    let message = try failure(body + "expect(r):\(expectation)").message
+    #expect(message.contains(expected), "\(message)")
+    #expect(try play(body: body + "expect(expect(r):rejected('protocol error')):rejected(4)").outcome == .passed)
+  }
+
+  @Test func theStatusOfARefusedLoginIsANumber() throws {
+    let body = "local r = t:try_login { target = 'iqn.2026-11.example:nobody' }\n"
+    #expect(try play(body: body + "expect(r):login_refused(0x0203)").outcome == .passed)
+    let message = try failure(body + "expect(r):login_refused('0x0203')").message
+    #expect(message.contains("login_refused: expected a status such as 0x0203"), "\(message)")
+  }
+
+  @Test func aCommandThatNeverEndedHasNoResidual() throws {
+    let body = """
+      local s = t:login {}
+      local task = s:read { lba = 0, blocks = 8, async = true }
+      t:kill()
+      local r = task:wait {}
+      expect(r):lost()
+
+      """
+    #expect(try failure(body + "expect(r):residual(0)").message.contains("expected no residual\ncame: connection lost"))
+    let most = "an overflow of 9223372036854775808"
+    #expect(try failure(body + "expect(r):residual(math.mininteger)").message.contains("expected \(most)"))
+  }
+
+  @Test(arguments: [
+    ("t:login { keys = { 'HeaderDigest=CRC32C' } }", "login.keys: expected keys by name such as { HeaderDigest"),
+    ("t:login { declare = { 'X-a=1' } }", "login.declare: expected keys by name"),
+    ("t:login { session = 5 }", "login.session: expected a session, found number 5"),
+    ("t:login { session = t:connect() }", "login.session: expected a session, found a connection"),
+    (
+      "t:login {}:test_unit_ready { set = { [20] = 1 } }",
+      "session:test_unit_ready.set: expected fields by name such as { cmdsn = 5 } or { byte1 = 0x80 }, found a value under "
+        + "number 20"
+    ),
+    ("t:login {}:ping { set = { 1 } }", "session:ping.set: expected fields by name"),
+    ("t:login {}:ping { lun_raw = 'x' }", "session:ping.lun_raw: expected the eight bytes as a number, found string"),
+  ])
+  func whatNobodyWouldReadIsRefused(body: String, expected: String) throws {
+    let message = try failure(body).message
+    #expect(message.contains(expected), "\(message)")
+  }
+}
