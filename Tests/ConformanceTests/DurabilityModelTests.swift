@@ -54,7 +54,7 @@ import Testing
     func mayRead(_ letter: Character?, lba: UInt64 = 0) throws -> Bool {
       let copy = model
       defer { model = copy }
-      let index = try begin(.read(lba: lba, blocks: 1))
+      let index = try begin(.read(lba: lba, length: UInt64(blockSize)))
       do {
         try end(index, data: letter.map { data($0) } ?? [UInt8](repeating: 0, count: blockSize))
         return true
@@ -63,7 +63,7 @@ import Testing
 
     /// A read that returns that content.
     func read(_ letter: Character, lba: UInt64 = 0) throws {
-      try end(try begin(.read(lba: lba, blocks: 1)), data: data(letter))
+      try end(try begin(.read(lba: lba, length: UInt64(blockSize))), data: data(letter))
     }
   }
 
@@ -256,6 +256,28 @@ import Testing
     }
     #expect(try bench.mayRead("b"))
     #expect(try !bench.mayRead("a"))
+  }
+
+  @Test(arguments: [0, 512, 1023, 1536])
+  func aGoodReadBringsAllThatIsExpected(length: Int) throws {
+    let bench = Bench()
+    try bench.end(try bench.begin(.read(lba: 7, length: 1024)), data: [UInt8](repeating: 0, count: 1024))
+    #expect {
+      try bench.end(try bench.begin(.read(lba: 7, length: 1024)), data: [UInt8](repeating: 0, count: length))
+    } throws: { error in
+      (error as? LuaFailure)?.message.contains("expected: 1024 bytes\ncame: \(length) bytes") == true
+    }
+    try bench.end(try bench.begin(.read(lba: 7, length: 1024)), status: 2)
+  }
+
+  @Test(arguments: [(4096, UInt64(4096)), (8192, 4096), (1000, 1000), (0, 0)])
+  func aReadBringsWhatIsAskedForAndNoMoreThanIsTaken(expected: Int, length: UInt64) throws {
+    let unit = UnitFacts(lun: 0, blockSize: 512, blockCount: 1000)
+    let cdb = CDBLayout.named("read10")?.encode([("lba", 5), ("blocks", 8)]) ?? []
+    guard case .read(5, length)? = Access.of(cdb, dataOut: [], expectedDataIn: expected, unit: unit) else {
+      Issue.record("it is no read of \(length) bytes at 5")
+      return
+    }
   }
 
   @Test func theMessageNamesWhatWasExpectedAndWhatCame() throws {

@@ -2,7 +2,8 @@ import SCSI
 
 /// What a command does to the blocks of a logical unit, as far as the durability model has to know.
 enum Access {
-  case read(lba: UInt64, blocks: UInt64)
+  /// `length`: the bytes that come with GOOD.
+  case read(lba: UInt64, length: UInt64)
   case write(lba: UInt64, data: [UInt8], forceUnitAccess: Bool)
   /// One block, written over and over.
   case same(lba: UInt64, blocks: UInt64, block: [UInt8])
@@ -18,7 +19,9 @@ enum Access {
   case modeSelect
 
   /// What `cdb` with its data does to `unit`; nil for what leaves the blocks alone.
-  static func of(_ cdb: [UInt8], dataOut: [UInt8], unit: UnitFacts?) -> Access? {
+  ///
+  /// - Parameter expectedDataIn: The most bytes that the initiator takes.
+  static func of(_ cdb: [UInt8], dataOut: [UInt8], expectedDataIn: Int, unit: UnitFacts?) -> Access? {
     guard let unit, let layout = CDBLayout.of(cdb) else { return nil }
     func value(_ name: String) -> UInt64 { layout.read(name, cdb) ?? 0 }
     let lba = value("lba")
@@ -26,7 +29,9 @@ enum Access {
     if blocks == 0, layout.name == "read6" || layout.name == "write6" { blocks = 256 }
     let isFUA = value("fua") == 1
     switch layout.name.prefix(while: { !$0.isNumber }) {
-    case "read": return .read(lba: lba, blocks: blocks)
+    case "read":
+      // RFC 7143 §11.4.5.1: of what the initiator does not expect nothing comes, and an overflow says so.
+      return .read(lba: lba, length: min(blocks * UInt64(unit.blockSize), UInt64(expectedDataIn)))
     case "write", "write_and_verify":
       guard UInt64(dataOut.count) == blocks * UInt64(unit.blockSize) else { return .unknown(lba: lba, blocks: blocks) }
       return .write(lba: lba, data: dataOut, forceUnitAccess: isFUA)

@@ -296,8 +296,14 @@ struct DurabilityModel {
     }
     let now = tick()
     switch entry.what {
-    case .read(let lba, _):
-      if isGood, !units[entry.unit].isBlind { try check(entry, lba, data) }
+    case .read(let lba, let length):
+      guard isGood else { break }
+      guard UInt64(data.count) == length else {
+        throw LuaFailure(
+          "LUN \(units[entry.unit].facts.lun), LBA \(lba): a READ ended with GOOD, but not with its data\n"
+            + "expected: \(length) bytes\ncame: \(data.count) bytes")
+      }
+      if !units[entry.unit].isBlind { try check(entry, lba, data) }
     case .write(_, _, let isFUA), .compareAndWrite(_, _, let isFUA):
       ended(entry, now, isGood: isGood, isDurable: isGood && isFUA)
     case .same: ended(entry, now, isGood: isGood, isDurable: false)
@@ -445,7 +451,9 @@ struct DurabilityModel {
     case .scsiCommand:
       let cdb = Array(command.array[32..<48])
       let lun = command.read { LogicalUnitNumber.decode($0.lun) } ?? 0
-      guard let unit = find(target, lun), let access = Access.of(cdb, dataOut: [], unit: units[unit].facts) else {
+      guard let unit = find(target, lun),
+        let access = Access.of(cdb, dataOut: [], expectedDataIn: 0, unit: units[unit].facts)
+      else {
         return
       }
       switch access {

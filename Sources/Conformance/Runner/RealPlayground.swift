@@ -84,14 +84,25 @@ public enum TargetProbe {
       try wait { !answers.isEmpty }
       guard case .command(let outcome)? = answers.first?.outcome else { continue }
       guard outcome.status == 0, outcome.dataIn.count >= 12 else { continue }
-      let last = outcome.dataIn[0..<8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-      let length = outcome.dataIn[8..<12].reduce(0) { $0 << 8 | Int($1) }
+      let unit = try facts(of: lun, capacity: outcome.dataIn)
       try? machine.close(id)
       let rest = ring.now + .seconds(1)
       while ring.now < rest, machine.bytesInUse > 0 { _ = driver.turn(until: rest) }
-      return TargetFacts(
-        iqn: iqn, portals: [portal], units: [UnitFacts(lun: lun, blockSize: length, blockCount: last &+ 1)])
+      return TargetFacts(iqn: iqn, portals: [portal], units: [unit])
     }
     throw Failure(message: "LUN \(lun) of \(iqn) does not answer READ CAPACITY(16) with GOOD")
+  }
+
+  /// What READ CAPACITY(16) says of a logical unit.
+  ///
+  /// - Parameter capacity: Its parameter data, SBC-4 §5.21.2; at least 12 bytes.
+  static func facts(of lun: Int, capacity: [UInt8]) throws(Failure) -> UnitFacts {
+    let last = capacity[0..<8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    let length = capacity[8..<12].reduce(0) { $0 << 8 | Int($1) }
+    guard length > 0, length % DurabilityModel.sectorLength == 0 else {
+      throw Failure(
+        message: "LUN \(lun): expected blocks of a multiple of \(DurabilityModel.sectorLength) bytes, found \(length)")
+    }
+    return UnitFacts(lun: lun, blockSize: length, blockCount: last &+ 1)
   }
 }

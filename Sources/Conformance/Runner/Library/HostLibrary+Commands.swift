@@ -30,7 +30,8 @@ extension HostLibrary {
         request.expectedDataIn = try fields.integer("read", in: 0...0xFFFF_FFFF) ?? 0
         let options = try finish(&request, &fields, session)
         let lun = LogicalUnitNumber.decode(request.lun) ?? session.lun
-        var access = Access.of(cdb, dataOut: request.dataOut, unit: player.unit(session.target, lun))
+        var access = Access.of(
+          cdb, dataOut: request.dataOut, expectedDataIn: request.expectedDataIn, unit: player.unit(session.target, lun))
         if request.isChangedOnPurpose { access = access?.blurred }
         let name = CDBLayout.of(cdb)?.standardName ?? "command"
         let task = try player.execute(request, on: session, what: name, access: access) { PDULanguage.record($0) }
@@ -137,8 +138,9 @@ extension HostLibrary {
       default: request.overrides.append(FieldOverride("expected_data_transfer_length", UInt64(expected)))
       }
     }
-    return BuiltCommand(
-      request: request, access: Access.of(request.cdb, dataOut: request.dataOut, unit: unit), blockSize: blockSize)
+    let access = Access.of(
+      request.cdb, dataOut: request.dataOut, expectedDataIn: request.expectedDataIn, unit: unit)
+    return BuiltCommand(request: request, access: access, blockSize: blockSize)
   }
 
   /// SBC-4 §5.35.1: the UNMAP parameter list.

@@ -149,7 +149,8 @@ final class Workload {
       counts.flushes += 1
     }
     request.lun = LogicalUnitNumber.encode(lun) ?? 0
-    let access = Access.of(request.cdb, dataOut: request.dataOut, unit: unit)
+    let access = Access.of(
+      request.cdb, dataOut: request.dataOut, expectedDataIn: request.expectedDataIn, unit: unit)
     running.append(
       try player.execute(request, on: session, what: "\(what) of \(count) blocks at \(lba)", access: access) { _ in
         .none
