@@ -64,6 +64,16 @@ enum Access {
     }
   }
 
+  /// The same access without its bytes: what its end has to know of it.
+  var outline: Access {
+    switch self {
+    case .write(let lba, _, let isFUA): .write(lba: lba, data: [], forceUnitAccess: isFUA)
+    case .compareAndWrite(let lba, _, let isFUA): .compareAndWrite(lba: lba, data: [], forceUnitAccess: isFUA)
+    case .same(let lba, let blocks, _): .same(lba: lba, blocks: blocks, block: [])
+    case .read, .unmap, .flush, .unknown, .modeSelect: self
+    }
+  }
+
   /// The block descriptors of an UNMAP parameter list, SBC-4 §5.35.1.
   private static func ranges(_ list: [UInt8]) -> [(lba: UInt64, blocks: UInt64)] {
     var result: [(lba: UInt64, blocks: UInt64)] = []

@@ -12,7 +12,8 @@ import SCSI
 /// a power cut may bring back any content that no durable write has replaced. A write that failed, or whose end nobody
 /// knows, may have happened or not.
 ///
-/// Linear in the history: a command costs the sectors that it touches, a crash nothing until a sector is touched again.
+/// Linear in the history: a command costs the sectors that it touches, in each what may be read there now; a crash nothing
+/// until a sector is touched again.
 struct DurabilityModel {
   static let sectorLength = 512
 
@@ -49,25 +50,6 @@ struct DurabilityModel {
     var time: Instant
   }
 
-  /// One content that a sector may have.
-  struct Version {
-    /// Nil: anything.
-    var hash: UInt64?
-    /// Which write it is of; -1 for what was there from the start.
-    var write: Int
-    /// How many crashes of the unit there had been. What has come through a crash is on the medium, one of several
-    /// that may be there, and replaces none of the others.
-    var era = 0
-  }
-
-  struct Sector {
-    var versions: [Version]
-    /// How many crashes of the unit it has been through.
-    var crashes: Int
-    /// What a read has seen when no write was under way: the matter is settled for what had ended then.
-    var seen: (hash: UInt64, at: Moment)?
-  }
-
   enum Crash {
     /// Of what is not durable, anything may be gone.
     case power(Moment)
@@ -84,6 +66,8 @@ struct DurabilityModel {
     var pending: [Int] = []
     /// Watched commands under way.
     var open: [Int] = []
+    /// Flushes that ended with an error of the medium.
+    var failedFlushes = 0
     /// Raw bytes have gone to the target: nobody knows any more.
     var isBlind = false
     var sectorsPerBlock: UInt64 { UInt64(facts.blockSize / sectorLength) }
@@ -153,7 +137,7 @@ struct DurabilityModel {
     guard let unit = find(target, lun), !units[unit].facts.forgetsWrites else { return nil }
     let begin = tick()
     var entry = Watched(
-      what: access, unit: unit, begin: begin, nexus: Nexus(name: nexus.name, isid: nexus.isid))
+      what: access.outline, unit: unit, begin: begin, nexus: Nexus(name: nexus.name, isid: nexus.isid))
     switch access {
     case .write(let lba, let data, _), .compareAndWrite(let lba, let data, _):
       let blocks = UInt64(data.count / units[unit].facts.blockSize)
@@ -163,7 +147,7 @@ struct DurabilityModel {
         for index in 0..<(data.count / Self.sectorLength) {
           let part = UnsafeRawBufferPointer(
             rebasing: bytes[(index * Self.sectorLength)..<((index + 1) * Self.sectorLength)])
-          addVersion(unit, first &+ UInt64(index), Version(hash: Self.hash(part), write: writes.count - 1))
+          addVersion(unit, first &+ UInt64(index), Self.hash(part))
         }
       }
     case .same(let lba, let blocks, let block):
@@ -205,68 +189,30 @@ struct DurabilityModel {
       return
     }
     for index in 0..<(blocks * perBlock) {
-      addVersion(unit, lba &* perBlock &+ index, Version(hash: hash(index), write: writes.count - 1))
+      addVersion(unit, lba &* perBlock &+ index, hash(index))
     }
   }
 
-  private mutating func addVersion(_ unit: Int, _ number: UInt64, _ version: Version) {
-    var sector = sector(unit, number)
-    if sector.versions.count > 6 { prune(&sector, unit) }
-    var version = version
-    version.era = sector.crashes
-    sector.versions.append(version)
+  /// Adds a content of the newest write.
+  private mutating func addVersion(_ unit: Int, _ number: UInt64, _ hash: UInt64?) {
+    var sector = take(unit, number)
+    if sector.isFull {
+      sector.tidy(before: units[unit].open.reduce(moment) { min($0, watched[$1].begin) }, writes)
+    }
+    sector.add(hash: hash, write: writes.count - 1)
     units[unit].sectors[number] = sector
   }
 
-  /// The sector with the crashes of the unit applied to it.
-  private func sector(_ unit: Int, _ number: UInt64) -> Sector {
-    let facts = units[unit].facts
-    var sector =
-      units[unit].sectors[number]
-      ?? Sector(versions: [Version(hash: facts.startsZeroed ? Self.zeroHash : nil, write: -1)], crashes: 0)
+  /// Takes a sector out of its unit, so that its lists grow in place, with all that has struck the unit applied to it.
+  /// Whoever takes one puts it back.
+  private mutating func take(_ unit: Int, _ number: UInt64) -> Sector {
+    let start = Version(hash: units[unit].facts.startsZeroed ? Self.zeroHash : nil, write: -1)
+    var sector = units[unit].sectors.updateValue(Sector([]), forKey: number) ?? Sector([start])
+    sector.uncover(failedFlushes: units[unit].failedFlushes)
     while sector.crashes < units[unit].crashes.count {
-      switch units[unit].crashes[sector.crashes] {
-      case .wiped: sector.versions = [Version(hash: Self.zeroHash, write: -1, era: sector.crashes)]
-      case .power(let at): sector.versions = survivors(sector, at)
-      }
-      sector.seen = nil
-      sector.crashes += 1
+      sector.crash(units[unit].crashes[sector.crashes], writes)
     }
     return sector
-  }
-
-  /// What a power cut may leave: all that no durable write has replaced.
-  private func survivors(_ sector: Sector, _ at: Moment) -> [Version] {
-    let isOldSeen = sector.seen.map { seen in
-      sector.versions.contains { $0.hash == seen.hash && $0.era < sector.crashes }
-        && !sector.versions.contains { $0.hash == seen.hash && $0.era == sector.crashes }
-    }
-    return sector.versions.filter { version in
-      // What came through an earlier crash has been on the medium since, and a read has seen which it was.
-      if isOldSeen == true, version.era < sector.crashes, version.hash != nil, version.hash != sector.seen?.hash {
-        return false
-      }
-      return !replaces(version, in: sector) { $0.durable < at }
-    }
-  }
-
-  /// Whether a later write that meets `condition` has taken the version's place.
-  private func replaces(_ version: Version, in sector: Sector, _ condition: (Write) -> Bool) -> Bool {
-    let end = end(version)
-    return sector.versions.contains { other in
-      // Of two that came through a crash, neither replaces the other.
-      guard other.write >= 0, other.era == sector.crashes || version.era == sector.crashes else { return false }
-      let write = writes[other.write]
-      return write.begin > end && condition(write)
-    }
-  }
-
-  private func end(_ version: Version) -> Moment { version.write < 0 ? 0 : writes[version.write].end }
-
-  /// Forgets what neither a read nor a power cut can bring back.
-  private func prune(_ sector: inout Sector, _ unit: Int) {
-    let oldest = units[unit].open.map { watched[$0].begin }.min() ?? moment
-    sector.versions = sector.versions.filter { !replaces($0, in: sector) { $0.durable < oldest } }
   }
 
   /// A command has ended.
@@ -315,6 +261,7 @@ struct DurabilityModel {
       } else if isMediumError {
         // What was cached may be gone: nothing that is not durable replaces anything any more.
         for index in units[entry.unit].pending { writes[index].isGood = false }
+        units[entry.unit].failedFlushes += 1
       }
     case .modeSelect: break
     }
@@ -326,7 +273,8 @@ struct DurabilityModel {
       writes[index].isGood = isGood
       if isDurable || isGood && !units[entry.unit].facts.isCacheVolatile {
         writes[index].durable = now
-        units[entry.unit].pending.removeAll { $0 == index }
+        // Among the last: only what began while it was under way comes after it.
+        if let place = units[entry.unit].pending.lastIndex(of: index) { units[entry.unit].pending.remove(at: place) }
       }
     }
   }
@@ -353,27 +301,17 @@ struct DurabilityModel {
     for index in 0..<(data.count / Self.sectorLength) {
       let hash = data[(index * Self.sectorLength)..<((index + 1) * Self.sectorLength)].withUnsafeBytes { Self.hash($0) }
       let number = first &+ UInt64(index)
-      var sector = sector(entry.unit, number)
-      let legal = sector.versions.filter { isLegal($0, in: sector, readBegan: entry.begin) }
+      var sector = take(entry.unit, number)
+      defer { units[entry.unit].sectors[number] = sector }
       sectorsChecked += 1
+      let legal = sector.legal(entry.begin, writes)
       guard legal.contains(where: { $0.hash == hash || $0.hash == nil }) else {
         throw LuaFailure(
-          message(entry, number, hash, Array(data[(index * Self.sectorLength)...].prefix(16)), sector, legal))
+          message(entry, number, hash, Array(data[(index * Self.sectorLength)...].prefix(16)), sector, Array(legal)))
       }
       // With no write under way when the read began, what it saw is what is there.
-      if sector.versions.allSatisfy({ end($0) < entry.begin }) {
-        sector.seen = (hash, moment)
-        units[entry.unit].sectors[number] = sector
-      }
+      if sector.isSettled(entry.begin, writes) { sector.seen = (hash, moment) }
     }
-  }
-
-  private func isLegal(_ version: Version, in sector: Sector, readBegan: Moment) -> Bool {
-    let end = end(version)
-    if let seen = sector.seen, seen.at < readBegan, end < seen.at, version.hash != seen.hash, version.hash != nil {
-      return false
-    }
-    return !replaces(version, in: sector) { $0.isGood && $0.end < readBegan }
   }
 
   private func message(
@@ -393,7 +331,7 @@ struct DurabilityModel {
     text += "\nexpected one of:" + legal.map { "\n  " + words($0) }.joined()
     if hash == Self.zeroHash {
       text += "\ncame: zeroes"
-    } else if let known = sector.versions.first(where: { $0.hash == hash }) {
+    } else if let known = sector.all.first(where: { $0.hash == hash }) {
       text += "\ncame: " + words(known)
     } else {
       text += "\ncame: \(PDULanguage.hexBytes(bytes, most: 16)) …, which no write has put there"
