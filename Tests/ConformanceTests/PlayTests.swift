@@ -33,6 +33,27 @@ import Testing
     #expect(world == nil)
   }
 
+  @Test func theResultOfARequestIsKeptOnlyForATask() throws {
+    let script = try Script(
+      file: "a.lua",
+      text: """
+        scenario { title = 'x', play = function(t)
+          local s = t:login {}
+          expect(s:read { lba = 0, blocks = 8 }):good()
+          local task = s:read { lba = 0, blocks = 8, async = true }
+          expect(task:wait()):good()
+          expect(task.ended):holds()
+          expect(#task:wait().data):equals(4096)
+        end }
+        """)
+    let playground = try SimulatedPlayground(WorldDescription(), seed: 1)
+    let player = Player(
+      Case.expand(script.scenarios[0], file: script.file)[0], script: script, playground: playground, seed: 1)
+    player.play()
+    #expect(player.failures.isEmpty, "\(player.failures)")
+    #expect(player.tasks.filter { $0.what == "read" }.map { $0.result != nil } == [false, true])
+  }
+
   @Test func theWorkOfAHostIsInTheTimeOfACommand() throws {
     let result = try play(
       body: """

@@ -69,7 +69,6 @@ final class Player {
   var connections: [ScriptConnection] = []
   var sessions: [ScriptSession] = []
   var tasks: [ScriptTask] = []
-  var expectations: [LuaValue] = []
   var faults: [ScriptFault] = []
   /// By driver and the machine's own number.
   var taskIndex: [TaskKey: Int] = [:]

@@ -8,8 +8,8 @@ extension HostLibrary {
   static let expectations: [HostFunction] = [
     HostFunction("expect") { (player, call) throws(LuaFailure) in
       guard !call.arguments.isEmpty else { throw LuaFailure("expect: expected a value, found nothing") }
-      player.expectations.append(call[0])
-      return .result(.handle(.expectation, Int64(player.expectations.count - 1)))
+      // The script holds the value, and lets go of it with the expectation.
+      return .result(.table(LuaTable(kind: .expectation, fields: [("value", call[0])])))
     },
 
     // MARK: Results of commands
@@ -110,7 +110,7 @@ extension HostLibrary {
         "the end of the connection" + (call[1].text.map { " (\($0))" } ?? ""))
     },
     HostFunction("closes", of: .expectation) { (player, call) throws(LuaFailure) in
-      let value = try subject(player, call)
+      let value = try subject(call)
       let connection = try connection(player, value, "closes")
       var fields = try Fields(call[1], path: "closes")
       let within = try fields.time("within") ?? Player.usualWait
@@ -124,7 +124,7 @@ extension HostLibrary {
       }
     },
     HostFunction("stays_open", of: .expectation) { (player, call) throws(LuaFailure) in
-      let value = try subject(player, call)
+      let value = try subject(call)
       let connection = try connection(player, value, "stays_open")
       var fields = try Fields(call[1], path: "stays_open")
       let time = try fields.time("for_") ?? Interval.seconds(1)
@@ -178,17 +178,17 @@ extension HostLibrary {
     _ name: String, _ body: @escaping @Sendable (Player, LuaCall, LuaValue) throws(LuaFailure) -> Void
   ) -> HostFunction {
     HostFunction(name, of: .expectation) { (player, call) throws(LuaFailure) in
-      let value = try subject(player, call)
+      let value = try subject(call)
       try body(player, call, value)
       return .result(value)
     }
   }
 
-  private static func subject(_ player: Player, _ call: LuaCall) throws(LuaFailure) -> LuaValue {
-    guard case .handle(.expectation, let index) = call[0], player.expectations.indices.contains(Int(index)) else {
+  private static func subject(_ call: LuaCall) throws(LuaFailure) -> LuaValue {
+    guard case .table(let table) = call[0], table.kind == .expectation else {
       throw LuaFailure("expected expect(…) before the colon, found \(call[0].found)")
     }
-    return player.expectations[Int(index)]
+    return table["value"]
   }
 
   private static func result(_ value: LuaValue, _ name: String) throws(LuaFailure) -> LuaTable {

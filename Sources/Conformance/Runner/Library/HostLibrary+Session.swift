@@ -214,7 +214,12 @@ extension HostLibrary {
     _ player: Player, _ call: LuaCall, _ task: ScriptTask, _ options: RequestOptions
   ) throws(LuaFailure) -> LuaAnswer {
     if options.isAsynchronous { return .result(.handle(.task, Int64(task.index))) }
-    return try wait(player, call, task, within: options.within)
+    return try player.wait(call, for: "the end of \(task.what)", within: options.within) { () throws(LuaFailure) in
+      guard let result = task.result else { return nil }
+      // The script has no task that it could ask again: the data of thousands of reads are not kept.
+      task.result = nil
+      return [task.decode(result)]
+    }
   }
 
   private static func wait(
