@@ -33,6 +33,28 @@ import Testing
     #expect(world == nil)
   }
 
+  @Test(arguments: [
+    "expect(1):equals(2)", "together(function() sleep '1ms' expect(1):equals(2) end)",
+    "spawn(function() sleep '1h' end) skip('enough')", "spawn(function() sleep '1s' end) spawn(error)",
+  ])
+  func aCaseLetsGoOfEverythingHoweverItEnds(body: String) throws {
+    weak var player: Player?
+    weak var world: World?
+    func make() throws {
+      let text = "scenario { title = 'x', play = function(t) local s = t:login {}\n\(body)\nend }"
+      let script = try Script(file: "a.lua", text: text)
+      let playground = try SimulatedPlayground(WorldDescription(), seed: 1)
+      let made = Player(
+        Case.expand(script.scenarios[0], file: script.file)[0], script: script, playground: playground, seed: 1)
+      made.play()
+      #expect(made.result(index: 0).outcome != .passed)
+      (player, world) = (made, playground.world)
+    }
+    try make()
+    #expect(player == nil)
+    #expect(world == nil)
+  }
+
   @Test func theResultOfARequestIsKeptOnlyForATask() throws {
     let script = try Script(
       file: "a.lua",

@@ -13,19 +13,11 @@ extension Player {
         at: fault.location)
     }
     for fault in faults { fault.lift() }
-    // Also those whose stream the target has ended: a script may have told the initiator to leave them open.
-    for connection in connections {
-      try? connection.driver.machine.close(connection.id)
-    }
     guard let simulation = playground.simulation else {
-      // Let the close requests go out.
-      let end = now + .seconds(2)
-      while connections.contains(where: { !$0.isGone }), now < end {
-        playground.advance(until: end)
-        collectEvents()
-      }
+      closeConnections()
       return
     }
+    askToClose()
     let end = now + Self.settleTime
     let running = simulation.programs.filter(\.isRunning)
     while now < end, failures.isEmpty {
@@ -50,6 +42,21 @@ extension Player {
     }
     for defect in simulation.world.defects.prefix(3) {
       fail("program", "a machine broke a rule of its ring: \(defect)")
+    }
+  }
+
+  /// Also those whose stream the target has ended: a script may have told the initiator to leave them open.
+  private func askToClose() {
+    for connection in connections { try? connection.driver.machine.close(connection.id) }
+  }
+
+  /// Closes the connections to a real target, and lets the requests to do so go out.
+  func closeConnections() {
+    askToClose()
+    let end = now + .seconds(2)
+    while connections.contains(where: { !$0.isGone }), now < end {
+      playground.advance(until: end)
+      collectEvents()
     }
   }
 

@@ -112,11 +112,22 @@ final class Player {
   /// Plays the case to its end.
   func play() {
     script.player = self
-    defer { script.player = nil }
+    defer {
+      script.player = nil
+      // What waits for something holds the player.
+      waits = []
+      ready = []
+      spawned = []
+    }
     let arguments: [LuaValue] = [.handle(.target, 0), each.argument]
     spawn(scenario.play, arguments, at: scenario.location)
     run()
-    if failures.isEmpty, skipReason == nil { finish() }
+    if failures.isEmpty, skipReason == nil {
+      finish()
+    } else if playground.simulation == nil {
+      // Somebody's own target plays on with the next case.
+      closeConnections()
+    }
   }
 
   private func run() {
