@@ -125,6 +125,18 @@ import Testing
     #expect(found.contains(expected), "\(found)")
   }
 
+  @Test func aWorldOfItsOwnIsAConfigurationHoweverItIsDescribed() throws {
+    let script = try Script(
+      file: "a.lua",
+      text: """
+        scenario { title = "1", world = { target {} }, play = print }
+        scenario { title = "2", world = function(case) return { target {} } end, play = print }
+        scenario { title = "3", needs = { "cfg" }, world = function(case) return { target {} } end, play = print }
+        scenario { title = "4", play = print }
+        """)
+    #expect(script.scenarios.map(\.needs) == [[.configuration], [.configuration], [.configuration], []])
+  }
+
   @Test func aMatrixIsExpandedInAStableOrder() throws {
     let script = try Script(
       file: "/somewhere/scenarios/sbc/a.lua",

@@ -27,10 +27,9 @@ enum ScenarioReader {
     switch worldValue {
     case .none: world = .standard
     case .function(let function): world = .function(function)
-    default:
-      world = .fixed(try worlds(worldValue))
-      if !needs.contains(.configuration) { needs.append(.configuration) }
+    default: world = .fixed(try worlds(worldValue))
     }
+    if !worldValue.isNone, !needs.contains(.configuration) { needs.append(.configuration) }
     let within = try fields.time("within") ?? Scenario.defaultWithin
     let expectsViolations = try fields.flag("expects_violations") ?? false
     let play = try fields.function("play")
