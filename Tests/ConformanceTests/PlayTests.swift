@@ -55,6 +55,15 @@ import Testing
     #expect(world == nil)
   }
 
+  @Test func aPortalThatIsNotThereIsAnErrorOfTheScript() throws {
+    let world =
+      "world = { target { portals = { '[::]:3260' }, host = 'target' }, host { name = 'target', address = '10.0.0.7' } },"
+    #expect(
+      try failure("t:try_connect { portal = 1 }", fields: world).message.contains(
+        "target:try_connect.portal: expected an address (the target has no portal in reach), found number 1"))
+    #expect(try failure("t:try_connect { portal = 3 }").message.contains("(or a number from 1 to 2), found number 3"))
+  }
+
   @Test func theResultOfARequestIsKeptOnlyForATask() throws {
     let script = try Script(
       file: "a.lua",

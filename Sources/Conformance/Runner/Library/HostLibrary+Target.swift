@@ -111,11 +111,12 @@ extension HostLibrary {
     var portal = portals.first ?? SocketAddress(0, 0, 0, 0, port: 3260)
     switch value {
     case .none: break
-    case _ where value.int.map { (1...Int64(portals.count)).contains($0) } == true:
+    case _ where value.int.map { $0 >= 1 && $0 <= portals.count } == true:
       portal = portals[Int(value.int ?? 1) - 1]
     default:
       guard let text = value.text, let address = SocketAddress(text) else {
-        throw fields.wrong("portal", value, "an address, or a number from 1 to \(portals.count)")
+        let numbers = portals.isEmpty ? "the target has no portal in reach" : "or a number from 1 to \(portals.count)"
+        throw fields.wrong("portal", value, "an address (\(numbers))")
       }
       portal = address
     }
