@@ -125,6 +125,19 @@ import Testing
     #expect(found.contains(expected), "\(found)")
   }
 
+  @Test func aFileIsUTF8WithOrWithoutAMark() throws {
+    let plain = Array("print 'ä'\n".utf8)
+    #expect(try Script.text(of: plain, file: "a.lua") == "print 'ä'\n")
+    #expect(try Script.text(of: [0xEF, 0xBB, 0xBF] + plain, file: "a.lua") == "print 'ä'\n")
+    #expect(try Script.text(of: [], file: "a.lua").isEmpty)
+    for bytes in [[0xE9], [0xC3], [0xED, 0xA0, 0x80]] as [[UInt8]] {
+      do throws(Script.Mistake) {
+        _ = try Script.text(of: plain + bytes, file: "a.lua")
+        Issue.record("\(bytes) were taken")
+      } catch { #expect(error.message.hasPrefix("a.lua:2: expected UTF-8, found another byte")) }
+    }
+  }
+
   @Test func aWorldOfItsOwnIsAConfigurationHoweverItIsDescribed() throws {
     let script = try Script(
       file: "a.lua",

@@ -40,6 +40,20 @@ final class Script {
     var traceback = ""
   }
 
+  /// The text of a file, without the mark that some editors begin one with.
+  ///
+  /// - Throws: For bytes that are not UTF-8: they would be others in the script's strings.
+  static func text(of bytes: [UInt8], file: String) throws(Mistake) -> String {
+    let bytes = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+    if let text = String(validating: bytes, as: UTF8.self) { return text }
+    var (decoder, rest, line) = (UTF8(), bytes.makeIterator(), 1)
+    while case .scalarValue(let scalar) = decoder.decode(&rest) {
+      if scalar == "\n" { line += 1 }
+    }
+    throw Mistake(
+      message: "\(file):\(line): expected UTF-8, found another byte (in a string, \"\\xE9\" is the byte E9h)")
+  }
+
   /// Loads and runs the file.
   init(file: String, text: String, limits: LuaState.Limits = LuaState.Limits()) throws(Mistake) {
     guard let state = LuaState(limits: limits) else {

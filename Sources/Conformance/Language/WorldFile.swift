@@ -19,7 +19,7 @@ public struct WorldFile: Sendable {
       throw WorldFileError("\(path): \(isThere ? "cannot be read" : "no such file; expected a world file")")
     }
     do throws(Script.Mistake) {
-      world = try Script(file: path, text: String(decoding: data, as: UTF8.self)).world
+      world = try Script(file: path, text: try Script.text(of: Array(data), file: path)).world
     } catch {
       throw WorldFileError(error.message)
     }

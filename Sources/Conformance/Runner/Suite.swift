@@ -43,9 +43,9 @@ public struct Suite {
       mistakes.append("\(path): \(isFolder.boolValue ? "expected a scenario file, found a folder" : "cannot be read")")
       return
     }
-    let text = String(decoding: data, as: UTF8.self)
-    texts[path] = text
     do throws(Script.Mistake) {
+      let text = try Script.text(of: Array(data), file: path)
+      texts[path] = text
       let script = try Script(file: path, text: text)
       if script.scenarios.isEmpty { mistakes.append("\(path): expected scenario { … }, found none in the file") }
       for scenario in script.scenarios { cases += Case.expand(scenario, file: path) }
