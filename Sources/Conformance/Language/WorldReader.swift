@@ -107,6 +107,9 @@ enum WorldReader {
     return limits
   }
 
+  /// No logical unit has so many bytes: sums of offsets stay far from the edge of a number.
+  private static let sizeLimit: UInt64 = 1 << 62
+
   private static func unit(_ value: LuaValue, position: Int) throws(LuaFailure) -> UnitDescription {
     var fields = try Fields(value, path: "target.luns[\(position + 1)]")
     var unit = UnitDescription()
@@ -143,7 +146,10 @@ enum WorldReader {
     unit.disk = try disk(fields.any("disk"), path: "\(fields.path).disk")
     try fields.finish()
     if let size = unit.size {
-      guard size >= UInt64(unit.blockSize), size % UInt64(unit.blockSize) == 0, size < 1 << 62 else {
+      guard size < sizeLimit else {
+        throw fields.wrong("size", fields.any("size"), "less than \(Quantity.text(bytes: sizeLimit))")
+      }
+      guard size >= UInt64(unit.blockSize), size % UInt64(unit.blockSize) == 0 else {
         throw fields.wrong(
           "size", .text(Quantity.text(bytes: size)), "a multiple of the block size of \(unit.blockSize) bytes")
       }
