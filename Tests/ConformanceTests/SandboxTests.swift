@@ -115,6 +115,7 @@ import Testing
 
   @Test(arguments: [
     "while true do end", "('a'):rep(30):find(('a?'):rep(30) .. ('a'):rep(30))", "while true do pcall(error) end",
+    "local s = ('x'):rep(1 << 20) for i = 1, 1 << 40 do local t = s .. i end",
   ])
   func whatDoesNotEndIsEnded(text: String) throws {
     let limits = LuaState.Limits(memory: 16 << 20, instructions: 2_000_000)

@@ -8,7 +8,7 @@ final class LuaState {
   struct Limits {
     /// Lua's heap, in bytes.
     var memory = 256 << 20
-    /// VM instructions, over all actors.
+    /// VM instructions, over all actors. Each 64 bytes taken from the heap count as one.
     var instructions: Int64 = 200_000_000
   }
 
