@@ -49,15 +49,14 @@ extension InitiatorMachine {
     }
     for slot in session.slots.indices {
       guard let task = session.slots[slot], task.isSent, case .command(let state) = task.kind else { continue }
-      // Only what was sent before it (RFC 7143 §11.5.1): one that had to wait for the window may have been asked for before,
-      // and sent behind.
+      // Of many, only what was sent before it (RFC 7143 §11.5.1): one that had to wait for the window may have been asked
+      // for before, and sent behind. The one that ABORT TASK names may be ahead of its turn.
       let wasBefore = task.isImmediate ? task.id < management.id : SerialNumber.precedes(task.cmdSN, management.cmdSN)
-      guard wasBefore else { continue }
       let isMeant: Bool
       switch function {
       case .abortTask: isMeant = task.id == request.task
-      case .abortTaskSet, .clearTaskSet, .logicalUnitReset: isMeant = state.lun == request.lun
-      case .targetWarmReset, .targetColdReset, .iTNexusReset: isMeant = true
+      case .abortTaskSet, .clearTaskSet, .logicalUnitReset: isMeant = wasBefore && state.lun == request.lun
+      case .targetWarmReset, .targetColdReset, .iTNexusReset: isMeant = wasBefore
       case .clearACA, .taskReassign, .queryTask, .queryTaskSet, .queryAsynchronousEvent: isMeant = false
       }
       // What the target still sends for it has crossed the response on its way.

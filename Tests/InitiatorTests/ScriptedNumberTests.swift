@@ -1,0 +1,19 @@
+import ISCSI
+import Initiator
+import Testing
+
+/// What scripts do to CmdSNs and tags is not the target's fault.
+@Suite struct ScriptedNumberTests {
+  @Test func abortTaskEndsWhatIsAheadOfItsTurn() throws {
+    let target = try PlayedTarget()
+    var request = PlayedTarget.read(4)
+    request.overrides = [FieldOverride("cmdsn", adding: 2)]
+    let (task, _) = try target.start(request)
+    var management = TaskManagementRequest(.abortTask)
+    management.task = task
+    let abort = try target.machine.manage(management, on: target.connection)
+    let pdu = try #require(try target.takePDUs().first)
+    target.deliver(target.reply(.taskManagementResponse, to: pdu))
+    #expect(target.ring.takeResults().map(\.task) == [task, abort])
+  }
+}
