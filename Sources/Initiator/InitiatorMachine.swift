@@ -99,7 +99,9 @@ public final class InitiatorMachine: Machine {
   /// Sets the CmdSN of the session's next request that is not immediate.
   public func setCmdSN(_ number: UInt32, of id: SessionID) {
     guard id.rawValue < sessions.count else { return }
-    sessions[id.rawValue].cmdSN = number
+    let session = sessions[id.rawValue]
+    if session.isEstablished { session.furthestCmdSN = session.unsentCmdSN }
+    session.cmdSN = number
   }
 
   /// Sends this ExpStatSN in every PDU from now on, whatever arrives; with nil, again the right one.

@@ -16,4 +16,17 @@ import Testing
     target.deliver(target.reply(.taskManagementResponse, to: pdu))
     #expect(target.ring.takeResults().map(\.task) == [task, abort])
   }
+
+  @Test func whatWasSentBeforeTheNumbersWereSetBackMayBeAcknowledged() throws {
+    let target = try PlayedTarget()
+    let session = try #require(target.machine.status(of: target.connection)).session
+    let (_, command) = try target.start(PlayedTarget.read(4))
+    target.machine.setCmdSN(1, of: session)
+    target.deliver(target.dataIn(command, pattern(4), status: 0))
+    #expect(target.ring.takeViolations() == [])
+    // What never was sent may not.
+    target.expCmdSN = 3
+    target.deliver(target.reply(.nopIn, advances: false) { $0.targetTransferTag = reservedTag })
+    #expect(target.ring.takeViolations() == [.expCmdSNAhead])
+  }
 }

@@ -134,8 +134,8 @@ extension InitiatorMachine {
     guard SerialNumber.precedesOrEquals(expCmdSN, maxCmdSN &+ 1) else {
       return violation(.windowNegative, on: connection, "ExpCmdSN \(expCmdSN), MaxCmdSN \(maxCmdSN)", pdu)
     }
-    if !session.numbersAreScripted, SerialNumber.precedes(session.cmdSN, expCmdSN) {
-      violation(.expCmdSNAhead, on: connection, "ExpCmdSN \(expCmdSN), the next is \(session.cmdSN)", pdu)
+    if !session.numbersAreScripted, SerialNumber.precedes(session.unsentCmdSN, expCmdSN) {
+      violation(.expCmdSNAhead, on: connection, "ExpCmdSN \(expCmdSN), the next is \(session.unsentCmdSN)", pdu)
     }
     if let last = connection.lastMaxCmdSN, SerialNumber.precedes(maxCmdSN, last) {
       violation(.maxCmdSNShrank, on: connection, "MaxCmdSN \(maxCmdSN) after \(last)", pdu)

@@ -13,6 +13,9 @@ final class Session {
   /// CmdSN of the next request that is not immediate.
   var cmdSN: UInt32 = 1
 
+  /// What ``cmdSN`` was when a script set it anew.
+  var furthestCmdSN: UInt32?
+
   /// The window as the target last advertised it.
   var expCmdSN: UInt32 = 1
   var maxCmdSN: UInt32 = 0
@@ -90,6 +93,9 @@ final class Session {
     scriptedTags.append(tag)
     if scriptedTags.count > 4096 { scriptedTags.removeFirst(2048) }
   }
+
+  /// No CmdSN from this one on has been sent: ``cmdSN``, unless a script has set it back.
+  var unsentCmdSN: UInt32 { furthestCmdSN.map { SerialNumber.later($0, cmdSN) } ?? cmdSN }
 
   /// True when a request with this CmdSN may be sent.
   func isInWindow(_ number: UInt32) -> Bool { SerialNumber.precedesOrEquals(number, maxCmdSN) }
