@@ -29,4 +29,18 @@ import Testing
     target.deliver(target.reply(.nopIn, advances: false) { $0.targetTransferTag = reservedTag })
     #expect(target.ring.takeViolations() == [.expCmdSNAhead])
   }
+
+  @Test func aRejectedRequestWithTheTagOfATaskDoesNotEndIt() throws {
+    let target = try PlayedTarget()
+    let (_, command) = try target.start(PlayedTarget.read(8))
+    var other = PDUTemplate(.scsiCommand)
+    other.overrides = [FieldOverride("itt", UInt64(command.header.read { $0.initiatorTaskTag }))]
+    let second = try target.machine.send(other, on: target.connection).pdu
+    target.deliver(
+      target.reply(.reject, data: second.header.array) { $0.rejectReason = RejectReason.taskInProgress.rawValue })
+    #expect(target.ring.takeResults().isEmpty)
+    target.deliver(target.dataIn(command, pattern(8), status: 0))
+    #expect(target.ring.takeResults().count == 1)
+    #expect(target.ring.takeViolations() == [])
+  }
 }

@@ -35,9 +35,12 @@ extension InitiatorMachine {
     // What was damaged on its way can be sent again, and is still a task.
     guard reason != RejectReason.dataDigestError.rawValue, let opcode = header.opcode, opcode.hasCmdSN else { return }
     let session = connection.session
-    guard let slot = session.slot(tag: header.read { $0.initiatorTaskTag }),
-      session.slots[slot]?.connection == connection.id, session.slots[slot]?.firstPDU?.opcode == opcode
+    let (rejectedTag, cmdSN, isImmediate) = header.read { ($0.initiatorTaskTag, $0.cmdSN, $0.isImmediate) }
+    guard let slot = session.slot(tag: rejectedTag), let task = session.slots[slot],
+      task.connection == connection.id, task.firstPDU?.opcode == opcode
     else { return }
+    // A script may have sent another request with the task's tag.
+    guard task.cmdSN == cmdSN, task.isImmediate == isImmediate else { return }
     end(slot, connection, .rejected(reason: reason))
   }
 }
