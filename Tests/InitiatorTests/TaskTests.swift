@@ -63,84 +63,6 @@ import Testing
     #expect(target.ring.takeViolations() == [.unsolicitedPingMalformed])
   }
 
-  @Test func textOverSeveralPDUs() throws {
-    let target = try PlayedTarget(answers: [KeyValue("MaxRecvDataSegmentLength", "512")])
-    let long = String(repeating: "x", count: 200)
-    let task = try target.machine.text(
-      TextRequest([KeyValue("SendTargets", "All"), KeyValue("X-a", long), KeyValue("X-b", long), KeyValue("X-c", long)]
-      ),
-      on: target.connection)
-    let first = try #require(try target.takePDUs().first)
-    #expect(first.data.count == 512 && first.header.read { $0.isContinued && !$0.isFinal })
-    #expect(first.header.read { $0.targetTransferTag } == reservedTag)
-    target.deliver(
-      target.reply(.textResponse, to: first) {
-        $0.isFinal = false
-        $0.targetTransferTag = 44
-      })
-    let second = try #require(try target.takePDUs().first)
-    #expect(second.header.read { !$0.isContinued && $0.isFinal && $0.targetTransferTag == 44 })
-    #expect(second.header.read { $0.initiatorTaskTag } == first.header.read { $0.initiatorTaskTag })
-    target.deliver(
-      target.reply(.textResponse, to: second, data: Array("TargetName=iqn.a".utf8)) {
-        $0.isFinal = false
-        $0.isContinued = true
-        $0.targetTransferTag = 45
-      })
-    let third = try #require(try target.takePDUs().first)
-    #expect(third.data.isEmpty && third.header.read { $0.targetTransferTag == 45 && $0.isFinal })
-    target.deliver(
-      target.reply(.textResponse, to: third, data: Array("bc\0TargetAddress=1.2.3.4\0".utf8)) {
-        $0.targetTransferTag = reservedTag
-      })
-    #expect(target.ring.events.allSatisfy { if case .violation = $0.kind { false } else { true } })
-    let result = try #require(target.ring.takeResults().first)
-    guard case .text(_, let pairs) = result.outcome else { return #expect(Bool(false)) }
-    #expect(result.task == task)
-    #expect(pairs == [KeyValue("TargetName", "iqn.abc"), KeyValue("TargetAddress", "1.2.3.4")])
-  }
-
-  @Test func violationsOfText() throws {
-    let cases: [(ViolationRule, [UInt8], (MutableHeaderView) -> Void)] = [
-      (.textMalformed, Array("A".utf8), { $0.targetTransferTag = reservedTag }),
-      (
-        .textMalformed, [],
-        {
-          $0.targetTransferTag = reservedTag
-          $0.isContinued = true
-        }
-      ),
-      (.transferTag, [], { $0.targetTransferTag = 1 }),
-      (
-        .transferTag, [],
-        {
-          $0.targetTransferTag = reservedTag
-          $0.isFinal = false
-        }
-      ),
-    ]
-    for (rule, data, change) in cases {
-      let target = try PlayedTarget()
-      _ = try target.machine.text(TextRequest(), on: target.connection)
-      let pdu = try #require(try target.takePDUs().first)
-      target.deliver(target.reply(.textResponse, to: pdu, data: data, change))
-      #expect(target.ring.takeViolations().contains(rule), "\(rule)")
-    }
-  }
-
-  @Test func dataSegmentLengthsAreDeclaredAnew() throws {
-    let target = try PlayedTarget()
-    _ = try target.machine.text(TextRequest([KeyValue("MaxRecvDataSegmentLength", "4096")]), on: target.connection)
-    let pdu = try #require(try target.takePDUs().first)
-    target.deliver(
-      target.reply(.textResponse, to: pdu, data: Array("MaxRecvDataSegmentLength=65536\0".utf8)) {
-        $0.targetTransferTag = reservedTag
-      })
-    let parameters = try #require(target.machine.status(of: target.connection)).parameters
-    #expect(parameters.initiatorMaxRecvDataSegmentLength == 4096)
-    #expect(parameters.targetMaxRecvDataSegmentLength == 65536)
-  }
-
   @Test func abortingATask() throws {
     let target = try PlayedTarget()
     var request = PlayedTarget.read(4)
@@ -305,19 +227,6 @@ import Testing
     _ = try target.machine.ping(PingRequest(), on: target.connection)
     #expect(try target.takePDUs().first?.header.read { $0.expStatSN } == target.statSN)
     #expect(target.ring.takeViolations() == [])
-  }
-
-  @Test func textsOfOneConnectionWaitForEachOther() throws {
-    let target = try PlayedTarget()
-    for _ in 0..<2 { _ = try target.machine.text(TextRequest(), on: target.connection) }
-    let first = try target.takePDUs()
-    #expect(first.count == 1)
-    target.deliver(target.reply(.textResponse, to: first[0]) { $0.targetTransferTag = reservedTag })
-    #expect(try target.takePDUs().map(\.opcode) == [.textRequest])
-    var pushy = TextRequest()
-    pushy.ignoresOthers = true
-    _ = try target.machine.text(pushy, on: target.connection)
-    #expect(try target.takePDUs().map(\.opcode) == [.textRequest])
   }
 
   /// At error recovery level 2 a read outlives its connection, and goes on where another one takes it over.

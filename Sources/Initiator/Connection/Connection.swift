@@ -70,6 +70,8 @@ final class Connection {
   /// The negotiation under way, and those that wait for its end, by task.
   var text: TaskID?
   var waitingTexts: [TaskID] = []
+  /// The last one whose requests a script has built.
+  var scriptedText: ScriptedText?
 
   // MARK: Login
   var negotiation = Negotiation()

@@ -35,6 +35,7 @@ extension InitiatorMachine {
     }
     session.noteScriptedTag(tag)
     if opcode == .snackRequest { noteLoss(pdu.header, on: connection) }
+    if opcode == .textRequest { noteTextRequest(pdu, on: connection) }
     transmit(pdu, template.wire, on: connection)
     return SentPDU(pdu: pdu, initiatorTaskTag: tag, cmdSN: hasCmdSN ? number : 0)
   }

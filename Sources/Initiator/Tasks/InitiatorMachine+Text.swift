@@ -6,6 +6,9 @@ extension InitiatorMachine {
   /// The most Text Requests of one negotiation.
   private static let textRoundsMax = 4096
 
+  /// The longest answer that is kept, in bytes.
+  private static let textLengthMax = 64 << 20
+
   func issueText(_ slot: Int, _ connection: Connection) {
     guard case .text(let state) = connection.session.slots[slot]?.kind else { return }
     let segment = max(
@@ -27,7 +30,9 @@ extension InitiatorMachine {
   }
 
   func textResponse(_ pdu: ProtocolDataUnit, on connection: Connection) {
-    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
+    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else {
+      return noteAnswer(pdu, on: connection)
+    }
     guard case .text(let state) = task.kind else {
       return violation(.wrongKindOfResponse, on: connection, "a Text Response to another request", pdu)
     }
@@ -46,7 +51,7 @@ extension InitiatorMachine {
     if isFinal, isSent || state.request.overrides.contains(where: { $0.name == "final" }) {
       return finishText(slot, state, pdu, on: connection)
     }
-    guard state.rounds < Self.textRoundsMax, state.received.count < 64 << 20 else {
+    guard state.rounds < Self.textRoundsMax, state.received.count < Self.textLengthMax else {
       violation(.textDoesNotEnd, on: connection, "no end after \(state.rounds) requests", pdu)
       return end(slot, connection, .text(bytes: state.received, pairs: []))
     }
@@ -60,12 +65,33 @@ extension InitiatorMachine {
     } catch {
       violation(.textMalformed, on: connection, "\(error)", pdu)
     }
-    noteLengths(state.request.pairs, pairs, connection)
+    noteLengths(state.text, pairs, connection)
     end(slot, connection, .text(bytes: state.received, pairs: pairs))
   }
 
+  // MARK: What is declared anew
+
+  /// Takes note of a Text Request that a script has built: what it declares holds when it has been answered.
+  func noteTextRequest(_ pdu: ProtocolDataUnit, on connection: Connection) {
+    let (tag, transferTag) = pdu.header.read { ($0.initiatorTaskTag, $0.targetTransferTag) }
+    if transferTag == reservedTag || connection.scriptedText?.tag != tag {
+      connection.scriptedText = ScriptedText(tag: tag)
+    }
+    connection.scriptedText?.sent += pdu.data
+  }
+
+  /// Takes note of a Text Response that no task waits for.
+  private func noteAnswer(_ pdu: ProtocolDataUnit, on connection: Connection) {
+    let (tag, isFinal) = pdu.header.read { ($0.initiatorTaskTag, $0.isFinal) }
+    guard var text = connection.scriptedText, text.tag == tag else { return }
+    text.received += pdu.data
+    connection.scriptedText = isFinal || text.received.count > Self.textLengthMax ? nil : text
+    if isFinal { noteLengths(text.sent, (try? TextParser.pairs(of: text.received)) ?? [], connection) }
+  }
+
   /// MaxRecvDataSegmentLength may be declared anew in the full feature phase, RFC 7143 §13.12.
-  private func noteLengths(_ ours: [KeyValue], _ theirs: [KeyValue], _ connection: Connection) {
+  private func noteLengths(_ sent: [UInt8], _ theirs: [KeyValue], _ connection: Connection) {
+    let ours = (try? TextParser.pairs(of: sent)) ?? []
     func length(_ pairs: [KeyValue]) -> UInt32? {
       let text = pairs.last { $0.key == Key.maxRecvDataSegmentLength.name }?.value
       return text.flatMap(Negotiation.number).flatMap { (512...0xFF_FFFF).contains($0) ? $0 : nil }

@@ -76,6 +76,13 @@ final class CommandState {
   init(request: CommandRequest) { self.request = request }
 }
 
+/// What was said in a text negotiation that is no task.
+struct ScriptedText {
+  var tag: UInt32
+  var sent: [UInt8] = []
+  var received: [UInt8] = []
+}
+
 /// The progress of a text negotiation.
 final class TextState {
   let request: TextRequest

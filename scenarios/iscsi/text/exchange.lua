@@ -150,3 +150,23 @@ scenario {
     if case.final then expect(r.ttt):equals(0xFFFFFFFF) else expect(r.ttt):differs(0xFFFFFFFF) end
   end,
 }
+
+scenario {
+  title = "A data segment length that is declared anew holds for what is read then",
+  covers = { "ISCSI-KEY-005" },
+  matrix = { how = { "keys", "bytes", "by hand" } },
+  play = function(t, case)
+    local s = t:login { keys = { MaxRecvDataSegmentLength = 512 } }
+    for _, length in ipairs { 8192, 1024 } do
+      local keys = { MaxRecvDataSegmentLength = length }
+      if case.how == "by hand" then
+        s:send(pdu.text { immediate = true, text = keys })
+        expect(s:receive { opcode = "text response" }):pdu { final = true }
+      else
+        s:text { text = case.how == "keys" and keys or "MaxRecvDataSegmentLength=" .. length .. "\0" }
+      end
+      -- The initiator watches the lengths.
+      expect(s:read { lba = 0, blocks = 8192 // s:capacity().block_size }):good()
+    end
+  end,
+}
