@@ -127,6 +127,40 @@ import Testing
     #expect(target.ring.takeViolations() == [])
   }
 
+  @Test(arguments: [false, true])
+  func heldR2TsMayBeAnsweredByHand(byDefault: Bool) throws {
+    let target = try PlayedTarget([KeyValue("ImmediateData", "No")])
+    let data = pattern(2048)
+    var request = PlayedTarget.write(data)
+    request.holdsR2Ts = !byDefault
+    var behaviour = AutomaticBehaviour()
+    behaviour.answersR2Ts = !byDefault
+    try target.machine.setAutomatic(behaviour, on: target.connection)
+    let (task, command) = try target.start(request)
+    for number in 0..<2 {
+      target.deliver(
+        target.readyToTransfer(command, offset: number * 1024, length: 1024, number: UInt32(number)))
+      for part in 0..<2 {
+        let offset = number * 1024 + part * 512
+        var template = PDUTemplate(.dataOut)
+        template.overrides = [
+          FieldOverride("itt", UInt64(command.header.read { $0.initiatorTaskTag })),
+          FieldOverride("ttt", UInt64(0x700 + number)), FieldOverride("datasn", UInt64(part)),
+          FieldOverride("buffer_offset", UInt64(offset)), FieldOverride("final", UInt64(part)),
+        ]
+        template.data = Array(data[offset..<(offset + 512)])
+        try target.machine.send(template, on: target.connection)
+      }
+      #expect(try target.takePDUs().count == 2)
+    }
+    // None is left to be answered.
+    try target.machine.answerHeldR2Ts(of: task, on: target.connection)
+    #expect(try target.takePDUs().isEmpty)
+    target.deliver(target.reply(.scsiResponse, to: command) { $0.expDataSN = 2 })
+    #expect(target.ring.takeResults().map(\.task) == [task])
+    #expect(target.ring.takeViolations() == [])
+  }
+
   /// What a target can get wrong in asking for the data of a write of 4096 bytes, 2048 of them a burst.
   @Test func violationsOfR2T() throws {
     typealias Play = (PlayedTarget, ProtocolDataUnit) -> [ProtocolDataUnit]

@@ -37,6 +37,7 @@ extension InitiatorMachine {
     if opcode == .snackRequest { noteLoss(pdu.header, on: connection) }
     if opcode == .textRequest { noteTextRequest(pdu, on: connection) }
     transmit(pdu, template.wire, on: connection)
+    if opcode == .dataOut { noteDataOut(pdu, on: connection) }
     return SentPDU(pdu: pdu, initiatorTaskTag: tag, cmdSN: hasCmdSN ? number : 0)
   }
 

@@ -70,8 +70,8 @@ extension InitiatorMachine {
     guard check(r2t, state, task, pdu, on: connection) else { return }
     state.r2tCount += 1
     let holds = state.request.holdsR2Ts || !connection.automatic.answersR2Ts
-    if holds { state.held.append(r2t) }
     if holds {
+      state.held.append((state.r2tCount, r2t))
       tell(connection, .readyToTransferHeld(task.id, r2t))
     } else {
       answer(r2t, number: state.r2tCount, slot, connection)
@@ -132,10 +132,23 @@ extension InitiatorMachine {
     let connection = try open(id)
     guard let slot = connection.session.slot(of: task), case .command(let state) = connection.session.slots[slot]?.kind
     else { throw .noSuchTask }
-    let first = state.r2tCount - state.held.count + 1
-    let held = Array(state.held.enumerated())
+    let held = state.held
     state.held = []
-    for (index, r2t) in reversed ? held.reversed() : held { answer(r2t, number: first + index, slot, connection) }
+    for (number, r2t) in reversed ? held.reversed() : held { answer(r2t, number: number, slot, connection) }
+  }
+
+  /// Takes note of a Data-Out that a script has built and that was queued: it may answer an R2T that is held.
+  func noteDataOut(_ pdu: ProtocolDataUnit, on connection: Connection) {
+    let (tag, transferTag, isFinal) = pdu.header.read { ($0.initiatorTaskTag, $0.targetTransferTag, $0.isFinal) }
+    let session = connection.session
+    guard let slot = session.slot(tag: tag), let task = session.slots[slot], task.connection == connection.id,
+      case .command(let state) = task.kind,
+      let index = state.held.firstIndex(where: { $0.r2t.targetTransferTag == transferTag })
+    else { return }
+    state.sentLength += pdu.data.count
+    guard isFinal else { return }
+    state.held.remove(at: index)
+    state.r2tsOnTheirWay.append(connection.queuedBytes)
   }
 }
 

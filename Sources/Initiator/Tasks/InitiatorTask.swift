@@ -69,7 +69,8 @@ final class CommandState {
   var nextR2TSN: UInt32 = 0
   var nextR2TOffset = 0
   var r2tCount = 0
-  var held: [ReadyToTransfer] = []
+  /// The R2Ts that are held back, each with its number from 1 on.
+  var held: [(number: Int, r2t: ReadyToTransfer)] = []
   /// For each R2T whose data may not have left this side: ``Connection/queuedBytes`` behind them.
   var r2tsOnTheirWay: [UInt64] = []
 
