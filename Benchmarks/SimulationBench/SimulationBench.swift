@@ -105,7 +105,7 @@ final class Load: Machine {
         done += 1
         if case .command(let outcome) = result.outcome, outcome.status == 0 {} else { failures += 1 }
         issue()
-      case .violation, .closed, .connectFailed:
+      case .violation, .digestError, .closed, .connectFailed:
         failures += 1
       default:
         break

@@ -45,6 +45,9 @@ public struct InitiatorEvent: Sendable {
 
     /// The target broke a rule.
     case violation(Violation)
+
+    /// A digest does not match: the target's fault, or that of the way. What it leads to is told behind it.
+    case digestError(Violation)
   }
 }
 

@@ -139,7 +139,8 @@ private final class Worker: Machine {
 
   private func handle(_ event: InitiatorEvent) {
     switch event.kind {
-    case .violation(let violation): faults.append("\(violation.rule): \(violation.detail)")
+    case .violation(let violation), .digestError(let violation):
+      faults.append("\(violation.rule): \(violation.detail)")
     case .fullFeaturePhase(let parameters):
       self.parameters = parameters
     case .loginEnded(let result):

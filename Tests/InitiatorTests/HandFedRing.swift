@@ -156,7 +156,10 @@ final class HandFedRing {
   /// The rules that were broken since the last call.
   func takeViolations() -> [ViolationRule] {
     take { kind in
-      if case .violation(let violation) = kind { violation.rule } else { nil }
+      switch kind {
+      case .violation(let violation), .digestError(let violation): violation.rule
+      default: nil
+      }
     }
   }
 

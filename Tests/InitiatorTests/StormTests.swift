@@ -112,7 +112,8 @@ private final class StormWorker: Machine {
 
   private func handle(_ event: InitiatorEvent) {
     switch event.kind {
-    case .violation(let violation): faults.append("\(violation.rule): \(violation.detail) \(violation.pdu as Any)")
+    case .violation(let violation), .digestError(let violation):
+      faults.append("\(violation.rule): \(violation.detail) \(violation.pdu as Any)")
     case .loginEnded(let result) where result.isSuccessful: fill()
     case .loginEnded(let result): if let status = result.status { faults.append("login status \(status)") }
     case .taskEnded(let result): ended(result)

@@ -15,6 +15,7 @@ extension Player {
     func record(_ text: String, toTarget: Bool) {
       recorder.event(text, toTarget: toTarget, connection: connection.index, at: event.time)
     }
+    if case .digestError = event.kind { driver.digestErrors += 1 }
     switch event.kind {
     case .connected:
       connection.isConnected = true
@@ -35,7 +36,10 @@ extension Player {
     case .closed(let reason):
       connection.closed = reason
       record("closed: \(Self.words(reason))", toTarget: reason == .local)
-    case .violation(let violation):
+    case .digestError(let violation) where driver.digestErrors <= playground.corruptedSegments(towards: driver):
+      // A bit that a fault has inverted is one wrong digest, and finding it is what digests are for.
+      record("damaged on its way: \(violation.rule.rawValue)", toTarget: false)
+    case .violation(let violation), .digestError(let violation):
       let text = "\(violation.rule.rawValue): \(violation.detail)"
       record("VIOLATION \(text)", toTarget: false)
       violations.append(text)

@@ -16,6 +16,9 @@ public protocol Playground: AnyObject {
   /// The initiator on the host of that name; the first one for nil.
   func driver(on host: String?) -> InitiatorDriver?
 
+  /// How many segments have come to the host of a driver with a bit inverted, by an injected fault.
+  func corruptedSegments(towards driver: InitiatorDriver) -> UInt64
+
   /// Lets time pass until something has happened to an initiator, or until `deadline`.
   func advance(until deadline: Instant)
 
@@ -80,6 +83,8 @@ public final class InitiatorDriver {
   /// The name of its host.
   public let host: String
   public let machine: InitiatorMachine
+  /// PDUs that came to it and did not match their digests.
+  var digestErrors: UInt64 = 0
   private let ring: any Ring
   private var completions: [Completion] = []
   private var operations = Operations()

@@ -25,6 +25,9 @@ public final class RealPlayground: Playground {
   /// There is one initiator, whatever the scenario calls its host.
   public func driver(on host: String?) -> InitiatorDriver? { drivers.first }
 
+  /// Nothing is injected here: what does not match its digest, the target has sent so.
+  public func corruptedSegments(towards driver: InitiatorDriver) -> UInt64 { 0 }
+
   public func advance(until deadline: Instant) {
     for driver in drivers { _ = driver.turn(until: deadline) }
   }

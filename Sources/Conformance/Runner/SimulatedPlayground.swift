@@ -286,6 +286,11 @@ public final class SimulatedPlayground: Playground {
     return drivers.first { $0.host == host }
   }
 
+  public func corruptedSegments(towards driver: InitiatorDriver) -> UInt64 {
+    guard let own = hosts.first(where: { $0.name == driver.host })?.id else { return 0 }
+    return hosts.reduce(0) { $0 + world.network.linkCounters(from: $1.id, to: own).corrupted }
+  }
+
   /// The simulated host of that name.
   func host(_ name: String) throws(LuaFailure) -> HostID {
     guard let found = hosts.first(where: { $0.name == name }) else {

@@ -11,8 +11,7 @@ extension InitiatorMachine {
       } catch {
         switch error {
         case .headerDigestError(let header):
-          violation(
-            .headerDigestError, on: connection, "the digest does not match", ProtocolDataUnit(header: header))
+          digestError(.headerDigestError, ProtocolDataUnit(header: header), on: connection)
         case .dataSegmentTooLong(let length):
           violation(.dataSegmentTooLong, on: connection, "\(length) bytes")
         }
@@ -34,7 +33,7 @@ extension InitiatorMachine {
       return violation(.unexpectedOpcode, on: connection, "opcode \(pdu.header.read { $0.opcodeBits })", pdu)
     }
     if framed.dataDigestIsWrong {
-      violation(.dataDigestError, on: connection, "the digest does not match", pdu)
+      digestError(.dataDigestError, pdu, on: connection)
       // Without recovery within the connection, what was lost cannot be asked for again.
       if connection.parameters.errorRecoveryLevel == 0 { return fail(connection, .framingLost) }
       noteLoss(pdu.header, on: connection)
@@ -57,6 +56,11 @@ extension InitiatorMachine {
     default: break
     }
     pumpWindow(connection.session)
+  }
+
+  private func digestError(_ rule: ViolationRule, _ pdu: ProtocolDataUnit, on connection: Connection) {
+    let detail = "the digest does not match"
+    tell(connection, .digestError(Violation(rule: rule, connection: connection.id, detail: detail, pdu: pdu)))
   }
 
   private func checkForm(_ framed: FramedPDU, _ opcode: Opcode, on connection: Connection) {
