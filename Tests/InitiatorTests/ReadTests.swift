@@ -75,6 +75,20 @@ import Testing
     #expect(pdu.additionalHeaders.count == 20 + 8)
   }
 
+  /// RFC 7143 §11.8.2: R2Ts and Data-In of a bidirectional command share one numbering.
+  @Test(arguments: [1, 0] as [UInt32])
+  func theNumbersOfABidirectionalCommand(dataSN: UInt32) throws {
+    let target = try PlayedTarget([KeyValue("ImmediateData", "No")])
+    var request = PlayedTarget.write(pattern(16))
+    request.expectedDataIn = 8
+    let (_, command) = try target.start(request)
+    target.deliver(
+      target.readyToTransfer(command, offset: 0, length: 8), target.dataIn(command, pattern(8), number: dataSN),
+      target.readyToTransfer(command, offset: 8, length: 8, number: dataSN + 1),
+      target.reply(.scsiResponse, to: command) { $0.expDataSN = dataSN + 2 })
+    #expect(target.ring.takeViolations() == (dataSN == 1 ? [] : [.dataSNOutOfOrder]))
+  }
+
   /// Whatever a target can get wrong in answering a read of 1024 bytes.
   @Test func violationsOfDataIn() throws {
     typealias Play = (PlayedTarget, ProtocolDataUnit) -> [ProtocolDataUnit]

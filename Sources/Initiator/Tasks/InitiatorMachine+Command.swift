@@ -91,8 +91,8 @@ extension InitiatorMachine {
     }
     let expDataSN = pdu.header.read { $0.expDataSN }
     // §11.4.8 counts R2Ts as well, and wants zero where there was no Data-In: of a write, both are right.
-    let counted = state.isRead ? state.nextDataSN &+ state.nextR2TSN : state.nextR2TSN
-    if !task.wasRecovered, expDataSN != counted, expDataSN != 0 || state.nextDataSN != 0 && outcome.response == 0 {
+    let counted = state.isRead ? state.nextDataSN : state.nextR2TSN
+    if !task.wasRecovered, expDataSN != counted, expDataSN != 0 || state.received != 0 && outcome.response == 0 {
       violation(.expDataSNWrong, on: connection, "ExpDataSN \(expDataSN), \(counted) came", pdu)
     }
     finish(slot, state, outcome, pdu, on: connection)

@@ -39,6 +39,8 @@ extension InitiatorMachine {
       violation(.dataSNOutOfOrder, on: connection, "DataSN \(number), expected \(state.nextDataSN)", pdu)
     }
     state.nextDataSN = number &+ 1
+    // §11.8.2: of a bidirectional command, Data-In and R2Ts are numbered together.
+    if state.isBidirectional { state.nextR2TSN = state.nextDataSN }
     // §11.7.4: only a Data-In that asks for an acknowledgement has to name the logical unit.
     if tag != reservedTag, lun != state.lun {
       violation(.lunMismatch, on: connection, "LUN \(String(lun, radix: 16))h", pdu)

@@ -92,6 +92,7 @@ extension InitiatorMachine {
       violation(.r2tSNOutOfOrder, on: connection, "R2TSN \(r2t.r2tSN), expected \(state.nextR2TSN)", pdu)
     }
     state.nextR2TSN = r2t.r2tSN &+ 1
+    if state.isBidirectional { state.nextDataSN = state.nextR2TSN }
     if r2t.targetTransferTag == reservedTag {
       violation(.transferTag, on: connection, "R2T with the reserved tag", pdu)
     }

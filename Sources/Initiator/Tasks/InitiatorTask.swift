@@ -49,6 +49,7 @@ final class CommandState {
   var lun: UInt64 = 0
   var isRead = false
   var isWrite = false
+  var isBidirectional: Bool { isRead && isWrite }
   /// Bytes of data-in.
   var expectedLength = 0
   /// Bytes of data-out.
