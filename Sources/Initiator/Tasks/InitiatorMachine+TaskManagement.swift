@@ -45,6 +45,7 @@ extension InitiatorMachine {
       guard let slot = request.task.flatMap({ session.slot(of: $0) }) else { return }
       session.slots[slot]?.connection = connection.id
       session.slots[slot]?.wasRecovered = true
+      if case .command(let state) = session.slots[slot]?.kind { state.forgetR2Ts() }
       return
     }
     for slot in session.slots.indices {

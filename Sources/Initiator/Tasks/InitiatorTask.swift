@@ -76,6 +76,12 @@ final class CommandState {
   var r2tsOnTheirWay: [UInt64] = []
 
   init(request: CommandRequest) { self.request = request }
+
+  /// The R2Ts so far are outstanding no more: the target asks anew.
+  func forgetR2Ts() {
+    held = []
+    r2tsOnTheirWay = []
+  }
 }
 
 /// What was said in a text negotiation that is no task.
