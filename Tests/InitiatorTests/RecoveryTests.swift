@@ -40,4 +40,41 @@ import Testing
     #expect(data.map { $0.header.read { $0.targetTransferTag } } == [0x701])
     #expect(target.ring.takeViolations() == [])
   }
+
+  @Test(
+    arguments: [
+      // Level, offset of the retried R2T, whether the data were rejected before it, what it breaks.
+      (1, 2048, false, nil), (1, 3072, false, nil), (1, 0, false, .r2tOutOfOrder), (0, 2048, false, .r2tOutOfOrder),
+      (0, 2048, true, nil), (1, 2048, true, nil),
+    ] as [(Int, Int, Bool, ViolationRule?)])
+  func theLastR2TMayBeSentAgain(level: Int, offset: Int, isRejected: Bool, breaks: ViolationRule?) throws {
+    let target = try PlayedTarget([
+      KeyValue("ErrorRecoveryLevel", "\(level)"), KeyValue("ImmediateData", "No"),
+    ])
+    let (_, command) = try target.start(PlayedTarget.write(pattern(4096)))
+    target.deliver(target.readyToTransfer(command, offset: 0, length: 2048))
+    target.deliver(target.readyToTransfer(command, offset: 2048, length: 2048, number: 1))
+    let data = try #require(try target.takePDUs().last)
+    if isRejected {
+      target.deliver(
+        target.reply(.reject, data: data.header.array) { $0.rejectReason = RejectReason.dataDigestError.rawValue })
+    }
+    target.deliver(target.readyToTransfer(command, offset: offset, length: 4096 - offset, number: 2))
+    let again = try #require(try target.takePDUs().first)
+    #expect(again.header.read { Int($0.bufferOffset) } == offset)
+    #expect(target.ring.takeViolations() == (breaks.map { [$0] } ?? []))
+  }
+
+  /// The data of the first one have not left this side when the target loses patience.
+  @Test func anR2TThatIsSentAgainTakesThePlaceOfTheLast() throws {
+    let target = try PlayedTarget([KeyValue("ErrorRecoveryLevel", "1"), KeyValue("ImmediateData", "No")])
+    var request = PlayedTarget.write(pattern(2048))
+    request.holdsR2Ts = true
+    let (task, command) = try target.start(request)
+    target.deliver(target.readyToTransfer(command, offset: 0, length: 2048))
+    target.deliver(target.readyToTransfer(command, offset: 0, length: 2048, number: 1))
+    try target.machine.answerHeldR2Ts(of: task, on: target.connection)
+    #expect(try target.takePDUs().map { $0.header.read { $0.targetTransferTag } } == [0x701])
+    #expect(target.ring.takeViolations() == [])
+  }
 }

@@ -106,9 +106,16 @@ extension InitiatorMachine {
     if r2t.desiredLength > parameters.maxBurstLength {
       violation(.r2tTooLong, on: connection, "\(r2t.desiredLength) bytes of \(parameters.maxBurstLength)", pdu)
     }
-    if parameters.dataSequenceInOrder, !task.wasRecovered, Int(r2t.bufferOffset) < state.nextR2TOffset {
-      violation(.r2tOutOfOrder, on: connection, "offset \(r2t.bufferOffset) after \(state.nextR2TOffset)", pdu)
+    let offset = Int(r2t.bufferOffset)
+    if parameters.dataSequenceInOrder, offset < state.nextR2TOffset {
+      // §13.19: with recovery the last one may be sent again, the only one that may be outstanding then.
+      if parameters.errorRecoveryLevel > 0, offset >= state.lastR2TOffset {
+        state.forgetR2Ts()
+      } else if !task.wasRecovered {
+        violation(.r2tOutOfOrder, on: connection, "offset \(offset) after \(state.nextR2TOffset)", pdu)
+      }
     }
+    state.lastR2TOffset = offset
     state.nextR2TOffset = end
     // What has not left this side cannot have been received: its R2T is still outstanding.
     state.r2tsOnTheirWay.removeAll { $0 <= connection.sentBytes }

@@ -32,15 +32,17 @@ extension InitiatorMachine {
     }
     let header = pdu.data.withUnsafeBytes { BasicHeader(copying: $0) }
     tell(connection, .rejected(reason: reason, rejected: header))
-    // What was damaged on its way can be sent again, and is still a task.
-    guard reason != RejectReason.dataDigestError.rawValue, let opcode = header.opcode, opcode.hasCmdSN else { return }
     let session = connection.session
     let (rejectedTag, cmdSN, isImmediate) = header.read { ($0.initiatorTaskTag, $0.cmdSN, $0.isImmediate) }
-    guard let slot = session.slot(tag: rejectedTag), let task = session.slots[slot],
-      task.connection == connection.id, task.firstPDU?.opcode == opcode
+    guard let slot = session.slot(tag: rejectedTag), let task = session.slots[slot], task.connection == connection.id
     else { return }
+    // What was damaged on its way is still a task: a request can be sent again, and data are asked for again.
+    if reason == RejectReason.dataDigestError.rawValue {
+      if header.opcode == .dataOut { task.wasRecovered = true }
+      return
+    }
     // A script may have sent another request with the task's tag.
-    guard task.cmdSN == cmdSN, task.isImmediate == isImmediate else { return }
+    guard task.firstPDU?.opcode == header.opcode, task.cmdSN == cmdSN, task.isImmediate == isImmediate else { return }
     end(slot, connection, .rejected(reason: reason))
   }
 }

@@ -68,6 +68,8 @@ final class CommandState {
   // MARK: Data-Out
   var sentLength = 0
   var nextR2TSN: UInt32 = 0
+  /// Where the last R2T began, and where the next one does, when they come in order.
+  var lastR2TOffset = 0
   var nextR2TOffset = 0
   var r2tCount = 0
   /// The R2Ts that are held back, each with its number from 1 on.
