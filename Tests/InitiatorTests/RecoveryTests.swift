@@ -77,4 +77,27 @@ import Testing
     #expect(try target.takePDUs().map { $0.header.read { $0.targetTransferTag } } == [0x701])
     #expect(target.ring.takeViolations() == [])
   }
+
+  @Test(arguments: [false, true])
+  func dataThatComeTwiceCountOnce(asks: Bool) throws {
+    let target = try PlayedTarget([KeyValue("ErrorRecoveryLevel", "1")])
+    let (_, command) = try target.start(PlayedTarget.read(16))
+    let first = target.dataIn(command, pattern(8))
+    target.deliver(first)
+    if asks {
+      var snack = PDUTemplate(.snackRequest)
+      snack.overrides = [
+        FieldOverride("itt", UInt64(command.header.read { $0.initiatorTaskTag })), FieldOverride("runlength", 1),
+      ]
+      try target.machine.send(snack, on: target.connection)
+    }
+    target.deliver(first)
+    target.deliver(
+      target.reply(.scsiResponse, to: command) {
+        $0.expDataSN = 1
+        $0.isUnderflow = true
+        $0.residualCount = 8
+      })
+    #expect(target.ring.takeViolations().contains(.residualWrong) == !asks)
+  }
 }

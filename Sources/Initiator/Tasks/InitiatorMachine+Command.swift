@@ -117,7 +117,8 @@ extension InitiatorMachine {
     _ slot: Int, _ state: CommandState, _ outcome: CommandOutcome, _ pdu: ProtocolDataUnit, on connection: Connection
   ) {
     var outcome = outcome
-    checkResidual(state, outcome, pdu, on: connection)
+    let wasRecovered = connection.session.slots[slot]?.wasRecovered ?? false
+    checkResidual(state, outcome, pdu, wasRecovered: wasRecovered, on: connection)
     outcome.dataIn = state.dataIn
     outcome.dataOutLength = state.sentLength
     end(slot, connection, .command(outcome))
@@ -125,7 +126,8 @@ extension InitiatorMachine {
 
   /// RFC 7143 §11.4.5.
   private func checkResidual(
-    _ state: CommandState, _ outcome: CommandOutcome, _ pdu: ProtocolDataUnit, on connection: Connection
+    _ state: CommandState, _ outcome: CommandOutcome, _ pdu: ProtocolDataUnit, wasRecovered: Bool,
+    on connection: Connection
   ) {
     guard outcome.response == 0 else { return }
     if outcome.isOverflow && outcome.isUnderflow
@@ -146,7 +148,8 @@ extension InitiatorMachine {
       let missing = state.expectedDataOut - state.sentLength
       violation(.residualWrong, on: connection, "\(missing) bytes were not asked for, and U is not set", pdu)
     }
-    guard state.isRead, !state.isWrite else { return }
+    // Of data that were sent again nobody knows how much came twice.
+    guard state.isRead, !state.isWrite, !wasRecovered else { return }
     let missing = state.expectedLength - state.received
     if outcome.isUnderflow, count != missing {
       violation(.residualWrong, on: connection, "residual count \(count), \(missing) bytes did not come", pdu)
