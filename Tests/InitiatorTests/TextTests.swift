@@ -127,4 +127,19 @@ import Testing
       try #require(target.machine.status(of: target.connection)).parameters.targetMaxRecvDataSegmentLength == 65536)
     #expect(target.ring.takeViolations() == [])
   }
+
+  /// RFC 7143 §11.11.1.
+  @Test func finalInAnswerToAPartOfATextIsWrong() throws {
+    let target = try PlayedTarget()
+    var request = TextRequest([KeyValue("X-a", String(repeating: "y", count: 100))])
+    request.segmentLength = 50
+    _ = try target.machine.text(request, on: target.connection)
+    let first = try #require(try target.takePDUs().first)
+    #expect(first.header.read { !$0.isFinal })
+    target.deliver(target.reply(.textResponse, to: first) { $0.targetTransferTag = reservedTag })
+    #expect(target.ring.takeViolations() == [.textMalformed])
+    // The target has ended it.
+    #expect(target.ring.takeResults().count == 1)
+    #expect(try target.takePDUs().isEmpty)
+  }
 }

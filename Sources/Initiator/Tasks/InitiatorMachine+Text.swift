@@ -24,9 +24,10 @@ extension InitiatorMachine {
       header.targetTransferTag = state.targetTransferTag
       header.lun = state.lun
     }
-    _ = issue(
+    let sent = issue(
       pdu, for: slot, overrides: isFirst ? state.request.overrides : [],
       isFirst ? state.request.wire : WireOptions(), connection)
+    state.saidFinal = sent.header.read { $0.isFinal }
   }
 
   func textResponse(_ pdu: ProtocolDataUnit, on connection: Connection) {
@@ -41,16 +42,15 @@ extension InitiatorMachine {
       ($0.isFinal, $0.isContinued, $0.targetTransferTag, $0.lun)
     }
     if isFinal, isContinued { violation(.textMalformed, on: connection, "F and C", pdu) }
+    // §11.11.1.
+    if isFinal, !state.saidFinal { violation(.textMalformed, on: connection, "F to a request without F", pdu) }
     if isFinal != (tag == reservedTag) {
       violation(.transferTag, on: connection, "F \(isFinal ? 1 : 0) with tag \(String(tag, radix: 16))h", pdu)
     }
     state.received += pdu.data
     state.targetTransferTag = tag
     state.lun = lun
-    let isSent = state.sentLength >= state.text.count
-    if isFinal, isSent || state.request.overrides.contains(where: { $0.name == "final" }) {
-      return finishText(slot, state, pdu, on: connection)
-    }
+    if isFinal { return finishText(slot, state, pdu, on: connection) }
     guard state.rounds < Self.textRoundsMax, state.received.count < Self.textLengthMax else {
       violation(.textDoesNotEnd, on: connection, "no end after \(state.rounds) requests", pdu)
       return end(slot, connection, .text(bytes: state.received, pairs: []))
@@ -65,7 +65,7 @@ extension InitiatorMachine {
     } catch {
       violation(.textMalformed, on: connection, "\(error)", pdu)
     }
-    noteLengths(state.text, pairs, connection)
+    noteLengths(Array(state.text[..<state.sentLength]), pairs, connection)
     end(slot, connection, .text(bytes: state.received, pairs: pairs))
   }
 

@@ -101,6 +101,8 @@ final class TextState {
   var sentLength = 0
   var received: [UInt8] = []
   var rounds = 0
+  /// F of the last request.
+  var saidFinal = false
   var targetTransferTag = reservedTag
   var lun: UInt64 = 0
 
