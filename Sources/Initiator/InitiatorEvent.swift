@@ -40,7 +40,8 @@ public struct InitiatorEvent: Sendable {
     /// A Reject; that of a task's request is told as that task's end as well.
     case rejected(reason: UInt8, rejected: BasicHeader?)
 
-    /// The connection is gone. Told once, after the end of all of its tasks.
+    /// The connection is gone. Told once, after the end of all of its tasks; what is begun behind the end of the stream
+    /// ends when this side closes.
     case closed(CloseReason)
 
     /// The target broke a rule.

@@ -214,6 +214,23 @@ import Testing
     }
   }
 
+  @Test func whatIsBegunBehindTheEndOfTheStreamIsLostWithTheConnection() throws {
+    let target = try PlayedTarget()
+    var behaviour = AutomaticBehaviour()
+    behaviour.closesOnEndOfStream = false
+    try target.machine.setAutomatic(behaviour, on: target.connection)
+    target.ring.end()
+    #expect(target.ring.closeReasons == [.endOfStream])
+    let task = try target.machine.execute(PlayedTarget.read(4), on: target.connection)
+    try target.machine.close(target.connection, reset: true)
+    target.ring.run()
+    let result = try #require(target.ring.takeResults().first)
+    guard case .connectionLost = result.outcome else { return #expect(Bool(false)) }
+    #expect(result.task == task)
+    #expect(target.ring.closeReasons == [.endOfStream])
+    #expect(target.machine.bytesInUse == 0)
+  }
+
   @Test func theScriptChoosesWhatItAcknowledges() throws {
     let target = try PlayedTarget()
     try target.machine.setExpStatSN(5, on: target.connection)

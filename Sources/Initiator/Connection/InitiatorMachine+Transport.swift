@@ -317,9 +317,9 @@ extension InitiatorMachine {
 
   /// Ends what depended on the connection and tells its end, once.
   func lose(_ connection: Connection, _ reason: CloseReason) {
-    guard !connection.isEndTold || connection.session.connections.contains(connection.id) else { return }
     connection.session.connections.removeAll { $0 == connection.id }
     endLogin(connection, status: nil)
+    // A script may have begun some when the end of the stream had been told.
     loseTasks(of: connection)
     guard !connection.isEndTold else { return }
     connection.isEndTold = true

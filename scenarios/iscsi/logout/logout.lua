@@ -29,6 +29,24 @@ scenario {
 }
 
 scenario {
+  title = "A command behind a logout has no answer, and is lost with the connection",
+  covers = { "ISCSI-LOGOUT-009" },
+  needs = { "simulation" },
+  play = function(t)
+    local s = t:login {}
+    s:automatic { close_on_end_of_stream = false }
+    s:send(pdu.logout { immediate = true, reason = 0 })
+    expect(s:receive { opcode = "logout response" }):pdu { response = 0 }
+    expect(s):closes { within = "60s" }
+    local task = s:test_unit_ready { async = true }
+    sleep "1s"
+    expect(task.ended):equals(false)
+    s:close { reset = true }
+    expect(task:wait {}):lost()
+  end,
+}
+
+scenario {
   title = "A connection that is not in the session cannot be logged out",
   covers = { "ISCSI-LOGOUT-004" },
   play = function(t)

@@ -54,11 +54,8 @@ extension HostLibrary {
       var fields = try Fields(call[1], path: "close")
       let reset = try fields.flag("reset") ?? false
       try fields.finish()
-      if !connection.isGone {
-        try obeyed { () throws(InitiatorError) in
-          try connection.driver.machine.close(connection.id, reset: reset)
-        }
-      }
+      // Also when the target has ended the stream: this side may have been told to stay.
+      try obeyed { () throws(InitiatorError) in try connection.driver.machine.close(connection.id, reset: reset) }
       return .nothing
     }
     + both("shutdown") { (player, call, connection) throws(LuaFailure) in
