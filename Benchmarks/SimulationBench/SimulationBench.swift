@@ -88,8 +88,7 @@ final class Load: Machine {
   }
 
   func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
-    if connection == nil {
-      let id = machine.connect(to: address)
+    if connection == nil, let id = try? machine.connect(to: address) {
       connection = id
       var plan = LoginPlan()
       plan.initiatorName = "iqn.2026-11.example:i\(index)"

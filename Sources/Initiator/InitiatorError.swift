@@ -14,6 +14,8 @@ public enum InitiatorError: Error, Equatable, Sendable {
   case noSuchField(String, known: [String])
   /// The session has 16383 tasks.
   case tooManyTasks
+  /// The machine has memory for so many open connections.
+  case tooManyConnections(most: Int)
   /// A CDB has 1 to 260 bytes.
   case badCDB
 }
@@ -29,6 +31,7 @@ extension InitiatorError: CustomStringConvertible {
     case .noSuchField(let name, let known):
       "the PDU has no field \"\(name)\"; it has \(known.joined(separator: ", "))"
     case .tooManyTasks: "the session has too many tasks"
+    case .tooManyConnections(let most): "an initiator has memory for \(most) connections, and all of them are open"
     case .badCDB: "a CDB has 1 to 260 bytes"
     }
   }

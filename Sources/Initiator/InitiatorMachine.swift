@@ -33,7 +33,7 @@ public final class InitiatorMachine: Machine {
   private var taskCount: UInt64 = 0
 
   /// - Parameter arenaCapacity: Bytes for what is being sent and received; 64 KiB for each open connection, and what is
-  ///   on its way out.
+  ///   on its way out; ``connect(to:in:)`` refuses more.
   public init(arenaCapacity: Int = 64 << 20) {
     arena = Arena(capacity: arenaCapacity)
     buffers = BuddyAllocator(capacity: arena.capacity)

@@ -112,8 +112,6 @@ private final class Worker: Machine {
   private func oneOf(_ values: String...) -> String { values[draw.next(below: values.count)] }
 
   private func logIn() {
-    let id = machine.connect(to: address)
-    connection = id
     var plan = LoginPlan()
     plan.targetName = Self.target
     plan.offer("InitialR2T", oneOf("Yes", "No"))
@@ -134,7 +132,13 @@ private final class Worker: Machine {
     if draw.chance(1, of: 3) { plan.stages = [.operationalNegotiation] }
     if draw.chance(1, of: 3) { plan.segmentLength = 64 }
     if draw.chance(1, of: 4) { plan.transitsAtOnce = false }
-    do { try machine.login(plan, on: id) } catch { faults.append("login: \(error)") }
+    do {
+      let id = try machine.connect(to: address)
+      connection = id
+      try machine.login(plan, on: id)
+    } catch {
+      faults.append("login: \(error)")
+    }
   }
 
   private func handle(_ event: InitiatorEvent) {

@@ -7,7 +7,7 @@ import Testing
   private let ring = HandFedRing()
 
   private func start(_ plan: LoginPlan) throws -> (ConnectionID, ProtocolDataUnit) {
-    let id = ring.machine.connect(to: PlayedTarget.address)
+    let id = try ring.machine.connect(to: PlayedTarget.address)
     try ring.machine.login(plan, on: id)
     ring.run()
     return (id, try #require(try ring.takePDUs().first))
@@ -188,7 +188,7 @@ import Testing
   }
 
   @Test func aScriptLogsInByItself() throws {
-    let id = ring.machine.connect(to: PlayedTarget.address)
+    let id = try ring.machine.connect(to: PlayedTarget.address)
     ring.run()
     var template = PDUTemplate(.loginRequest)
     template.overrides = [
@@ -214,7 +214,7 @@ import Testing
   @Test func aSecondConnectionJoinsTheSession() throws {
     let target = try PlayedTarget()
     let session = try #require(target.machine.status(of: target.connection)?.session)
-    let second = target.machine.connect(to: PlayedTarget.address, in: session)
+    let second = try target.machine.connect(to: PlayedTarget.address, in: session)
     var plan = LoginPlan()
     plan.stages = [.operationalNegotiation]
     plan.connectionID = 1
@@ -244,7 +244,7 @@ import Testing
     }
     #expect(request.header.bytes[22] == 5)
     plan.overrides = [0: [FieldOverride("no_such", 1)]]
-    let other = ring.machine.connect(to: PlayedTarget.address)
+    let other = try ring.machine.connect(to: PlayedTarget.address)
     #expect(throws: InitiatorError.self) { try ring.machine.login(plan, on: other) }
   }
 
@@ -263,7 +263,7 @@ import Testing
     ]
     for (rule, change) in cases {
       let ring = HandFedRing()
-      let id = ring.machine.connect(to: PlayedTarget.address)
+      let id = try ring.machine.connect(to: PlayedTarget.address)
       var plan = LoginPlan()
       plan.stages = [.operationalNegotiation]
       plan.operationalKeys = []

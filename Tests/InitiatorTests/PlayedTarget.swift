@@ -18,7 +18,7 @@ final class PlayedTarget {
 
   /// Logs in with `keys` offered, to which the target agrees (or answers as `answers` says).
   init(_ keys: [KeyValue] = [], answers: [KeyValue] = []) throws {
-    connection = ring.machine.connect(to: Self.address)
+    connection = try ring.machine.connect(to: Self.address)
     var plan = LoginPlan()
     plan.targetName = "iqn.2026-11.example:disk"
     plan.stages = [.operationalNegotiation]

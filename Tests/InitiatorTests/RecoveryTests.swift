@@ -17,7 +17,7 @@ import Testing
     #expect(try target.takePDUs().count == (holds ? 0 : 1))
     target.ring.end(.connectionReset)
     let session = try #require(target.machine.status(of: target.connection)).session
-    let second = target.machine.connect(to: PlayedTarget.address, in: session)
+    let second = try target.machine.connect(to: PlayedTarget.address, in: session)
     var plan = LoginPlan()
     plan.stages = [.operationalNegotiation]
     plan.operationalKeys = []

@@ -98,8 +98,6 @@ private final class StormWorker: Machine {
   }
 
   private func logIn() {
-    let id = machine.connect(to: address)
-    connection = id
     var plan = LoginPlan()
     plan.initiatorName = "iqn.2026-11.example:i\(index)"
     plan.targetName = Self.target
@@ -107,7 +105,13 @@ private final class StormWorker: Machine {
     plan.offer("MaxBurstLength", "8192")
     plan.offer("FirstBurstLength", "4096")
     plan.offer("MaxRecvDataSegmentLength", "3000")
-    do { try machine.login(plan, on: id) } catch { faults.append("\(error)") }
+    do {
+      let id = try machine.connect(to: address)
+      connection = id
+      try machine.login(plan, on: id)
+    } catch {
+      faults.append("\(error)")
+    }
   }
 
   private func handle(_ event: InitiatorEvent) {

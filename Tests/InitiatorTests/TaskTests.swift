@@ -256,7 +256,7 @@ import Testing
     let session = try #require(target.machine.status(of: target.connection)).session
     #expect(target.machine.status(of: session)?.tasks == 1)
 
-    let second = target.machine.connect(to: PlayedTarget.address, in: session)
+    let second = try target.machine.connect(to: PlayedTarget.address, in: session)
     var plan = LoginPlan()
     plan.stages = [.operationalNegotiation]
     plan.operationalKeys = []

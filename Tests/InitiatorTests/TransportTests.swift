@@ -6,22 +6,22 @@ import Testing
 @Suite struct TransportTests {
   private let ring = HandFedRing()
 
-  private func open() -> ConnectionID {
-    let id = ring.machine.connect(to: PlayedTarget.address)
+  private func open() throws -> ConnectionID {
+    let id = try ring.machine.connect(to: PlayedTarget.address)
     ring.run()
     return id
   }
 
-  @Test func aConnectionIsToldWhenItStands() {
-    let id = open()
+  @Test func aConnectionIsToldWhenItStands() throws {
+    let id = try open()
     guard case .connected = ring.events.first?.kind else { return #expect(Bool(false), "\(ring.events)") }
     #expect(ring.machine.status(of: id)?.phase == .login)
     #expect(ring.isReceiving())
   }
 
-  @Test func aRefusedConnectionIsTold() {
+  @Test func aRefusedConnectionIsTold() throws {
     ring.connectError = .connectionRefused
-    let id = open()
+    let id = try open()
     guard case .connectFailed(.connectionRefused) = ring.events.first?.kind else {
       return #expect(Bool(false), "\(ring.events)")
     }
@@ -31,7 +31,7 @@ import Testing
   }
 
   @Test func bytesGoOutInThePiecesThatTheScriptWants() throws {
-    let id = open()
+    let id = try open()
     var wire = WireOptions()
     wire.splitAt = [1, 3, 3, 90]
     wire.flips = [ByteFlip(offset: 0, mask: 0xFF), ByteFlip(offset: 99, mask: 1)]
@@ -43,7 +43,7 @@ import Testing
   }
 
   @Test func aPauseIsMadeBetweenPieces() throws {
-    let id = open()
+    let id = try open()
     var wire = WireOptions()
     wire.splitAt = [2]
     wire.pause = .milliseconds(5)
@@ -58,7 +58,7 @@ import Testing
 
   @Test func shortSendsGoOn() throws {
     ring.sendLimit = 7
-    let id = open()
+    let id = try open()
     try ring.machine.sendBytes(pattern(100), on: id)
     ring.run()
     #expect(ring.sends().flatMap { $0 } == pattern(100))
@@ -66,7 +66,7 @@ import Testing
   }
 
   @Test func closingWaitsForWhatIsQueued() throws {
-    let id = open()
+    let id = try open()
     try ring.machine.sendBytes([1, 2, 3], on: id)
     try ring.machine.close(id)
     ring.run()
@@ -78,7 +78,7 @@ import Testing
   }
 
   @Test func aResetDoesNotWait() throws {
-    let id = open()
+    let id = try open()
     try ring.machine.sendBytes([1, 2, 3], on: id)
     try ring.machine.close(id, reset: true)
     ring.run()
@@ -88,25 +88,25 @@ import Testing
   }
 
   @Test func aHalfClosedConnectionStillReceives() throws {
-    let id = open()
+    let id = try open()
     try ring.machine.shutdown(id)
     ring.run()
     #expect(ring.state().isShutdown && !ring.state().isClosed && ring.isReceiving())
   }
 
-  @Test func theEndOfTheStreamAndAResetAreToldApart() {
-    _ = open()
+  @Test func theEndOfTheStreamAndAResetAreToldApart() throws {
+    _ = try open()
     ring.end()
     #expect(ring.closeReasons == [.endOfStream])
     #expect(ring.state().isClosed)
-    _ = open()
+    _ = try open()
     ring.end(.connectionReset, on: 1)
     #expect(ring.closeReasons == [.endOfStream, .reset])
     #expect(ring.machine.bytesInUse == 0)
   }
 
   @Test func receivingStopsAndResumes() throws {
-    let id = open()
+    let id = try open()
     try ring.machine.setReceiving(false, on: id)
     ring.run()
     #expect(!ring.isReceiving())
@@ -115,10 +115,27 @@ import Testing
     #expect(ring.isReceiving())
   }
 
+  /// 16 MiB are received into by 64 KiB, but for the 256 KiB of the longest send.
+  @Test func asManyConnectionsAreOpenAsCanReceiveAndSend() throws {
+    let most = 252
+    let all = try (0..<most).map { _ in try open() }
+    #expect((0..<most).allSatisfy { ring.isReceiving(on: $0) })
+    #expect(throws: InitiatorError.tooManyConnections(most: most)) {
+      try ring.machine.connect(to: PlayedTarget.address)
+    }
+    let last = try #require(all.last)
+    try ring.machine.sendBytes(pattern(256 << 10), on: last)
+    ring.run()
+    #expect(ring.sends(on: most - 1).map(\.count) == [256 << 10])
+    try ring.machine.close(last)
+    ring.run()
+    #expect(throws: Never.self) { try ring.machine.connect(to: PlayedTarget.address) }
+  }
+
   @Test func aSlowConnectCanBeGivenUp() throws {
     let machine = InitiatorMachine(arenaCapacity: 1 << 20)
     var operations = Operations()
-    let id = machine.connect(to: PlayedTarget.address)
+    let id = try machine.connect(to: PlayedTarget.address)
     machine.step([], now: .zero, into: &operations)
     let connect = try #require(operations.items.first)
     operations.removeAll()

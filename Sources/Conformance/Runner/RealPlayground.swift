@@ -46,7 +46,6 @@ public enum TargetProbe {
   ) throws(Failure) -> TargetFacts {
     let driver = InitiatorDriver(host: "here", machine: machine, ring: ring)
     let end = ring.now + .seconds(15)
-    let id = machine.connect(to: portal)
     var plan = LoginPlan()
     plan.targetName = iqn
     var login: LoginResult?
@@ -67,7 +66,9 @@ public enum TargetProbe {
         }
       }
     }
+    let id: ConnectionID
     do {
+      id = try machine.connect(to: portal)
       try machine.login(plan, on: id)
     } catch {
       throw Failure(message: "\(error)")

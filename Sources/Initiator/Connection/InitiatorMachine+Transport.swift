@@ -23,7 +23,11 @@ extension InitiatorMachine {
   /// Opens a TCP connection. The events `connected` or `connectFailed` follow.
   ///
   /// - Parameter session: The session that it is to belong to; a new one when nil.
-  public func connect(to address: SocketAddress, in session: SessionID? = nil) -> ConnectionID {
+  /// - Throws: ``InitiatorError/tooManyConnections(most:)`` when no memory is left for it to receive into.
+  public func connect(to address: SocketAddress, in session: SessionID? = nil) throws(InitiatorError) -> ConnectionID {
+    // What they receive into must leave room for what is sent.
+    let most = (arena.capacity - Self.sendLengthMax) / Self.receiveLength
+    guard live.count < most else { throw .tooManyConnections(most: most) }
     let home: Session
     if let session, session.rawValue < sessions.count {
       home = sessions[session.rawValue]

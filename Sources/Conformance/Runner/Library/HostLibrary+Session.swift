@@ -174,9 +174,9 @@ extension HostLibrary {
           player.wake(at: next)
           return nil
         }
+        let id = try obeyed { () throws(InitiatorError) in try old.driver.machine.connect(to: old.portal) }
         let made = ScriptConnection(
-          index: player.connections.count, driver: old.driver, id: old.driver.machine.connect(to: old.portal),
-          target: old.target, portal: old.portal)
+          index: player.connections.count, driver: old.driver, id: id, target: old.target, portal: old.portal)
         player.connections.append(made)
         try obeyed { () throws(InitiatorError) in try old.driver.machine.login(session.plan, on: made.id) }
         connection = made

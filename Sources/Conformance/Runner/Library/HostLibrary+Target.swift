@@ -126,8 +126,10 @@ extension HostLibrary {
   private static func open(
     _ player: Player, _ route: (driver: InitiatorDriver, target: Int, portal: SocketAddress),
     in session: SessionID? = nil
-  ) -> ScriptConnection {
-    let id = route.driver.machine.connect(to: route.portal, in: session)
+  ) throws(LuaFailure) -> ScriptConnection {
+    let id = try obeyed { () throws(InitiatorError) in
+      try route.driver.machine.connect(to: route.portal, in: session)
+    }
     let connection = ScriptConnection(
       index: player.connections.count, driver: route.driver, id: id, target: route.target, portal: route.portal)
     player.connections.append(connection)
@@ -148,7 +150,7 @@ extension HostLibrary {
     } else if !session.isNone {
       throw fields.wrong("session", session, "a session")
     }
-    let connection = open(player, route, in: joined)
+    let connection = try open(player, route, in: joined)
     return try player.wait(call, for: "a connection to \(route.portal)", within: within) { () throws(LuaFailure) in
       if connection.isConnected { return [.handle(.connection, Int64(connection.index))] }
       guard connection.isGone else { return nil }
@@ -180,7 +182,7 @@ extension HostLibrary {
     let target = given?.target ?? way?.target ?? 0
     if plan.targetName == nil, plan.sessionType == .normal { plan.targetName = player.playground.targets[target].iqn }
     var connection = given
-    if connection == nil, let way { connection = open(player, way, in: options.session?.id) }
+    if connection == nil, let way { connection = try open(player, way, in: options.session?.id) }
     guard let connection else { throw LuaFailure("\(path): there is no connection") }
     // It begins as soon as the connection stands.
     try obeyed { () throws(InitiatorError) in try connection.driver.machine.login(plan, on: connection.id) }
