@@ -251,6 +251,7 @@ extension Network {
       pipes[pipe].next = pipes[pipe].acked
     }
     pump(pipe)
+    if pipes[pipe].next > pipes[pipe].acked { scheduleRetransmit(pipe) }
     if pipes[pipe].acked >= pipes[pipe].end { finishIfOrphaned(pipes[pipe].sender) }
   }
 
@@ -267,22 +268,28 @@ extension Network {
 
   /// Sees to it that what is under way is sent again if nothing is heard of it.
   private func armTimer(_ pipe: Int) {
-    if pipes[pipe].next == pipes[pipe].acked || !pipes[pipe].isTimerSet { pipes[pipe].retransmitTime = deadline(pipe) }
-    guard !pipes[pipe].isTimerSet else { return }
-    pipes[pipe].isTimerSet = true
-    schedule(
-      .retransmit, at: pipes[pipe].retransmitTime, subject: UInt32(pipe), generation: pipes[pipe].generation)
+    if pipes[pipe].next == pipes[pipe].acked || pipes[pipe].retransmitEventTime == .max {
+      pipes[pipe].retransmitTime = deadline(pipe)
+    }
+    scheduleRetransmit(pipe)
+  }
+
+  /// Schedules the event of the timer, unless one is due before. After an outage the one that is under way may be minutes
+  /// late.
+  private func scheduleRetransmit(_ pipe: Int) {
+    let time = pipes[pipe].retransmitTime
+    guard time < pipes[pipe].retransmitEventTime else { return }
+    pipes[pipe].retransmitEventTime = time
+    schedule(.retransmit, at: time, subject: UInt32(pipe), generation: pipes[pipe].generation)
   }
 
   func retransmitTimerFired(_ pipe: Int) {
-    pipes[pipe].isTimerSet = false
+    let now = timeline.now.nanoseconds
+    // Otherwise an earlier event has taken this one's place.
+    guard pipes[pipe].retransmitEventTime <= now else { return }
+    pipes[pipe].retransmitEventTime = .max
     guard !pipes[pipe].senderGone, pipes[pipe].acked < pipes[pipe].end else { return }
-    if timeline.now.nanoseconds < pipes[pipe].retransmitTime {
-      pipes[pipe].isTimerSet = true
-      schedule(
-        .retransmit, at: pipes[pipe].retransmitTime, subject: UInt32(pipe), generation: pipes[pipe].generation)
-      return
-    }
+    guard pipes[pipe].retransmitTime <= now else { return scheduleRetransmit(pipe) }
     let sender = pipes[pipe].sender
     guard isLive(sender) else { return }
     let host = Int(sockets[Int(sender.slot)].host)

@@ -71,9 +71,10 @@ struct Pipe {
   var lastArrival: UInt64 = 0
   var lastAcknowledgement: UInt64 = 0
 
-  /// When unacknowledged bytes are sent again, in nanoseconds; one event is under way while `isTimerSet`.
+  /// When unacknowledged bytes are sent again, and when the earliest event for that is due, in nanoseconds. The event may be
+  /// due before, and is then put off; it is never due later.
   var retransmitTime: UInt64 = .max
-  var isTimerSet = false
+  var retransmitEventTime: UInt64 = .max
   var retries = 0
   /// A gap was noticed and what follows `acked` was sent again; no second time before this position is acknowledged.
   var recoverUntil: UInt64 = 0

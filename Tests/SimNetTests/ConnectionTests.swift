@@ -136,6 +136,26 @@ import Testing
     #expect(wire.send(client, [1]) == .failed(.brokenPipe))
   }
 
+  @Test("After an outage that has healed, what is lost then is sent again as soon as ever", arguments: [1, 20, 100])
+  func healed(seconds: UInt64) throws {
+    let wire = Wire()
+    let (client, server) = try wire.connect()
+    wire.network.cut(from: wire.a, to: wire.b)
+    _ = wire.send(client, [1])
+    wire.run(.seconds(seconds))
+    wire.network.repair(from: wire.a, to: wire.b)
+    while case .wouldBlock = wire.receive(server).0 { #expect(wire.step()) }
+    wire.run(.milliseconds(1))
+    wire.network.cut(from: wire.a, to: wire.b)
+    _ = wire.send(client, [2])
+    wire.run(.milliseconds(1))
+    wire.network.repair(from: wire.a, to: wire.b)
+    wire.run(.milliseconds(198))
+    #expect(wire.receive(server).0 == .wouldBlock)
+    wire.run(.milliseconds(2))
+    #expect(wire.receive(server).0 == .count(1))
+  }
+
   @Test("A sender whose peer stays dead times out")
   func dead() throws {
     var options = HostOptions()
