@@ -67,7 +67,7 @@ extension Network {
     guard isLive(socket) else { return .staleHandle }
     switch sockets[Int(socket.slot)].state {
     case .connecting: return nil
-    case .failed where sockets[Int(socket.slot)].incoming < 0: return sockets[Int(socket.slot)].error
+    case .failed where !sockets[Int(socket.slot)].hasConnected: return sockets[Int(socket.slot)].error
     default: return RingError.none
     }
   }
@@ -143,8 +143,9 @@ extension Network {
     let backLink = linkTable[remote][sockets[index].localInterface]
     guard hosts[Int(host)].isUp, passes(link) else { return }
     if isLive(sockets[index].peer) {
-      // The answer to an earlier request was lost.
-      answerConnection(client, over: backLink)
+      // The answer to an earlier request was lost under way.
+      let arrival = cross(backLink, after: pipes[sockets[index].incoming].lastArrival)
+      if let arrival { answer(client, at: arrival) }
       return
     }
     guard let listener = findListener(on: host, sockets[index].remote) else {
@@ -158,6 +159,11 @@ extension Network {
       counters.acceptQueueOverflows += 1
       return
     }
+    // A connection can be accepted as soon as its answer is on its way, a round trip before the handshake would be over.
+    // Where the answer is lost there is none, and the repeated request is as good as the first.
+    guard let arrival = cross(backLink, after: 0) else { return }
+    // The server of an earlier request has gone, and its reset was lost.
+    releasePipes(index)
     let server = makeSocket()
     let serverIndex = Int(server.slot)
     sockets[serverIndex].state = .established
@@ -181,11 +187,10 @@ extension Network {
       connection: connectionCount, client: sockets[index].local, server: sockets[index].remote, at: timeline.now)
     listeners[listener].queue.append(server)
     signals.append(Signal(kind: .accepted, owner: listeners[listener].owner))
-    answerConnection(client, over: backLink)
+    answer(client, at: arrival)
   }
 
-  private func answerConnection(_ client: SocketID, over link: Int) {
-    guard let arrival = cross(link, after: pipes[sockets[Int(client.slot)].incoming].lastArrival) else { return }
+  private func answer(_ client: SocketID, at arrival: UInt64) {
     // Data of the server do not overtake the answer.
     pipes[sockets[Int(client.slot)].incoming].lastArrival = arrival
     schedule(.connectionAnswer, at: arrival, subject: client.slot, generation: client.generation)
@@ -198,6 +203,7 @@ extension Network {
       passes(linkTable[sockets[index].remoteInterface][sockets[index].localInterface])
     else { return }
     sockets[index].state = .established
+    sockets[index].hasConnected = true
     signals.append(Signal(kind: .connected, owner: sockets[index].owner))
   }
 

@@ -217,6 +217,11 @@ extension Network {
 
   /// Gives the socket's slot and its ends of the pipes back.
   func release(_ index: Int) {
+    releasePipes(index)
+    freeSocket(index)
+  }
+
+  func releasePipes(_ index: Int) {
     let outgoing = sockets[index].outgoing
     let incoming = sockets[index].incoming
     if outgoing >= 0 {
@@ -227,7 +232,8 @@ extension Network {
       pipes[incoming].receiverGone = true
       freePipeIfDone(incoming)
     }
-    freeSocket(index)
+    sockets[index].outgoing = -1
+    sockets[index].incoming = -1
   }
 
   /// A socket that its owner has closed goes when everything that it sent has been acknowledged.

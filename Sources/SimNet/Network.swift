@@ -88,6 +88,8 @@ public final class Network {
     var retries = 0
     /// It is the one that was accepted.
     var isServer = false
+    /// Its connect has succeeded, whatever became of the connection afterwards.
+    var hasConnected = false
     var wantsReadable = false
     var wantsWritable = false
   }

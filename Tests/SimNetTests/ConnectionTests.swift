@@ -136,6 +136,51 @@ import Testing
     #expect(wire.send(client, [1]) == .failed(.brokenPipe))
   }
 
+  @Test("A connect whose answers are all lost times out, and nobody has accepted it")
+  func answersLost() throws {
+    let wire = Wire()
+    let (listener, _) = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 8, owner: 0)
+    wire.network.cut(from: wire.b, to: wire.a)
+    let client = wire.network.connect(from: wire.a, to: wire.serverAddress, owner: 1)
+    wire.run(.seconds(200))
+    #expect(wire.network.connectResult(client) == .timedOut)
+    #expect(wire.network.accept(listener) == nil)
+    wire.network.close(client)
+    #expect(wire.network.liveSocketCount == 0 && wire.network.livePipeCount == 0)
+  }
+
+  @Test("A connect whose first answer is lost under way, and whose server has gone, is made anew and leaves nothing")
+  func answerLostUnderWay() throws {
+    let wire = Wire()
+    let (listener, _) = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 8, owner: 0)
+    let client = wire.network.connect(from: wire.a, to: wire.serverAddress, owner: 1)
+    wire.run(.microseconds(80))
+    wire.network.cut(from: wire.b, to: wire.a)
+    let first = try #require(wire.network.accept(listener))
+    wire.network.close(first, reset: true)
+    wire.run(.milliseconds(500))
+    wire.network.repair(from: wire.b, to: wire.a)
+    wire.run(.milliseconds(600))
+    #expect(wire.network.connectResult(client) == RingError.none)
+    let second = try #require(wire.network.accept(listener))
+    #expect(wire.transfer([1, 2], from: client, to: second) == [1, 2])
+    wire.network.close(client)
+    wire.network.close(second)
+    wire.run(.seconds(1))
+    #expect(wire.network.liveSocketCount == 0 && wire.network.livePipeCount == 0)
+  }
+
+  @Test("A connect that times out after its answer was lost under way has not succeeded")
+  func halfMade() throws {
+    let wire = Wire()
+    _ = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 8, owner: 0)
+    let client = wire.network.connect(from: wire.a, to: wire.serverAddress, owner: 1)
+    wire.run(.microseconds(80))
+    wire.network.cut(from: wire.b, to: wire.a)
+    wire.run(.seconds(200))
+    #expect(wire.network.connectResult(client) == .timedOut)
+  }
+
   @Test("After an outage that has healed, what is lost then is sent again as soon as ever", arguments: [1, 20, 100])
   func healed(seconds: UInt64) throws {
     let wire = Wire()
