@@ -385,7 +385,8 @@ public final class Network {
       case .retransmit: retransmitTimerFired(index)
       case .delayedAcknowledgement:
         pipes[index].isAcknowledgementTimerSet = false
-        if pipes[index].isAcknowledgementOwed { acknowledge(index) }
+        // A host that has lost its power owes nothing any more.
+        if pipes[index].isAcknowledgementOwed, isLive(pipes[index].receiver) { acknowledge(index) }
       default:
         pipes[index].isPumpSet = false
         if event.first == 1 { pipes[index].isCorked = false }

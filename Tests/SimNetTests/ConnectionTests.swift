@@ -181,6 +181,21 @@ import Testing
     #expect(wire.network.connectResult(client) == .timedOut)
   }
 
+  @Test("An acknowledgement that a host owed goes down with it: what it had not acknowledged is sent again")
+  func owedAcknowledgement() throws {
+    var options = HostOptions()
+    options.acknowledgementDelay = .milliseconds(40)
+    let wire = Wire(host: options)
+    let (client, _) = try wire.connect()
+    #expect(wire.send(client, [1]) == .count(1))
+    wire.run(.milliseconds(10))
+    wire.network.powerOff(wire.b)
+    wire.run(.milliseconds(100))
+    wire.network.powerOn(wire.b)
+    wire.run(.seconds(1))
+    #expect(wire.receive(client).0 == .failed(.connectionReset))
+  }
+
   @Test("After an outage that has healed, what is lost then is sent again as soon as ever", arguments: [1, 20, 100])
   func healed(seconds: UInt64) throws {
     let wire = Wire()
