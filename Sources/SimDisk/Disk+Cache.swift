@@ -6,7 +6,7 @@ extension Disk {
   /// Plays the oldest entries of the log, up to number `mark`, into the stable image.
   func destage(upTo mark: UInt64) {
     while log.count > 0, log.removedCount < mark {
-      play(log[0])
+      play(log[0], log.removedCount)
       log.removeFirst()
     }
   }
@@ -16,7 +16,9 @@ extension Disk {
     while log.dataLength > options.cacheLength || log.count > 1 << 16 { destage(upTo: log.removedCount + 1) }
   }
 
-  private func play(_ entry: WriteLog.Entry) {
+  /// Plays an entry, or a part of it, into the stable image. Its number in the log tells what damage it heals.
+  private func play(_ entry: WriteLog.Entry, _ number: UInt64) {
+    stableDamage.cut(entry.offset, entry.length, writtenAs: number)
     switch entry.kind {
     case .data:
       log.forEachPiece(from: entry.position, length: Int(entry.length)) { piece, done in
@@ -39,18 +41,19 @@ extension Disk {
   public func loseCache() { settle() }
 
   private func settle() {
-    for index in 0..<log.count { survive(log[index]) }
+    for index in 0..<log.count { survive(log[index], log.removedCount + UInt64(index)) }
     let length = UInt64(PageMap.pageLength)
     for index in 0..<log.count where log[index].length > 0 {
       let entry = log[index]
       current.copy(entry.offset / length..<(entry.offset + entry.length + length - 1) / length, from: stable)
     }
+    damage = stableDamage
     log.removeAll()
   }
 
-  private func survive(_ entry: WriteLog.Entry) {
+  private func survive(_ entry: WriteLog.Entry, _ number: UInt64) {
     if entry.isStable {
-      play(entry)
+      play(entry, number)
       return
     }
     let unit = max(options.atomicUnit, 1)
@@ -64,15 +67,15 @@ extension Disk {
       }
     switch fate {
     case 0: counters.unitsLost += units
-    case 1: play(entry)
+    case 1: play(entry, number)
     default:
       counters.writesTorn += 1
-      tear(entry, unit)
+      tear(entry, number, unit)
     }
   }
 
   /// Lets some of the atomic units of a write survive.
-  private func tear(_ entry: WriteLog.Entry, _ unit: UInt64) {
+  private func tear(_ entry: WriteLog.Entry, _ number: UInt64, _ unit: UInt64) {
     guard entry.kind == .data else {
       // These can be huge: a part from a drawn cut on survives, or the part before it.
       let units = entry.length / unit
@@ -84,7 +87,7 @@ extension Disk {
         piece.offset += cut
         piece.length -= cut
       }
-      if piece.length > 0 { play(piece) }
+      if piece.length > 0 { play(piece, number) }
       return
     }
     var done: UInt64 = 0
@@ -102,7 +105,7 @@ extension Disk {
         piece.offset = offset
         piece.length = length
         piece.position = entry.position + done
-        play(piece)
+        play(piece, number)
       } else {
         counters.unitsLost += 1
       }

@@ -2,7 +2,7 @@ import Ring
 import SimClock
 
 /// A stretch of the contents that does not read back as it was written. It lies over the pristine contents, so that it
-/// goes without a trace when the fault is lifted, and where it is written over.
+/// goes without a trace when the fault is lifted, and where what was written over it is stable.
 struct Damage {
   enum Effect {
     /// Other bytes are there, from this place in `bytes` on.
@@ -18,7 +18,44 @@ struct Damage {
   var length: UInt64
   var effect: Effect
   var bytes: [UInt8] = []
+  /// The number in the log of the first write that came after it, and so heals it where the two meet.
+  var age: UInt64
   var end: UInt64 { offset + length }
+
+  /// The part of it from `start` to `end`.
+  func part(_ start: UInt64, _ end: UInt64) -> Damage {
+    var result = self
+    result.offset = start
+    result.length = end - start
+    if case .replaced = effect { result.bytes = Array(bytes[Int(start - offset)..<Int(end - offset)]) }
+    return result
+  }
+}
+
+/// The damage of one image, oldest first.
+struct DamageList {
+  private(set) var stretches: [Damage] = []
+  var isEmpty: Bool { stretches.isEmpty }
+
+  mutating func append(_ stretch: Damage) { stretches.append(stretch) }
+
+  mutating func remove(of fault: DiskFaultID) { stretches.removeAll { $0.fault == fault.rawValue } }
+
+  /// What the write with this number in the log puts there is no longer damaged.
+  mutating func cut(_ offset: UInt64, _ length: UInt64, writtenAs number: UInt64) {
+    guard !stretches.isEmpty else { return }
+    let end = offset + length
+    var kept: [Damage] = []
+    for stretch in stretches {
+      guard stretch.age <= number, stretch.offset < end, stretch.end > offset else {
+        kept.append(stretch)
+        continue
+      }
+      if stretch.offset < offset { kept.append(stretch.part(stretch.offset, offset)) }
+      if stretch.end > end { kept.append(stretch.part(end, stretch.end)) }
+    }
+    stretches = kept
+  }
 }
 
 extension Disk {
@@ -26,7 +63,7 @@ extension Disk {
   public func injectLatentErrors(at offset: UInt64, length: UInt64) -> DiskFaultID {
     let id = DiskFaultID(rawValue: nextRule)
     nextRule += 1
-    damage.append(Damage(fault: id.rawValue, offset: offset, length: length, effect: .unreadable))
+    add(.unreadable, at: offset, length: length, by: id)
     return id
   }
 
@@ -37,18 +74,28 @@ extension Disk {
     for _ in 0..<count where length > 0 {
       let place = offset + faultRandom.next(below: length)
       let bit = UInt8(faultRandom.next(below: UInt64(8)))
-      damage.append(Damage(fault: id.rawValue, offset: place, length: 1, effect: .flipped(bit)))
+      add(.flipped(bit), at: place, length: 1, by: id)
     }
     return id
   }
 
+  /// Damage lies over both images: a write over it takes it from what a read returns, and heals it once it is stable.
+  private func add(
+    _ effect: Damage.Effect, at offset: UInt64, length: UInt64, _ bytes: [UInt8] = [], by fault: DiskFaultID
+  ) {
+    let stretch = Damage(
+      fault: fault.rawValue, offset: offset, length: length, effect: effect, bytes: bytes, age: log.endNumber)
+    damage.append(stretch)
+    stableDamage.append(stretch)
+  }
+
   /// How many stretches of the contents a fault has damaged and nobody has written over.
-  public func damageCount(_ id: DiskFaultID) -> Int { damage.count { $0.fault == id.rawValue } }
+  public func damageCount(_ id: DiskFaultID) -> Int { damage.stretches.count { $0.fault == id.rawValue } }
 
   /// Whether a range holds something that cannot be read.
   public func isUnreadable(at offset: UInt64, length: UInt64) -> Bool {
     guard !damage.isEmpty else { return false }
-    let isUnreadable = damage.contains {
+    let isUnreadable = damage.stretches.contains {
       if case .unreadable = $0.effect { $0.offset < offset + length && $0.end > offset } else { false }
     }
     if isUnreadable { counters.unreadableReads += 1 }
@@ -57,7 +104,7 @@ extension Disk {
 
   func applyDamage(at offset: UInt64, to bytes: UnsafeMutableRawBufferPointer) {
     let end = offset + UInt64(bytes.count)
-    for stretch in damage where stretch.offset < end && stretch.end > offset {
+    for stretch in damage.stretches where stretch.offset < end && stretch.end > offset {
       if case .unreadable = stretch.effect { continue }
       counters.damagedReads += 1
       switch stretch.effect {
@@ -75,37 +122,10 @@ extension Disk {
     }
   }
 
-  /// What is written anew is no longer damaged.
-  func repair(at offset: UInt64, length: UInt64) {
-    let end = offset + length
-    var kept: [Damage] = []
-    for stretch in damage {
-      guard stretch.offset < end, stretch.end > offset else {
-        kept.append(stretch)
-        continue
-      }
-      if stretch.offset < offset { kept.append(piece(stretch, stretch.offset, offset)) }
-      if stretch.end > end { kept.append(piece(stretch, end, stretch.end)) }
-    }
-    damage = kept
-  }
-
-  private func piece(_ stretch: Damage, _ start: UInt64, _ end: UInt64) -> Damage {
-    var result = stretch
-    result.offset = start
-    result.length = end - start
-    if case .replaced = stretch.effect {
-      result.bytes = Array(stretch.bytes[Int(start - stretch.offset)..<Int(end - stretch.offset)])
-    }
-    return result
-  }
-
   /// Shows `bytes` at `offset` in place of what is there, until it is written over or `fault` is lifted.
   public func overlay(at offset: UInt64, _ bytes: [UInt8], by fault: DiskFaultID) {
     guard offset < size, !bytes.isEmpty else { return }
     let length = min(UInt64(bytes.count), size - offset)
-    damage.append(
-      Damage(
-        fault: fault.rawValue, offset: offset, length: length, effect: .replaced, bytes: Array(bytes[..<Int(length)])))
+    add(.replaced, at: offset, length: length, Array(bytes[..<Int(length)]), by: fault)
   }
 }

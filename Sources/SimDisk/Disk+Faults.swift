@@ -77,7 +77,8 @@ extension Disk {
   /// Takes a fault back, and with it what it has made of the contents.
   public func lift(_ id: DiskFaultID) {
     rules.removeAll { $0.id == id.rawValue }
-    damage.removeAll { $0.fault == id.rawValue }
+    damage.remove(of: id)
+    stableDamage.remove(of: id)
   }
 
   /// How often a fault that is in force has struck.

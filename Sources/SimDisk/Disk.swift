@@ -110,8 +110,10 @@ public final class Disk {
   /// Faults that are in force; see `Disk+Faults.swift`.
   var rules: [FaultRule] = []
   var nextRule: UInt32 = 0
-  /// What the faults have made of parts of the contents, over the pristine ones; see `Disk+Damage.swift`.
-  var damage: [Damage] = []
+  /// What the faults have made of parts of the contents, over the pristine ones: of what a read returns now, and of what
+  /// is stable; see `Disk+Damage.swift`.
+  var damage = DamageList()
+  var stableDamage = DamageList()
 
   /// Whether the medium has been pulled out.
   public internal(set) var removals = 0
@@ -195,7 +197,7 @@ public final class Disk {
   /// Begins a write of `length` bytes at `offset`, whose data follow with ``appendWrite(_:)``; then ``endWrite()``.
   public func beginWrite(at offset: UInt64, length: UInt64, forceUnitAccess: Bool) {
     counters.writes += 1
-    if !damage.isEmpty { repair(at: offset, length: length) }
+    damage.cut(offset, length, writtenAs: log.endNumber)
     log.append(.data, offset: offset, length: 0, isStable: forceUnitAccess)
   }
 
@@ -222,7 +224,7 @@ public final class Disk {
   /// Makes a range read as zeroes, with (`allocated`) or without storage.
   public func clear(at offset: UInt64, length: UInt64, allocated: Bool) {
     counters.discards += 1
-    if !damage.isEmpty { repair(at: offset, length: length) }
+    damage.cut(offset, length, writtenAs: log.endNumber)
     current.clear(at: offset, length: length, allocated: allocated)
     log.append(allocated ? .zeroes : .discard, offset: offset, length: length, isStable: false)
     endWrite()

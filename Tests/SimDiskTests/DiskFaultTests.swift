@@ -59,6 +59,43 @@ import Testing
     #expect(medium.disk.isUnreadable(at: 4608, length: 512))
   }
 
+  @Test("Writing over what cannot be read heals it when the write is stable: a crash that loses it shows it again")
+  func latentAfterCrash() {
+    let medium = Medium { $0.survival = .none }
+    _ = medium.disk.injectLatentErrors(at: 0, length: 1024)
+    medium.write(0, 1, 512)
+    medium.flush()
+    medium.write(512, 2, 512)
+    #expect(!medium.disk.isUnreadable(at: 0, length: 1024))
+    medium.disk.crash()
+    #expect(!medium.disk.isUnreadable(at: 0, length: 512))
+    #expect(medium.disk.isUnreadable(at: 512, length: 512))
+  }
+
+  @Test("Bit rot that was written over is healed by a crash that keeps the write only", arguments: [true, false])
+  func bitRotAfterCrash(survives: Bool) {
+    let medium = Medium { $0.survival = survives ? .all : .none }
+    medium.write(0, 0xFF, 4096)
+    medium.flush()
+    _ = medium.disk.injectBitRot(at: 0, length: 4096, count: 1)
+    let rotten = medium.read(0, 4096)
+    medium.write(0, 0xFF, 4096)
+    #expect(medium.read(0, 4096).allSatisfy { $0 == 0xFF })
+    medium.disk.crash()
+    #expect(medium.read(0, 4096) == (survives ? [UInt8](repeating: 0xFF, count: 4096) : rotten))
+  }
+
+  @Test("What was damaged after it had been cached stays so when the cache is written back")
+  func damagedInCache() {
+    let medium = Medium { $0.survival = .none }
+    medium.write(0, 1, 4096)
+    _ = medium.disk.injectLatentErrors(at: 0, length: 512)
+    medium.flush()
+    #expect(medium.disk.isUnreadable(at: 0, length: 512))
+    medium.disk.crash()
+    #expect(medium.disk.isUnreadable(at: 0, length: 512))
+  }
+
   @Test("Media answer in the time that they are given")
   func durations() {
     let timeline = Timeline(seed: 1)
