@@ -57,7 +57,6 @@ extension Disk {
       return
     }
     let unit = max(options.atomicUnit, 1)
-    let units = entry.length == 0 ? 0 : (entry.offset + entry.length - 1) / unit - entry.offset / unit + 1
     let fate: UInt64 =
       switch options.survival {
       case .drawn: crashRandom.next(below: UInt64(4))
@@ -66,7 +65,7 @@ extension Disk {
       case .all: 1
       }
     switch fate {
-    case 0: counters.unitsLost += units
+    case 0: counters.unitsLost += Self.unitCount(entry, unit)
     case 1: play(entry, number)
     default:
       counters.writesTorn += 1
@@ -74,12 +73,17 @@ extension Disk {
     }
   }
 
+  /// How many atomic units a write touches.
+  private static func unitCount(_ entry: WriteLog.Entry, _ unit: UInt64) -> UInt64 {
+    entry.length == 0 ? 0 : (entry.offset + entry.length - 1) / unit - entry.offset / unit + 1
+  }
+
   /// Lets some of the atomic units of a write survive.
   private func tear(_ entry: WriteLog.Entry, _ number: UInt64, _ unit: UInt64) {
     guard entry.kind == .data else {
       // These can be huge: a part from a drawn cut on survives, or the part before it.
-      let units = entry.length / unit
-      let cut = units == 0 ? 0 : crashRandom.next(below: units + 1) * unit
+      let before = crashRandom.next(below: Self.unitCount(entry, unit) + 1)
+      let cut = before == 0 ? 0 : min((entry.offset / unit + before) * unit - entry.offset, entry.length)
       var piece = entry
       if crashRandom.chance(1, of: 2) {
         piece.length = cut

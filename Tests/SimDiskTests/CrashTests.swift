@@ -44,6 +44,26 @@ import Testing
     #expect(lost > 5 && kept > 5 && torn > 5, "\(lost) lost, \(kept) kept, \(torn) torn")
   }
 
+  @Test("Zeroes and discards are torn between atomic units too, wherever they begin", arguments: 0..<50)
+  func tornClears(_ seed: Int) {
+    let medium = Medium(seed: UInt64(seed)) {
+      $0.size = 1 << 20
+      $0.atomicUnit = 4096
+      $0.survival = .torn
+    }
+    medium.write(0, 1, 65536)
+    medium.flush()
+    medium.disk.clear(at: 512, length: 16384, allocated: true)
+    medium.disk.crash()
+    let image = medium.read(0, 65536)
+    for unit in 0..<16 {
+      // The first and the last unit are cleared in part.
+      let start = unit == 0 ? 512 : unit * 4096
+      let end = unit == 4 ? unit * 4096 + 512 : (unit + 1) * 4096
+      #expect(Set(image[start..<end]).count == 1)
+    }
+  }
+
   @Test("A write with FUA survives every crash, and older writes do not come back over it", arguments: 1...40)
   func forceUnitAccess(_ seed: Int) {
     let medium = Medium(seed: UInt64(seed)) { $0.size = 1 << 20 }
