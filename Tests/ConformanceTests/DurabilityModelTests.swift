@@ -1,9 +1,9 @@
 import ISCSI
-import Initiator
 import Ring
 import Testing
 
 @testable import Conformance
+@testable import Initiator
 
 /// What the durability model lets a read return, and what it does not.
 @Suite struct DurabilityModelTests {
@@ -235,17 +235,69 @@ import Testing
     #expect(try bench.mayRead("x"))
   }
 
+  private func mediumError() -> TaskResult.Outcome {
+    var outcome = CommandOutcome()
+    outcome.status = 2
+    outcome.sense = [0x70, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x0C, 0, 0, 0, 0, 0]
+    return .command(outcome)
+  }
+
   @Test func afterAFailedFlushWhatWasCachedMayBeGone() throws {
     let bench = Bench()
     try bench.good("a")
     try bench.flush()
     try bench.good("b")
-    var outcome = CommandOutcome()
-    outcome.status = 2
-    outcome.sense = [0x70, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x0C, 0, 0, 0, 0, 0]
-    try bench.finish(try bench.begin(.flush(lba: 0, blocks: 0)), .command(outcome))
+    try bench.finish(try bench.begin(.flush(lba: 0, blocks: 0)), mediumError())
     #expect(try bench.mayRead("a"))
     #expect(try bench.mayRead("b"))
+  }
+
+  @Test func afterAFailedFlushWhatWasReadBeforeMayBeGone() throws {
+    let bench = Bench()
+    try bench.good("a")
+    try bench.flush()
+    try bench.good("b")
+    try bench.read("b")
+    let flush = try bench.begin(.flush(lba: 0, blocks: 0))
+    let reading = try bench.begin(.read(lba: 0, blocks: 1))
+    try bench.finish(flush, mediumError())
+    try bench.end(reading, data: bench.data("b"))
+    #expect(try bench.mayRead("a"), "what was read while it failed may have been read before")
+    #expect(try bench.mayRead("b"))
+    try bench.read("a")
+    #expect(try !bench.mayRead("b"), "a read after it has settled the matter")
+  }
+
+  @Test func aWriteUnderWayWhenAFlushFailsMayBeGone() throws {
+    let bench = Bench()
+    try bench.good("a", fua: true)
+    let (write, stable) = (try bench.write("b"), try bench.write("c", lba: 1, fua: true))
+    try bench.finish(try bench.begin(.flush(lba: 0, blocks: 0)), mediumError())
+    try bench.end(write)
+    try bench.end(stable)
+    #expect(try bench.mayRead("a"))
+    #expect(try bench.mayRead("b"))
+    #expect(try !bench.mayRead(nil, lba: 1))
+    try bench.good("d")
+    #expect(try !bench.mayRead("a"))
+  }
+
+  @Test(arguments: [false, true])
+  func aFlushWithoutAnAnswerMayHaveFailed(wasAborted: Bool) throws {
+    let bench = Bench()
+    try bench.good("a", fua: true)
+    try bench.good("b")
+    try bench.read("b")
+    let flush = try bench.begin(.flush(lba: 0, blocks: 0))
+    if wasAborted {
+      try bench.finish(flush, .aborted(by: TaskID(0)))
+    } else {
+      try bench.finish(flush, .connectionLost)
+      bench.model.reinstated("iqn.x:a", 1, at: .zero)
+    }
+    #expect(try bench.mayRead("a"))
+    #expect(try bench.mayRead("b"))
+    #expect(try !bench.mayRead(nil))
   }
 
   @Test func manyOverwritesDoNotAddUp() throws {

@@ -75,11 +75,13 @@ extension DurabilityModel {
 
     // MARK: What strikes the whole unit
 
-    /// Flushes have failed: GOOD has replaced nothing that was not durable.
-    mutating func uncover(failedFlushes: Int) {
+    /// Flushes have failed: GOOD has replaced nothing that was not durable, and what was read before the last of them may have
+    /// been read from the cache.
+    mutating func uncover(failedFlushes: Int, last: Moment) {
       guard self.failedFlushes < failedFlushes else { return }
       self.failedFlushes = failedFlushes
       (versions, covered) = (all, [])
+      if let seen, seen.at < last { self.seen = nil }
     }
 
     mutating func crash(_ crash: Crash, _ writes: [Write]) {

@@ -66,8 +66,9 @@ struct DurabilityModel {
     var pending: [Int] = []
     /// Watched commands under way.
     var open: [Int] = []
-    /// Flushes that ended with an error of the medium.
+    /// How often it became known that a flush had failed, or may have, and when last.
     var failedFlushes = 0
+    var cacheLost: Moment = 0
     /// Raw bytes have gone to the target: nobody knows any more.
     var isBlind = false
     var sectorsPerBlock: UInt64 { UInt64(facts.blockSize / sectorLength) }
@@ -208,7 +209,7 @@ struct DurabilityModel {
   private mutating func take(_ unit: Int, _ number: UInt64) -> Sector {
     let start = Version(hash: units[unit].facts.startsZeroed ? Self.zeroHash : nil, write: -1)
     var sector = units[unit].sectors.updateValue(Sector([]), forKey: number) ?? Sector([start])
-    sector.uncover(failedFlushes: units[unit].failedFlushes)
+    sector.uncover(failedFlushes: units[unit].failedFlushes, last: units[unit].cacheLost)
     while sector.crashes < units[unit].crashes.count {
       sector.crash(units[unit].crashes[sector.crashes], writes)
     }
@@ -225,11 +226,11 @@ struct DurabilityModel {
     watched[index].isOver = true
     var isGood = false
     var data: [UInt8] = []
-    var isMediumError = false
+    var mayHaveLostCache = false
     switch result {
     case .command(let outcome):
       let key = Sense(decoding: outcome.sense)?.key
-      isMediumError = key == .mediumError || key == .hardwareError
+      mayHaveLostCache = key == .mediumError || key == .hardwareError
       isGood = outcome.status == 0 && outcome.response == 0
       data = outcome.dataIn
     case .connectionLost:
@@ -237,7 +238,8 @@ struct DurabilityModel {
       watched[index].isOver = false
       units[entry.unit].open.append(index)
       return
-    case .rejected, .aborted: break
+    case .aborted: mayHaveLostCache = true
+    case .rejected: break
     default: break
     }
     let now = tick()
@@ -258,19 +260,26 @@ struct DurabilityModel {
     case .flush(let lba, let blocks):
       if isGood {
         flushed(entry, lba, blocks, now)
-      } else if isMediumError {
-        // What was cached may be gone: nothing that is not durable replaces anything any more.
-        for index in units[entry.unit].pending { writes[index].isGood = false }
-        units[entry.unit].failedFlushes += 1
+      } else if mayHaveLostCache {
+        loseCache(entry.unit, now)
       }
     case .modeSelect: break
     }
   }
 
+  /// A flush has failed, or may have: what was cached may be gone. Nothing that is not durable replaces anything any more,
+  /// and no read has settled anything.
+  private mutating func loseCache(_ unit: Int, _ now: Moment) {
+    for index in units[unit].pending { writes[index].isGood = false }
+    units[unit].failedFlushes += 1
+    units[unit].cacheLost = now
+  }
+
   private mutating func ended(_ entry: Watched, _ now: Moment, isGood: Bool, isDurable: Bool) {
     for index in entry.writes {
       writes[index].end = now
-      writes[index].isGood = isGood
+      // What had begun before a flush failed may have been in the cache that was lost.
+      writes[index].isGood = isGood && (isDurable || writes[index].begin > units[entry.unit].cacheLost)
       if isDurable || isGood && !units[entry.unit].facts.isCacheVolatile {
         writes[index].durable = now
         // Among the last: only what began while it was under way comes after it.
@@ -309,8 +318,8 @@ struct DurabilityModel {
         throw LuaFailure(
           message(entry, number, hash, Array(data[(index * Self.sectorLength)...].prefix(16)), sector, Array(legal)))
       }
-      // With no write under way when the read began, what it saw is what is there.
-      if sector.isSettled(entry.begin, writes) { sector.seen = (hash, moment) }
+      // With no write under way when the read began, and no flush that failed since, what it saw is what is there.
+      if entry.begin > units[entry.unit].cacheLost, sector.isSettled(entry.begin, writes) { sector.seen = (hash, moment) }
     }
   }
 
@@ -354,6 +363,7 @@ struct DurabilityModel {
     let now = tick()
     for index in units[unit].open where isMeant(watched[index]) {
       watched[index].isOver = true
+      if case .flush = watched[index].what { loseCache(unit, now) }
       for write in watched[index].writes where writes[write].end == .max { writes[write].end = now }
     }
     units[unit].open.removeAll { watched[$0].isOver }
