@@ -13,7 +13,7 @@ struct Damage {
     case unreadable
   }
 
-  var fault: UInt32
+  var fault: DiskFaultID
   var offset: UInt64
   var length: UInt64
   var effect: Effect
@@ -39,7 +39,7 @@ struct DamageList {
 
   mutating func append(_ stretch: Damage) { stretches.append(stretch) }
 
-  mutating func remove(of fault: DiskFaultID) { stretches.removeAll { $0.fault == fault.rawValue } }
+  mutating func remove(of fault: DiskFaultID) { stretches.removeAll { $0.fault == fault } }
 
   /// What the write with this number in the log puts there is no longer damaged.
   mutating func cut(_ offset: UInt64, _ length: UInt64, writtenAs number: UInt64) {
@@ -61,16 +61,14 @@ struct DamageList {
 extension Disk {
   /// Makes the atomic units of a range unreadable until they are written or the fault is lifted.
   public func injectLatentErrors(at offset: UInt64, length: UInt64) -> DiskFaultID {
-    let id = DiskFaultID(rawValue: nextRule)
-    nextRule += 1
+    let id = makeFaultID()
     add(.unreadable, at: offset, length: length, by: id)
     return id
   }
 
   /// Inverts `count` bits of a range, at places that are drawn.
   public func injectBitRot(at offset: UInt64, length: UInt64, count: Int) -> DiskFaultID {
-    let id = DiskFaultID(rawValue: nextRule)
-    nextRule += 1
+    let id = makeFaultID()
     for _ in 0..<count where length > 0 {
       let place = offset + faultRandom.next(below: length)
       let bit = UInt8(faultRandom.next(below: UInt64(8)))
@@ -84,32 +82,33 @@ extension Disk {
     _ effect: Damage.Effect, at offset: UInt64, length: UInt64, _ bytes: [UInt8] = [], by fault: DiskFaultID
   ) {
     let stretch = Damage(
-      fault: fault.rawValue, offset: offset, length: length, effect: effect, bytes: bytes, age: log.endNumber)
+      fault: fault, offset: offset, length: length, effect: effect, bytes: bytes, age: log.endNumber)
     damage.append(stretch)
     stableDamage.append(stretch)
   }
 
   /// How many stretches of the contents a fault has damaged and nobody has written over.
-  public func damageCount(_ id: DiskFaultID) -> Int { damage.stretches.count { $0.fault == id.rawValue } }
+  public func damageCount(_ id: DiskFaultID) -> Int { damage.stretches.count { $0.fault == id } }
 
-  /// Whether a range holds something that cannot be read.
+  /// Whether a range holds something that cannot be read, for an access that asks because it reads it.
   public func isUnreadable(at offset: UInt64, length: UInt64) -> Bool {
-    guard !damage.isEmpty else { return false }
-    let isUnreadable = damage.stretches.contains {
-      if case .unreadable = $0.effect { $0.offset < offset + length && $0.end > offset } else { false }
+    var isUnreadable = false
+    for stretch in damage.stretches where stretch.offset < offset + length && stretch.end > offset {
+      guard case .unreadable = stretch.effect else { continue }
+      isUnreadable = true
+      strike(stretch.fault)
     }
-    if isUnreadable { counters.unreadableReads += 1 }
     return isUnreadable
   }
 
   func applyDamage(at offset: UInt64, to bytes: UnsafeMutableRawBufferPointer) {
     let end = offset + UInt64(bytes.count)
     for stretch in damage.stretches where stretch.offset < end && stretch.end > offset {
-      if case .unreadable = stretch.effect { continue }
-      counters.damagedReads += 1
       switch stretch.effect {
       case .unreadable: break
-      case .flipped(let bit): bytes[Int(stretch.offset - offset)] ^= 1 << (bit & 7)
+      case .flipped(let bit):
+        bytes[Int(stretch.offset - offset)] ^= 1 << (bit & 7)
+        strike(stretch.fault)
       case .replaced:
         let first = max(stretch.offset, offset)
         let last = min(stretch.end, end)
@@ -122,9 +121,10 @@ extension Disk {
     }
   }
 
-  /// Shows `bytes` at `offset` in place of what is there, until it is written over or `fault` is lifted.
+  /// Shows `bytes` at `offset` in place of what is there, until it is written over or `fault` is lifted; not at all when
+  /// that was lifted while the write was under way.
   public func overlay(at offset: UInt64, _ bytes: [UInt8], by fault: DiskFaultID) {
-    guard offset < size, !bytes.isEmpty else { return }
+    guard offset < size, !bytes.isEmpty, rules.contains(where: { $0.id == fault }) else { return }
     let length = min(UInt64(bytes.count), size - offset)
     add(.replaced, at: offset, length: length, Array(bytes[..<Int(length)]), by: fault)
   }

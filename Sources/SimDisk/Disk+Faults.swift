@@ -38,9 +38,8 @@ public struct DiskFault: Hashable, Sendable {
 }
 
 struct FaultRule {
-  var id: UInt32
+  var id: DiskFaultID
   var fault: DiskFault
-  var fired: UInt64 = 0
 }
 
 /// Names a fault of a medium that is in force.
@@ -68,23 +67,27 @@ public struct DiskVerdict: Hashable, Sendable {
 extension Disk {
   /// Puts a fault in force.
   public func inject(_ fault: DiskFault) -> DiskFaultID {
-    let id = DiskFaultID(rawValue: nextRule)
-    nextRule += 1
-    rules.append(FaultRule(id: id.rawValue, fault: fault))
+    let id = makeFaultID()
+    rules.append(FaultRule(id: id, fault: fault))
     return id
   }
 
+  func makeFaultID() -> DiskFaultID {
+    strikes.append(0)
+    return DiskFaultID(rawValue: UInt32(strikes.count - 1))
+  }
+
+  func strike(_ id: DiskFaultID) { strikes[Int(id.rawValue)] += 1 }
+
   /// Takes a fault back, and with it what it has made of the contents.
   public func lift(_ id: DiskFaultID) {
-    rules.removeAll { $0.id == id.rawValue }
+    rules.removeAll { $0.id == id }
     damage.remove(of: id)
     stableDamage.remove(of: id)
   }
 
-  /// How often a fault that is in force has struck.
-  public func fired(_ id: DiskFaultID) -> UInt64 {
-    (rules.first { $0.id == id.rawValue })?.fired ?? 0
-  }
+  /// How often a fault has struck: accesses, reads of what it has damaged, torn writes.
+  public func fired(_ id: DiskFaultID) -> UInt64 { strikes[Int(id.rawValue)] }
 
   /// What the faults in force make of an access that starts now.
   public func judge(_ access: Access, at offset: UInt64, length: UInt64) -> DiskVerdict {
@@ -100,7 +103,8 @@ extension Disk {
         let (end, overflow) = offset.addingReportingOverflow(max(length, 1))
         guard offset < fault.range.upperBound, overflow || end > fault.range.lowerBound else { continue }
       }
-      guard rules[index].fired < fault.limit, faultRandom.chance(fault.chance) else { continue }
+      let id = rules[index].id
+      guard fired(id) < fault.limit, faultRandom.chance(fault.chance) else { continue }
       switch fault.effect {
       case .fail(let error): verdict.error = error
       case .slow(let time): verdict.delay = verdict.delay + time
@@ -112,13 +116,13 @@ extension Disk {
       case .lost:
         guard access == .write else { continue }
         verdict.isLost = true
-        verdict.fault = DiskFaultID(rawValue: rules[index].id)
+        verdict.fault = id
       case .misdirected(let displacement):
         guard access == .write, displacement > 0 else { continue }
         verdict.displacement = displacement
-        verdict.fault = DiskFaultID(rawValue: rules[index].id)
+        verdict.fault = id
       }
-      rules[index].fired += 1
+      strike(id)
     }
     return verdict
   }

@@ -100,16 +100,14 @@ public final class Disk {
     public var writesTorn: UInt64 = 0
     /// Accesses that found the medium pulled out.
     public var refusedAsRemoved: UInt64 = 0
-    /// Reads that met a latent error, or inverted or misplaced bytes.
-    public var unreadableReads: UInt64 = 0
-    public var damagedReads: UInt64 = 0
   }
 
   public internal(set) var counters = Counters()
 
   /// Faults that are in force; see `Disk+Faults.swift`.
   var rules: [FaultRule] = []
-  var nextRule: UInt32 = 0
+  /// How often each fault that ever was has struck, by its number.
+  var strikes: [UInt64] = []
   /// What the faults have made of parts of the contents, over the pristine ones: of what a read returns now, and of what
   /// is stable; see `Disk+Damage.swift`.
   var damage = DamageList()

@@ -229,6 +229,20 @@ import Testing
     #expect(content(bench).allSatisfy { $0 == 2 })
   }
 
+  @Test("A write that was to be lost is there when the fault is lifted before it is done")
+  func lostUnderWay() {
+    let bench = Bench()
+    let medium = bench.open()
+    let fault = bench.plan.arm(DiskLostWrite(DiskAccess(to: bench.disk)))
+    let extent = bench.put([UInt8](repeating: 2, count: 4096))
+    let writing = bench.emit(0) { $0.write(to: medium, at: 0, from: [extent], token: $1) }
+    fault.lift()
+    bench.run(.milliseconds(1))
+    #expect(bench.completion(writing)?.result == 4096)
+    _ = read(bench, medium, 0)
+    #expect(content(bench).allSatisfy { $0 == 2 })
+  }
+
   @Test("A misdirected write shows elsewhere; writing over either place heals that one")
   func misdirected() {
     let bench = Bench()
@@ -261,6 +275,22 @@ import Testing
     #expect(latent.fired == 1)
     #expect(read(bench, medium, 65536)?.error == RingError.none)
     #expect(rot.fired > 0 && !content(bench).allSatisfy { $0 == 0 })
+  }
+
+  @Test("Of two damages of one disk each counts what meets it")
+  func ownCounts() {
+    let bench = Bench()
+    let medium = bench.open()
+    let latent = bench.plan.arm(DiskLatentError(bench.disk, 0..<512))
+    let unread = bench.plan.arm(DiskLatentError(bench.disk, 65536..<66048))
+    let rot = bench.plan.arm(DiskBitRot(bench.disk, 8192..<8704, count: 1))
+    let unseen = bench.plan.arm(DiskBitRot(bench.disk, 131072..<131584, count: 1))
+    let lost = bench.plan.arm(DiskLostWrite(DiskAccess(to: bench.disk, range: 16384..<20480)))
+    #expect(read(bench, medium, 0)?.error == .mediumError)
+    #expect(read(bench, medium, 8192)?.error == RingError.none)
+    #expect(write(bench, medium, 16384, 1)?.error == RingError.none)
+    #expect(read(bench, medium, 16384)?.error == RingError.none)
+    #expect([latent.fired, unread.fired, rot.fired, unseen.fired, lost.fired] == [1, 0, 1, 0, 1])
   }
 
   @Test("A failed flush reports the error, and what was cached may be gone")

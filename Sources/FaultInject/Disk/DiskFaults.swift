@@ -166,12 +166,11 @@ public struct DiskLatentError: FaultUnit {
     let medium = world.disk(disk)
     let id = medium.injectLatentErrors(at: range.lowerBound, length: range.upperBound - range.lowerBound)
     let disk = disk
-    let before = medium.counters.unreadableReads
-    return SimpleFault(fired: { medium.counters.unreadableReads - before }, lift: { world.lift(id, on: disk) })
+    return SimpleFault(fired: { medium.fired(id) }, lift: { world.lift(id, on: disk) })
   }
 }
 
-/// Some bits of the medium have inverted themselves. Fires per read that sees one.
+/// Some bits of the medium have inverted themselves. Fires per bit that a read sees.
 public struct DiskBitRot: FaultUnit {
   public static let name = "disk.bit_rot"
   public var disk: DiskID
@@ -192,8 +191,7 @@ public struct DiskBitRot: FaultUnit {
     let medium = world.disk(disk)
     let id = medium.injectBitRot(at: range.lowerBound, length: range.upperBound - range.lowerBound, count: count)
     let disk = disk
-    let before = medium.counters.damagedReads
-    return SimpleFault(fired: { medium.counters.damagedReads - before }, lift: { world.lift(id, on: disk) })
+    return SimpleFault(fired: { medium.fired(id) }, lift: { world.lift(id, on: disk) })
   }
 }
 
