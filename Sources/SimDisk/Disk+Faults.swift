@@ -51,7 +51,9 @@ public struct DiskFaultID: Hashable, Sendable {
 public struct DiskVerdict: Hashable, Sendable {
   public var error = RingError.none
   public var delay = Interval.zero
-  public var isStuck = false
+  /// The faults that hold the access; it goes on when all of them have been lifted.
+  public var holders: [DiskFaultID] = []
+  public var isStuck: Bool { !holders.isEmpty }
   public var isLost = false
   /// The bytes to which the access is cut.
   public var length: UInt64
@@ -89,26 +91,21 @@ extension Disk {
   /// How often a fault has struck: accesses, reads of what it has damaged, torn writes.
   public func fired(_ id: DiskFaultID) -> UInt64 { strikes[Int(id.rawValue)] }
 
-  /// What the faults in force make of an access that starts now.
+  /// What the faults in force make of an access that starts now. One that is held meets the others when it goes on, and is
+  /// judged anew then.
   public func judge(_ access: Access, at offset: UInt64, length: UInt64) -> DiskVerdict {
     var verdict = DiskVerdict(length: length)
-    for index in rules.indices {
-      let fault = rules[index].fault
-      switch access {
-      case .read, .seek: if !fault.reads { continue }
-      case .write, .discard, .writeZeroes: if !fault.writes { continue }
-      case .flush: if !fault.flushes { continue }
-      }
-      if access != .flush {
-        let (end, overflow) = offset.addingReportingOverflow(max(length, 1))
-        guard offset < fault.range.upperBound, overflow || end > fault.range.lowerBound else { continue }
-      }
-      let id = rules[index].id
-      guard fired(id) < fault.limit, faultRandom.chance(fault.chance) else { continue }
-      switch fault.effect {
+    for rule in rules where rule.fault.effect == .stuck && strikes(rule, access, at: offset, length) {
+      verdict.holders.append(rule.id)
+      strike(rule.id)
+    }
+    guard !verdict.isStuck else { return verdict }
+    for rule in rules where rule.fault.effect != .stuck && strikes(rule, access, at: offset, length) {
+      let id = rule.id
+      switch rule.fault.effect {
       case .fail(let error): verdict.error = error
       case .slow(let time): verdict.delay = verdict.delay + time
-      case .stuck: verdict.isStuck = true
+      case .stuck: continue
       case .short:
         let unit = max(options.atomicUnit, options.alignment, 1)
         guard access == .read || access == .write, verdict.length > unit else { continue }
@@ -125,6 +122,21 @@ extension Disk {
       strike(id)
     }
     return verdict
+  }
+
+  /// Whether a fault strikes an access; where that is by chance it is drawn.
+  private func strikes(_ rule: FaultRule, _ access: Access, at offset: UInt64, _ length: UInt64) -> Bool {
+    let fault = rule.fault
+    switch access {
+    case .read, .seek: if !fault.reads { return false }
+    case .write, .discard, .writeZeroes: if !fault.writes { return false }
+    case .flush: if !fault.flushes { return false }
+    }
+    if access != .flush {
+      let (end, overflow) = offset.addingReportingOverflow(max(length, 1))
+      guard offset < fault.range.upperBound, overflow || end > fault.range.lowerBound else { return false }
+    }
+    return fired(rule.id) < fault.limit && faultRandom.chance(fault.chance)
   }
 
   /// Pulls the medium out, until ``insert()`` was called as often.

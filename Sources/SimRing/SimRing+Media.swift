@@ -38,14 +38,15 @@ extension SimRing {
       UInt64(pending[slot].generation))
   }
 
-  /// Lets the accesses go on that a fault of `disk` held; they are judged anew.
-  func releaseStuck(_ disk: Int) {
+  /// Lets the accesses go on that only `fault` of `disk` held; they are judged anew.
+  func releaseStuck(_ disk: Int, heldBy fault: DiskFaultID) {
     var held: [(sequence: UInt64, slot: Int)] = []
     for slot in pending.indices where pending[slot].isLive && pending[slot].verdict.isStuck {
       guard let index = index(of: pending[slot].operation.handle, .medium), handles[index].disk == disk else {
         continue
       }
-      held.append((pending[slot].sequence, slot))
+      pending[slot].verdict.holders.removeAll { $0 == fault }
+      if !pending[slot].verdict.isStuck { held.append((pending[slot].sequence, slot)) }
     }
     held.sort { $0.sequence < $1.sequence }
     for (_, slot) in held {

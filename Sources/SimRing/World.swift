@@ -429,7 +429,7 @@ public final class World {
   public func lift(_ fault: DiskFaultID, on disk: DiskID) {
     timeline.record(.intervention, detail: 7, subject: disk.rawValue)
     disks[Int(disk.rawValue)].lift(fault)
-    for index in processes.indices { processes[index].ring.releaseStuck(Int(disk.rawValue)) }
+    for index in processes.indices { processes[index].ring.releaseStuck(Int(disk.rawValue), heldBy: fault) }
   }
 
   /// The clock of a process jumps forwards: timers that are due by it complete now.

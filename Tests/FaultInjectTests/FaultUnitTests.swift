@@ -199,6 +199,40 @@ import Testing
     #expect(bench.completion(first)?.result == 512)
   }
 
+  @Test("A stuck access is held until the fault that holds it is lifted, and by each that does")
+  func stuckTwice() {
+    let bench = Bench()
+    let medium = bench.open()
+    let first = bench.plan.arm(DiskStuck(DiskAccess(to: bench.disk, limit: 1)))
+    let second = bench.plan.arm(DiskStuck(DiskAccess(to: bench.disk, limit: 1)))
+    let other = bench.plan.arm(DiskSlow(DiskAccess(to: bench.disk), delay: .milliseconds(1)))
+    let held = bench.emit(0) { $0.read(from: medium, at: 0, into: bench.extent(0, 512), token: $1) }
+    other.lift()
+    bench.run(.milliseconds(10))
+    #expect(bench.completion(held) == nil)
+    first.lift()
+    bench.run(.milliseconds(10))
+    #expect(bench.completion(held) == nil)
+    second.lift()
+    bench.run(.milliseconds(10))
+    #expect(bench.completion(held)?.result == 512)
+    #expect(first.fired == 1 && second.fired == 1 && other.fired == 0)
+  }
+
+  @Test("What a fault would make of a held access it makes of it when that goes on")
+  func stuckThenFailed() {
+    let bench = Bench()
+    let medium = bench.open()
+    let failing = bench.plan.arm(DiskIOError(DiskAccess(to: bench.disk, limit: 1)))
+    let stuck = bench.plan.arm(DiskStuck(DiskAccess(to: bench.disk, limit: 1)))
+    let held = bench.emit(0) { $0.read(from: medium, at: 0, into: bench.extent(0, 512), token: $1) }
+    #expect(failing.fired == 0)
+    stuck.lift()
+    bench.run(.milliseconds(10))
+    #expect(bench.completion(held)?.error == .mediumError)
+    #expect(failing.fired == 1)
+  }
+
   @Test("A removed medium fails everything, also what was under way, and is whole when it is back")
   func removed() {
     let bench = Bench()
