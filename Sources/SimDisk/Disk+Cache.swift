@@ -56,9 +56,10 @@ extension Disk {
       play(entry, number)
       return
     }
-    let unit = max(options.atomicUnit, 1)
+    let tearing = tearings.last
+    let unit = tearing?.unit ?? max(options.atomicUnit, 1)
     let fate: UInt64 =
-      switch options.survival {
+      switch tearing == nil ? options.survival : .torn {
       case .drawn: crashRandom.next(below: UInt64(4))
       case .torn: 2
       case .none: 0
@@ -69,6 +70,7 @@ extension Disk {
     case 1: play(entry, number)
     default:
       counters.writesTorn += 1
+      if let tearing { strike(tearing.id) }
       tear(entry, number, unit)
     }
   }

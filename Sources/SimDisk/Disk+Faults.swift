@@ -84,6 +84,7 @@ extension Disk {
   /// Takes a fault back, and with it what it has made of the contents.
   public func lift(_ id: DiskFaultID) {
     rules.removeAll { $0.id == id }
+    tearings.removeAll { $0.id == id }
     damage.remove(of: id)
     stableDamage.remove(of: id)
   }
@@ -147,10 +148,11 @@ extension Disk {
   /// Changes the size, to at most ``sizeMax``; what lies beyond a smaller one is kept and shows again if it grows.
   public func resize(to size: UInt64) { options.size = min(size, sizeMax) }
 
-  /// Changes what becomes of unflushed writes in a crash.
-  public func setSurvival(_ survival: DiskOptions.Survival, atomicUnit: UInt64) {
-    options.survival = survival
-    options.atomicUnit = max(atomicUnit, 1)
+  /// From now on a crash tears every unflushed write, at this unit. Of several such faults the newest is in force.
+  public func injectTearing(atomicUnit: UInt64) -> DiskFaultID {
+    let id = makeFaultID()
+    tearings.append((id, max(atomicUnit, 1)))
+    return id
   }
 
   public func setReadOnly(_ isReadOnly: Bool) { options.isReadOnly = isReadOnly }

@@ -106,6 +106,8 @@ public final class Disk {
 
   /// Faults that are in force; see `Disk+Faults.swift`.
   var rules: [FaultRule] = []
+  /// Those that tear what a crash leaves of writes, and the units at which they do; the last is in force.
+  var tearings: [(id: DiskFaultID, unit: UInt64)] = []
   /// How often each fault that ever was has struck, by its number.
   var strikes: [UInt64] = []
   /// What the faults have made of parts of the contents, over the pristine ones: of what a read returns now, and of what

@@ -19,7 +19,7 @@ final class Bench {
   private var nextToken: UInt64 = 1
   private(set) var completions: [[Completion]] = [[], []]
 
-  init(seed: UInt64 = 1) {
+  init(seed: UInt64 = 1, survival: DiskOptions.Survival = .drawn) {
     let world = World(seed: seed)
     self.world = world
     world.network.defaultLink.jitter = .zero
@@ -30,6 +30,7 @@ final class Bench {
     processes = [world.addProcess("left", on: hosts[0]), world.addProcess("right", on: hosts[1])]
     var options = DiskOptions()
     options.size = 1 << 20
+    options.survival = survival
     disk = world.addDisk("d", on: hosts[0], options: options)
     for index in 0..<2 { world.attach(arenas[index], to: processes[index]) }
     fronts = processes.map { world.ring(of: $0) }

@@ -347,6 +347,32 @@ import Testing
     bench.plan.arm(HostPowerOff(bench.hosts[0]))
     #expect(fault.fired == 1)
   }
+
+  @Test("Two torn faults are lifted in any order, and leave the disk as it was", arguments: [true, false])
+  func tornTwice(nested: Bool) {
+    let bench = Bench(survival: .none)
+    let medium = bench.open()
+    let first = bench.plan.arm(DiskTorn(bench.disk))
+    let second = bench.plan.arm(DiskTorn(bench.disk, atomicUnit: 4096))
+    (nested ? second : first).lift()
+    (nested ? first : second).lift()
+    _ = write(bench, medium, 0, 1)
+    bench.plan.arm(HostPowerOff(bench.hosts[0]))
+    #expect(bench.world.disk(bench.disk).counters.writesTorn == 0)
+    #expect(first.fired == 0 && second.fired == 0)
+  }
+
+  @Test("Of two torn faults the later one is in force, and the other one when that is lifted")
+  func tornInTurn() {
+    let bench = Bench()
+    let medium = bench.open()
+    let first = bench.plan.arm(DiskTorn(bench.disk))
+    let second = bench.plan.arm(DiskTorn(bench.disk, atomicUnit: 1024))
+    second.lift()
+    _ = write(bench, medium, 0, 1)
+    bench.plan.arm(HostPowerOff(bench.hosts[0]))
+    #expect(first.fired == 1 && second.fired == 0)
+  }
 }
 
 @Suite struct ProcessFaultTests {

@@ -212,11 +212,8 @@ public struct DiskTorn: FaultUnit {
 
   public func inject(into world: World) -> any ActiveFault {
     let medium = world.disk(disk)
-    let options = medium.options
-    medium.setSurvival(.torn, atomicUnit: atomicUnit)
-    let before = medium.counters.writesTorn
-    return SimpleFault(
-      fired: { medium.counters.writesTorn - before },
-      lift: { medium.setSurvival(options.survival, atomicUnit: options.atomicUnit) })
+    let id = medium.injectTearing(atomicUnit: atomicUnit)
+    let disk = disk
+    return SimpleFault(fired: { medium.fired(id) }, lift: { world.lift(id, on: disk) })
   }
 }
