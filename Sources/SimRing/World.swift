@@ -75,7 +75,9 @@ public final class World {
     var machine: (any Machine)?
     /// What the machine's operations go through: its ring, or a fault's filter in front of it.
     var front: any Ring
-    var isPaused = false
+    /// How many faults presently hold it.
+    var pauses = 0
+    var isPaused: Bool { pauses > 0 }
     /// A step event is under way.
     var isStepSet = false
     var hasStarted = false
@@ -350,7 +352,6 @@ public final class World {
     processes[index].ring.arena = machine.arena
     processes[index].hasStarted = false
     processes[index].isStepSet = false
-    processes[index].isPaused = false
     processes[index].isWorking = false
     processes[index].isEndDue = false
     processes[index].isAwake = false
@@ -368,17 +369,19 @@ public final class World {
 
   // MARK: What goes wrong
 
-  /// The machine stops; its kernel goes on. Completions wait.
+  /// The machine stops; its kernel goes on. Completions wait, until ``resume(_:)`` was called as often. A new machine of the
+  /// process waits as well.
   public func pause(_ process: ProcessID) {
     timeline.record(.intervention, detail: 2, subject: process.rawValue)
-    processes[Int(process.rawValue)].isPaused = true
+    processes[Int(process.rawValue)].pauses += 1
   }
 
   public func resume(_ process: ProcessID) {
     timeline.record(.intervention, detail: 3, subject: process.rawValue)
     let index = Int(process.rawValue)
     guard processes[index].isPaused else { return }
-    processes[index].isPaused = false
+    processes[index].pauses -= 1
+    guard !processes[index].isPaused else { return }
     if processes[index].isEndDue { endStep(index) }
     wake(process)
   }
@@ -400,7 +403,6 @@ public final class World {
     processes[index].machine = nil
     processes[index].front = processes[index].ring
     processes[index].isStepSet = false
-    processes[index].isPaused = false
     processes[index].isWorking = false
     processes[index].isEndDue = false
     processes[index].operations.removeAll()

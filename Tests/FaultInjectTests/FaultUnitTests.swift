@@ -410,6 +410,24 @@ import Testing
     #expect(handle.fired == 1)
   }
 
+  @Test("Two pauses need two lifts, and a new machine of a process that is paused waits too")
+  func pauses() {
+    let bench = Bench()
+    let process = bench.world.addProcess("p", on: bench.hosts[0])
+    bench.world.start(process, Idle())
+    let first = bench.plan.arm(ProcessPause(process))
+    let second = bench.plan.arm(ProcessPause(process))
+    first.lift()
+    bench.world.crash(process)
+    let machine = Idle()
+    bench.world.start(process, machine)
+    bench.world.run(until: Instant(nanoseconds: 10_000_000))
+    #expect(machine.lastStep == .zero)
+    second.lift()
+    bench.world.run(until: Instant(nanoseconds: 20_000_000))
+    #expect(machine.lastStep > Instant(nanoseconds: 18_000_000))
+  }
+
   @Test("Without descriptors accepts and connects fail, and the connection waits until there are some")
   func shortage() throws {
     let bench = Bench()
