@@ -8,8 +8,11 @@ struct SkewedClock {
   private var world: UInt64 = 0
   private var local: UInt64 = 0
 
-  /// Local nanoseconds in a million of the world's.
-  private var rate = SkewedClock.million
+  /// Parts in a million by which it is too fast; negative when it is too slow.
+  private(set) var drift = 0
+
+  /// Local nanoseconds in a million of the world's: at least a tenth, and at most about twice as many.
+  private var rate: UInt64 { UInt64(1_000_000 + max(-900_000, min(900_000, drift))) }
 
   private var isTrue: Bool { rate == Self.million && world == local }
 
@@ -34,11 +37,11 @@ struct SkewedClock {
     return Instant(nanoseconds: world) + Interval(nanoseconds: Self.scale(elapsed, Self.million, rate, roundUp: true))
   }
 
-  /// From `now` on it runs at another rate, limited to a tenth and to about twice that of the world.
-  mutating func setDrift(partsPerMillion: Int, now: Instant) {
+  /// From `now` on it runs at another rate.
+  mutating func addDrift(partsPerMillion: Int, now: Instant) {
     local = local(at: now).nanoseconds
     world = now.nanoseconds
-    rate = UInt64(1_000_000 + max(-900_000, min(900_000, partsPerMillion)))
+    drift += partsPerMillion
   }
 
   mutating func jump(by distance: Interval, now: Instant) {

@@ -443,11 +443,12 @@ public final class World {
     ring.scheduleTimers()
   }
 
-  /// The clock of a process runs too fast or, with a negative value, too slow from now on.
-  public func setClockDrift(of process: ProcessID, partsPerMillion: Int) {
-    timeline.record(.intervention, detail: 10, subject: process.rawValue, UInt64(bitPattern: Int64(partsPerMillion)))
+  /// The clock of a process runs faster or, with a negative value, slower from now on, beside what it drifts already: the
+  /// same with the other sign takes it back.
+  public func addClockDrift(of process: ProcessID, partsPerMillion: Int) {
     let ring = processes[Int(process.rawValue)].ring
-    ring.clock.setDrift(partsPerMillion: partsPerMillion, now: timeline.now)
+    ring.clock.addDrift(partsPerMillion: partsPerMillion, now: timeline.now)
+    timeline.record(.intervention, detail: 10, subject: process.rawValue, UInt64(bitPattern: Int64(ring.clock.drift)))
     ring.timerEventTime = .max
     ring.scheduleTimers()
   }

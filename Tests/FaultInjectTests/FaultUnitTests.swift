@@ -428,6 +428,25 @@ import Testing
     #expect(machine.lastStep > Instant(nanoseconds: 18_000_000))
   }
 
+  @Test("Drifts add up, and lifting one leaves the others")
+  func drifts() {
+    let bench = Bench()
+    let process = bench.world.addProcess("p", on: bench.hosts[0])
+    let ring = bench.world.ring(of: process)
+    func elapsed() -> UInt64 {
+      let start = ring.now
+      bench.world.run(until: bench.world.now + .seconds(1))
+      return (ring.now - start).nanoseconds
+    }
+    let first = bench.plan.arm(ClockDrift(process, partsPerMillion: -500_000))
+    let second = bench.plan.arm(ClockDrift(process, partsPerMillion: 100_000))
+    #expect(elapsed() == 600_000_000)
+    second.lift()
+    #expect(elapsed() == 500_000_000)
+    first.lift()
+    #expect(elapsed() == 1_000_000_000)
+  }
+
   @Test("Without descriptors accepts and connects fail, and the connection waits until there are some")
   func shortage() throws {
     let bench = Bench()

@@ -241,7 +241,7 @@ import Testing
     world.run(until: Instant(nanoseconds: 50_000_000))
     #expect(fired(skewed) == [200])
     #expect(world.ring(of: skewed).now == Instant(nanoseconds: 200_000_000))
-    world.setClockDrift(of: skewed, partsPerMillion: 500_000)
+    world.addClockDrift(of: skewed, partsPerMillion: 500_000)
     arm(skewed, 300)
     arm(plain, 300)
     world.run(until: Instant(nanoseconds: 249_999_999))

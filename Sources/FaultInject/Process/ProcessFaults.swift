@@ -110,7 +110,8 @@ public struct ClockDrift: FaultUnit {
   public static let name = "clock.drift"
   public var process: ProcessID
 
-  /// Parts in a million by which it is too fast; negative when it is too slow. Limited to ±900,000.
+  /// Parts in a million by which it is too fast; negative when it is too slow. Limited to ±900,000, and so are several
+  /// drifts of one clock, which add up.
   public var partsPerMillion: Int
 
   public init(_ process: ProcessID, partsPerMillion: Int) {
@@ -121,9 +122,10 @@ public struct ClockDrift: FaultUnit {
   public var parameters: String { "process \(process.rawValue), \(partsPerMillion) ppm" }
 
   public func inject(into world: World) -> any ActiveFault {
-    world.setClockDrift(of: process, partsPerMillion: partsPerMillion)
+    let drift = max(-900_000, min(900_000, partsPerMillion))
+    world.addClockDrift(of: process, partsPerMillion: drift)
     let fired: UInt64 = world.isRunning(process) ? 1 : 0
     let process = process
-    return SimpleFault(fired: { fired }, lift: { world.setClockDrift(of: process, partsPerMillion: 0) })
+    return SimpleFault(fired: { fired }, lift: { world.addClockDrift(of: process, partsPerMillion: -drift) })
   }
 }
