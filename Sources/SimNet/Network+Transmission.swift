@@ -202,11 +202,14 @@ extension Network {
   private func corrupt(_ pipe: Int, from start: UInt64, to end: UInt64) {
     guard start < end else { return }
     let link = pipes[pipe].link
-    let isForced = links[link].corruptions > 0
-    guard isForced || links[link].random.chance(links[link].options.corruption) else { return }
-    if isForced { links[link].corruptions -= 1 }
+    if let forced = links[link].corruptions.firstIndex(where: { $0.left > 0 }) {
+      links[link].corruptions[forced].left -= 1
+      links[link].corruptions[forced].done += 1
+    } else {
+      guard links[link].random.chance(links[link].options.corruption) else { return }
+      links[link].counters.corrupted += 1
+    }
     counters.segmentsCorrupted += 1
-    links[link].counters.corrupted += 1
     let position = start + links[link].random.next(below: end - start)
     pipes[pipe].flip(position, bit: UInt8(links[link].random.next(below: UInt64(8))))
   }

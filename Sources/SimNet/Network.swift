@@ -49,8 +49,7 @@ public final class Network {
       let ahead = Network.transmissionTime(UInt64(options.burst), options.bandwidth)
       return busyUntil > ahead ? busyUntil - ahead : 0
     }
-    /// Segments that still have to be corrupted.
-    var corruptions = 0
+    var corruptions: [Corruption] = []
     var isCut: Bool { silences > 0 || rejections > 0 }
   }
 
@@ -58,6 +57,13 @@ public final class Network {
   struct Overlay {
     var id: UInt64
     var change: (inout LinkOptions) -> Void
+  }
+
+  /// Segments of a link that have to be corrupted.
+  struct Corruption {
+    var id: UInt64
+    var left: Int
+    var done: UInt64 = 0
   }
 
   struct Socket {
@@ -247,8 +253,9 @@ public final class Network {
     return OverlayID(rawValue: overlayCount)
   }
 
-  /// Takes an overlay back; the links are as they would be without it.
+  /// Takes an overlay or what is left of corruptions back; the links are as they would be without it.
   public func removeOverlay(_ overlay: OverlayID) {
+    for index in links.indices { links[index].corruptions.removeAll { $0.id == overlay.rawValue } }
     for index in links.indices where links[index].overlays.contains(where: { $0.id == overlay.rawValue }) {
       links[index].overlays.removeAll { $0.id == overlay.rawValue }
       applyOverlays(index)
@@ -303,11 +310,23 @@ public final class Network {
     }
   }
 
-  /// Inverts a bit in each of the next `count` segments from one host to another.
+  /// Inverts a bit in each of the next `count` segments from one host to another, after those of earlier calls.
+  @discardableResult
   public func corruptNext(
     _ count: Int, from: HostID, at fromAddress: SocketAddress? = nil, to: HostID, at toAddress: SocketAddress? = nil
-  ) {
-    for index in linkIndices(from: from, fromAddress, to: to, toAddress) { links[index].corruptions += count }
+  ) -> OverlayID {
+    overlayCount += 1
+    for index in linkIndices(from: from, fromAddress, to: to, toAddress) {
+      links[index].corruptions.append(Corruption(id: overlayCount, left: count))
+    }
+    return OverlayID(rawValue: overlayCount)
+  }
+
+  /// How many segments one call of ``corruptNext(_:from:at:to:at:)`` has corrupted so far.
+  public func corruptedCount(by overlay: OverlayID) -> UInt64 {
+    links.reduce(0) { sum, link in
+      link.corruptions.reduce(sum) { $0 + ($1.id == overlay.rawValue ? $1.done : 0) }
+    }
   }
 
   /// The addresses of a host.

@@ -84,7 +84,7 @@ public struct LinkCounters: Hashable, Sendable {
   public var cutOff: UInt64 = 0
   /// Packets lost by chance.
   public var lost: UInt64 = 0
-  /// Segments in which a bit was inverted.
+  /// Segments in which a bit was inverted by chance.
   public var corrupted: UInt64 = 0
   /// Segments that ended at a drawn or forced cut.
   public var splits: UInt64 = 0
@@ -103,7 +103,7 @@ public struct LinkCounters: Hashable, Sendable {
   }
 }
 
-/// Names a change of links that is in force.
+/// Names a change of links that is in force, or corruptions to come.
 public struct OverlayID: Hashable, Sendable {
   var rawValue: UInt64
 }

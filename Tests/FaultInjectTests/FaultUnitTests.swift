@@ -134,6 +134,34 @@ import Testing
     }
   }
 
+  @Test("A bit flip that has struck takes nothing from the next one", arguments: [true, false])
+  func bitFlips(firstIsLifted: Bool) throws {
+    let bench = Bench()
+    let (left, right) = try bench.connect()
+    let path = NetworkPath(between: bench.hosts[0], and: bench.hosts[1], oneWay: true)
+    let first = bench.plan.arm(NetworkBitFlip(path, .next(1)))
+    #expect(arrives(bench, left, right, within: .milliseconds(1)))
+    #expect(first.fired == 1)
+    if firstIsLifted { first.lift() }
+    let second = bench.plan.arm(NetworkBitFlip(path, .next(1)))
+    first.lift()
+    #expect(arrives(bench, left, right, within: .milliseconds(1)))
+    #expect(first.fired == 1 && second.fired == 1)
+    #expect(bench.world.network.counters.segmentsCorrupted == 2)
+  }
+
+  @Test("A bit flip that is lifted before it has struck strikes no more, and leaves another one")
+  func liftedBitFlip() throws {
+    let bench = Bench()
+    let (left, right) = try bench.connect()
+    let path = NetworkPath(between: bench.hosts[0], and: bench.hosts[1], oneWay: true)
+    let first = bench.plan.arm(NetworkBitFlip(path, .next(5)))
+    let second = bench.plan.arm(NetworkBitFlip(path, .next(1)))
+    first.lift()
+    for _ in 0..<3 { #expect(arrives(bench, left, right, within: .milliseconds(1))) }
+    #expect(first.fired == 0 && second.fired == 1)
+  }
+
   @Test("Unreachable fails a connect at once")
   func unreachable() throws {
     let bench = Bench()

@@ -224,12 +224,12 @@ import Testing
     let wire = Wire()
     let (client, server) = try wire.connect()
     let content = pattern(100)
-    wire.network.corruptNext(1, from: wire.a, to: wire.b)
+    let corruption = wire.network.corruptNext(1, from: wire.a, to: wire.b)
     let received = wire.transfer(content, from: client, to: server)
     let bits = zip(content, received).reduce(0) { $0 + ($1.0 ^ $1.1).nonzeroBitCount }
     #expect(bits == 1)
     #expect(wire.transfer(content, from: client, to: server) == content)
-    #expect(wire.network.linkCounters(from: wire.a, to: wire.b).corrupted == 1)
+    #expect(wire.network.counters.segmentsCorrupted == 1 && wire.network.corruptedCount(by: corruption) == 1)
   }
 
   @Test("A corked partial segment waits, but not for good")

@@ -52,10 +52,11 @@ public struct NetworkBitFlip: FaultUnit {
     case .chance(let chance): return path.overlay(world, counting: \.corrupted) { $0.corruption = chance }
     case .next(let count):
       let network = world.network
-      path.forEachDirection { network.corruptNext(count, from: $0, at: $1, to: $2, at: $3) }
-      return path.fault(world, counting: \.corrupted) { [path] in
-        path.forEachDirection { network.corruptNext(-count, from: $0, at: $1, to: $2, at: $3) }
-      }
+      var corruptions: [OverlayID] = []
+      path.forEachDirection { corruptions.append(network.corruptNext(count, from: $0, at: $1, to: $2, at: $3)) }
+      return SimpleFault(
+        fired: { [corruptions] in corruptions.reduce(0) { $0 + network.corruptedCount(by: $1) } },
+        lift: { [corruptions] in for corruption in corruptions { network.removeOverlay(corruption) } })
     }
   }
 }
