@@ -244,6 +244,9 @@ extension Network {
     guard sockets[index].state == .orphaned, outgoing < 0 || pipes[outgoing].acked >= pipes[outgoing].end else {
       return
     }
+    // As long as Linux does.
+    let incoming = sockets[index].incoming
+    if incoming >= 0 { pipes[incoming].lingersUntil = (timeline.now + .seconds(60)).nanoseconds }
     release(index)
   }
 

@@ -147,6 +147,11 @@ extension Network {
     let length = lengthAndEnd & ~Self.flag
     let receiver = pipes[pipe].receiver
     guard isLive(receiver) else {
+      let isBareEnd = lengthAndEnd == Self.flag && start <= pipes[pipe].arrived
+      if isBareEnd, timeline.now.nanoseconds < pipes[pipe].lingersUntil {
+        pipes[pipe].arrived = max(pipes[pipe].arrived, start + 1)
+        return acknowledge(pipe)
+      }
       // Nobody knows this connection here any more.
       sendReset(to: pipes[pipe].sender, over: pipes[pipe].backLink, after: 0)
       return
@@ -376,6 +381,7 @@ extension Network {
     for index in sockets.indices where sockets[index].state != .free && sockets[index].host == host.rawValue {
       release(index)
     }
+    for index in pipes.indices where pipes[index].receiverHost == host.rawValue { pipes[index].lingersUntil = 0 }
     for index in listeners.indices where listeners[index].isLive && listeners[index].host == host.rawValue {
       listeners[index].isLive = false
       listeners[index].generation &+= 1

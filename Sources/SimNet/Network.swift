@@ -9,7 +9,7 @@ import SimClock
 /// scripted. Bytes arrive in order, always.
 ///
 /// The calls on sockets do not block; a ``Signal`` says when to try again. Left out, because nothing above can see it:
-/// sequence numbers, congestion windows, TIME_WAIT.
+/// sequence numbers, congestion windows.
 public final class Network {
   struct Host {
     var name: String

@@ -67,6 +67,10 @@ struct Pipe {
   var senderGone = false
   var receiverGone = false
 
+  /// Until when the receiver's host acknowledges the end of the stream, in nanoseconds, although the receiver has closed and
+  /// gone: in FIN-WAIT-2 and TIME-WAIT (RFC 9293 §3.6).
+  var lingersUntil: UInt64 = 0
+
   /// The times of the last arrivals in either direction, in nanoseconds, which later ones do not overtake.
   var lastArrival: UInt64 = 0
   var lastAcknowledgement: UInt64 = 0

@@ -25,7 +25,8 @@ public struct RingTestFailure: Error, CustomStringConvertible {
 
 /// The whole suite.
 public enum RingSuite {
-  public static let all: [RingTest] = streams + endings + cancelling + timers + media + messages + addresses
+  public static let all: [RingTest] =
+    streams + endings + shutdowns + resets + cancelling + timers + media + messages + addresses
 }
 
 /// Fails the test when `actual` is not `expected`.
