@@ -85,7 +85,8 @@ public struct Operations {
     append(operation)
   }
 
-  /// Shuts down the sending side: the peer reads end of stream after what was sent. Receiving goes on.
+  /// Shuts down the sending side: the peer reads end of stream after what was sent, and a send that is outstanding is waited
+  /// for. Receiving goes on.
   public mutating func shutdown(_ socket: Handle, token: Token) {
     append(Operation(kind: .shutdown, token: token, handle: socket))
   }
@@ -191,7 +192,8 @@ public struct Operations {
   }
 
   /// Cancels the outstanding operation `target`. It completes as cancelled, or as it would have when it was too late;
-  /// either way before this operation's own completion, which says success or not found.
+  /// either way before this operation's own completion, which says success or not found. A second cancel of one operation
+  /// says not found, at once.
   public mutating func cancel(_ target: Token, token: Token) {
     var operation = Operation(kind: .cancel, token: token, handle: .none)
     operation.offset = target.rawValue

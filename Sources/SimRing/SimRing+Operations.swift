@@ -15,9 +15,7 @@ extension SimRing {
     case .connect: beginConnect(operation, extents, addresses)
     case .receive: beginReceive(operation, extents)
     case .send: beginSend(operation, extents)
-    case .shutdown:
-      guard let index = index(of: operation.handle, .socket) else { return finish(operation.token, .staleHandle) }
-      finish(operation.token, network.shutdown(handles[index].socket))
+    case .shutdown: beginShutdown(operation, extents)
     case .noDelay:
       guard let index = index(of: operation.handle, .socket) else { return finish(operation.token, .staleHandle) }
       finish(operation.token, network.setNoDelay(handles[index].socket, operation.length != 0))
@@ -189,6 +187,22 @@ extension SimRing {
     return result
   }
 
+  /// What was submitted before is sent before.
+  private func beginShutdown(_ operation: Operation, _ extents: UnsafeBufferPointer<Extent>) {
+    guard let index = index(of: operation.handle, .socket) else { return finish(operation.token, .staleHandle) }
+    if handles[index].send >= 0 {
+      handles[index].shutdowns.append(keep(operation, extents))
+    } else {
+      finish(operation.token, network.shutdown(handles[index].socket))
+    }
+  }
+
+  /// A send has ended for which shutdowns may have waited.
+  private func finishShutdowns(_ index: Int) {
+    for slot in handles[index].shutdowns { complete(slot, network.shutdown(handles[index].socket)) }
+    handles[index].shutdowns.removeAll(keepingCapacity: true)
+  }
+
   /// The network has news of a socket or listener.
   func handle(_ signal: Signal) {
     let index = Int(signal.owner & 0xFFFF_FFFF)
@@ -216,6 +230,7 @@ extension SimRing {
       if case .wouldBlock = result { return }
       handles[index].send = -1
       complete(slot, result)
+      finishShutdowns(index)
     }
   }
 
@@ -248,14 +263,12 @@ extension SimRing {
 
   /// Completes what is outstanding on a socket as cancelled, in the order of submission.
   private func cancelAll(_ index: Int) {
-    let receive = handles[index].receive
-    let send = handles[index].send
+    var outstanding = [handles[index].receive, handles[index].send].filter { $0 >= 0 } + handles[index].shutdowns
     handles[index].receive = -1
     handles[index].send = -1
-    let receiveFirst = receive < 0 || send < 0 || pending[receive].sequence < pending[send].sequence
-    if receive >= 0, receiveFirst { complete(receive, .cancelled) }
-    if send >= 0 { complete(send, .cancelled) }
-    if receive >= 0, !receiveFirst { complete(receive, .cancelled) }
+    handles[index].shutdowns.removeAll(keepingCapacity: true)
+    outstanding.sort { pending[$0].sequence < pending[$1].sequence }
+    for slot in outstanding { complete(slot, .cancelled) }
   }
 
   private func describe(_ operation: Operation, _ extents: UnsafeBufferPointer<Extent>) {
@@ -303,7 +316,7 @@ extension SimRing {
   }
 
   private func cancel(_ operation: Operation) {
-    guard let slot = tokens[operation.offset], pending[slot].isLive else {
+    guard let slot = tokens[operation.offset], pending[slot].isLive, pending[slot].canceller == nil else {
       return finish(operation.token, .notFound)
     }
     let target = pending[slot].operation
@@ -311,7 +324,14 @@ extension SimRing {
     case .receive:
       if let index = index(of: target.handle, .socket) { handles[index].receive = -1 }
     case .send:
-      if let index = index(of: target.handle, .socket) { handles[index].send = -1 }
+      if let index = index(of: target.handle, .socket) {
+        handles[index].send = -1
+        complete(slot, .cancelled)
+        finish(operation.token, .none)
+        return finishShutdowns(index)
+      }
+    case .shutdown:
+      if let index = index(of: target.handle, .socket) { handles[index].shutdowns.removeAll { $0 == slot } }
     case .accept:
       if let index = index(of: target.handle, .listener) { handles[index].accepts.removeAll { $0 == slot } }
     case .connect:
@@ -327,7 +347,7 @@ extension SimRing {
         pending[slot].canceller = operation.token
         return
       }
-    case .shutdown, .noDelay, .close, .describe, .timer, .cancel, .post: break
+    case .noDelay, .close, .describe, .timer, .cancel, .post: break
     }
     complete(slot, .cancelled)
     finish(operation.token, .none)

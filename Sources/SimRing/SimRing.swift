@@ -43,6 +43,8 @@ public final class SimRing: Ring {
     var receive = -1
     var send = -1
     var connect = -1
+    /// The shutdowns that wait for the send before them, oldest first.
+    var shutdowns: [Int] = []
     /// The outstanding accepts of a listener, oldest first.
     var accepts: [Int] = []
   }
@@ -196,6 +198,7 @@ public final class SimRing: Ring {
     handles[index].receive = -1
     handles[index].send = -1
     handles[index].connect = -1
+    handles[index].shutdowns.removeAll(keepingCapacity: true)
     handles[index].accepts.removeAll(keepingCapacity: true)
     freeHandles.append(index)
   }

@@ -130,6 +130,21 @@ extension RingSuite {
         }
       }
     },
+
+    RingTest("a second cancel of an operation says not found, and both complete") { stage in
+      let medium = try stage.world.makeMedium(for: .left, size: 1 << 20, readOnly: false)
+      let extent = try stage.left.buffer(64 << 10, filledWith: 3)
+      for _ in 0..<20 {
+        let writing = stage.left.put { $0.write(to: medium, at: 0, from: [extent], token: $1) }
+        let first = stage.left.put { $0.cancel(writing, token: $1) }
+        let second = stage.left.put { $0.cancel(writing, token: $1) }
+        stage.left.submit()
+        let outcome = try stage.wait(stage.left, writing, "write").error
+        try expect(
+          stage.wait(stage.left, first, "cancel").error, outcome == .cancelled ? .none : .notFound, "cancel")
+        try expect(stage.wait(stage.left, second, "second cancel").error, .notFound, "second cancel")
+      }
+    },
   ]
 
   /// Cancels an operation that waits: it completes as cancelled, and the cancel with success after it.
