@@ -56,7 +56,8 @@ public struct Operations {
   }
 
   /// Receives into `extents`, in order. Result: the bytes received, at least one and possibly fewer than asked; zero when
-  /// the peer has shut down its sending side. At most one receive is outstanding on a socket.
+  /// the peer has shut down its sending side. At most one receive is outstanding on a socket. The extents have room for a
+  /// byte at least.
   public mutating func receive(on socket: Handle, into extents: some Collection<Extent>, token: Token) {
     var operation = Operation(kind: .receive, token: token, handle: socket)
     attach(extents, to: &operation)
@@ -75,7 +76,8 @@ public struct Operations {
   }
 
   /// Sends `extents`, in order. Result: the bytes taken over for sending, at least one and possibly fewer than asked; it
-  /// completes when the socket's send buffer has taken them. At most one send is outstanding on a socket.
+  /// completes when the socket's send buffer has taken them. At most one send is outstanding on a socket. The extents hold a
+  /// byte at least.
   public mutating func send(
     on socket: Handle, from extents: some Collection<Extent>, moreToCome: Bool = false, token: Token
   ) {
@@ -86,7 +88,7 @@ public struct Operations {
   }
 
   /// Shuts down the sending side: the peer reads end of stream after what was sent, and a send that is outstanding is waited
-  /// for. Receiving goes on.
+  /// for. Receiving goes on. Errors: broken pipe, when the connection was reset or has ended in both directions.
   public mutating func shutdown(_ socket: Handle, token: Token) {
     append(Operation(kind: .shutdown, token: token, handle: socket))
   }
@@ -109,7 +111,7 @@ public struct Operations {
   }
 
   /// Writes the socket's local and remote addresses into `extent`, as two ``SocketAddress/encodedLength``-byte records.
-  /// Result: bytes written. The extent holds at least both.
+  /// Result: bytes written. The extent holds at least both. Errors: connection reset, when there is no connection any more.
   public mutating func describe(_ socket: Handle, into extent: Extent, token: Token) {
     var operation = Operation(kind: .describe, token: token, handle: socket)
     attach(extent, to: &operation)

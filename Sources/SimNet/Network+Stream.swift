@@ -155,12 +155,19 @@ extension Network {
     return result
   }
 
+  /// Whether a socket still has a connection: no reset, and not the end of the stream in both directions.
+  public func isConnected(_ id: SocketID) -> Bool {
+    guard isLive(id), sockets[Int(id.slot)].state == .established else { return false }
+    let (outgoing, incoming) = (sockets[Int(id.slot)].outgoing, sockets[Int(id.slot)].incoming)
+    guard outgoing >= 0, incoming >= 0 else { return false }
+    return !pipes[incoming].hasEnded || !pipes[outgoing].isFinished || pipes[outgoing].acked < pipes[outgoing].end
+  }
+
   /// Ends the sending direction: the peer reads the end of the stream after what was sent.
   public func shutdown(_ id: SocketID) -> RingError {
     guard isLive(id) else { return .staleHandle }
-    let pipe = sockets[Int(id.slot)].outgoing
-    guard sockets[Int(id.slot)].state == .established, pipe >= 0 else { return .brokenPipe }
-    finish(pipe)
+    guard isConnected(id) else { return .brokenPipe }
+    finish(sockets[Int(id.slot)].outgoing)
     return .none
   }
 

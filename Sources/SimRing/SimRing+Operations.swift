@@ -275,6 +275,8 @@ extension SimRing {
     guard let index = index(of: operation.handle, .socket),
       let addresses = network.addresses(of: handles[index].socket)
     else { return finish(operation.token, .staleHandle) }
+    // As with getpeername(2): a peer that is gone has no address.
+    guard network.isConnected(handles[index].socket) else { return finish(operation.token, .connectionReset) }
     let length = SocketAddress.encodedLength
     guard let extent = extents.first, extent.length >= 2 * length else { return finish(operation.token, .other) }
     let bytes = bytes(extent)

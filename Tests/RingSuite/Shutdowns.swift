@@ -57,6 +57,17 @@ extension RingSuite {
       throw RingTestFailure("the sender never stalled", #fileID, #line)
     },
 
+    RingTest("a second shutdown succeeds, and one of a connection that has ended both ways fails as broken pipe") {
+      stage in
+      let connection = try stage.connect()
+      try stage.succeed(stage.left, "shutdown") { $0.shutdown(connection.left, token: $1) }
+      try stage.succeed(stage.left, "second shutdown") { $0.shutdown(connection.left, token: $1) }
+      stage.settle()
+      try stage.succeed(stage.right, "shutdown of the peer") { $0.shutdown(connection.right, token: $1) }
+      stage.settle()
+      try stage.fail(stage.left, .brokenPipe, "third shutdown") { $0.shutdown(connection.left, token: $1) }
+    },
+
     RingTest("when both sides have shut down both read the end of the stream, and again") { stage in
       let connection = try stage.connect()
       try stage.succeed(stage.left, "shutdown") { $0.shutdown(connection.left, token: $1) }
@@ -100,6 +111,32 @@ extension RingSuite {
       let extent = try stage.right.buffer(16)
       try stage.fail(stage.right, .connectionReset, "send") { $0.send(on: connection.right, from: [extent], token: $1) }
       try stage.expectEnd(stage.right, connection.right)
+    },
+
+    RingTest("after a reset a connection is not described, a shutdown is a broken pipe, and no-delay succeeds") {
+      stage in
+      let connection = try stage.connect()
+      try stage.succeed(stage.left, "close") { $0.close(connection.left, reset: true, token: $1) }
+      stage.settle()
+      let extent = try stage.right.buffer(4096)
+      try stage.fail(stage.right, .connectionReset, "describe") {
+        $0.describe(connection.right, into: extent, token: $1)
+      }
+      try stage.succeed(stage.right, "no-delay") { $0.noDelay(connection.right, true, token: $1) }
+      try stage.fail(stage.right, .brokenPipe, "shutdown") { $0.shutdown(connection.right, token: $1) }
+    },
+
+    RingTest("a connection that was reset before it was accepted is accepted, not described, and receives the reset") {
+      stage in
+      let (listener, address) = try stage.right.ring.listen(at: stage.address(), backlog: 16)
+      let connected = try stage.succeed(stage.left, "connect") { $0.connect(to: address, token: $1) }
+      stage.settle()
+      try stage.succeed(stage.left, "close") { $0.close(Handle(connected), reset: true, token: $1) }
+      stage.settle()
+      let handle = Handle(try stage.succeed(stage.right, "accept") { $0.accept(on: listener, token: $1) })
+      let extent = try stage.right.buffer(4096)
+      try stage.fail(stage.right, .connectionReset, "describe") { $0.describe(handle, into: extent, token: $1) }
+      try stage.fail(stage.right, .connectionReset, "receive") { $0.receive(on: handle, into: extent, token: $1) }
     },
 
     RingTest("a listener's close resets whom nobody had accepted") { stage in
