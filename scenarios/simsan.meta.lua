@@ -38,7 +38,7 @@ function explore(fields) end
 ---@field vendor? string
 ---@field product? string
 ---@field revision? string
----@field disk? table latency, jitter, flush_latency, bandwidth, atomic_unit, queue_depth
+---@field disk? table latency, jitter, flush_latency, bandwidth, atomic_unit
 
 ---@class target_fields
 ---@field iqn? string

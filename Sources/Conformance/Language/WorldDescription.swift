@@ -124,8 +124,6 @@ public struct DiskDescription: Sendable {
   public var flushLatency: Interval?
   /// The unit that a power cut never tears, in bytes.
   public var atomicUnit: Int?
-  /// Operations in progress at one time.
-  public var queueDepth: Int?
 
   public init() {}
 }

@@ -175,7 +175,6 @@ enum WorldReader {
     disk.bandwidth = try fields.rate("bandwidth")
     disk.flushLatency = try fields.time("flush_latency")
     disk.atomicUnit = try fields.integer("atomic_unit", in: 1...(1 << 20))
-    disk.queueDepth = try fields.integer("queue_depth", in: 1...65536)
     try fields.finish()
     return disk
   }
