@@ -210,6 +210,7 @@ extension Network {
     if let forced = links[link].corruptions.firstIndex(where: { $0.left > 0 }) {
       links[link].corruptions[forced].left -= 1
       links[link].corruptions[forced].done += 1
+      links[link].counters.forcedCorruptions += 1
     } else {
       guard links[link].random.chance(links[link].options.corruption) else { return }
       links[link].counters.corrupted += 1

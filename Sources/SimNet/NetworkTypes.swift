@@ -84,8 +84,9 @@ public struct LinkCounters: Hashable, Sendable {
   public var cutOff: UInt64 = 0
   /// Packets lost by chance.
   public var lost: UInt64 = 0
-  /// Segments in which a bit was inverted by chance.
+  /// Segments in which a bit was inverted by chance, and those in which one had to be.
   public var corrupted: UInt64 = 0
+  public var forcedCorruptions: UInt64 = 0
   /// Segments that ended at a drawn or forced cut.
   public var splits: UInt64 = 0
   /// Receives and sends that were cut short.
@@ -97,6 +98,7 @@ public struct LinkCounters: Hashable, Sendable {
     cutOff += other.cutOff
     lost += other.lost
     corrupted += other.corrupted
+    forcedCorruptions += other.forcedCorruptions
     splits += other.splits
     shortReceives += other.shortReceives
     shortSends += other.shortSends

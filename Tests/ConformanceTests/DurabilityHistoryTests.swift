@@ -35,6 +35,8 @@ import Testing
     var sectors: [[Version]]
     var seen: [(content: UInt8, at: Int)?]
     var crashes = 0
+    /// When a flush failed last.
+    var cacheLost = 0
 
     init(isCacheVolatile: Bool, sectors count: Int) {
       self.isCacheVolatile = isCacheVolatile
@@ -58,7 +60,7 @@ import Testing
     mutating func end(_ write: Int, isGood: Bool, isFUA: Bool) {
       let now = tick()
       writes[write].end = now
-      writes[write].isGood = isGood
+      writes[write].isGood = isGood && (isFUA || writes[write].begin > cacheLost)
       if isGood, isFUA || !isCacheVolatile { writes[write].durable = now }
     }
 
@@ -71,6 +73,8 @@ import Testing
     }
 
     mutating func flushFailed() {
+      cacheLost = tick()
+      seen = Array(repeating: nil, count: seen.count)
       for (index, write) in writes.enumerated() where write.era == crashes && write.durable == .max {
         writes[index].isGood = false
       }
@@ -117,7 +121,7 @@ import Testing
 
     mutating func read(_ content: UInt8, _ sector: Int, began: Int) {
       let now = tick()
-      if sectors[sector].allSatisfy({ end($0) < began }) { seen[sector] = (content, now) }
+      if began > cacheLost, sectors[sector].allSatisfy({ end($0) < began }) { seen[sector] = (content, now) }
     }
   }
 
@@ -220,7 +224,6 @@ import Testing
           rules.flushed(begin: entry.begin)
         } else {
           outcome.sense = [0x70, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x0C, 0, 0, 0, 0, 0]
-          _ = rules.tick()
           rules.flushFailed()
         }
       case .read(let sector):
@@ -256,7 +259,9 @@ import Testing
       for entry in open where isMeant(entry) {
         switch entry.kind {
         case .write, .vague: rules.writes[entry.write].end = now
-        case .flush, .read: break
+        // It may have failed.
+        case .flush: rules.flushFailed()
+        case .read: break
         }
       }
       open.removeAll(where: isMeant)

@@ -75,19 +75,24 @@ extension DurabilityModel {
 
     // MARK: What strikes the whole unit
 
-    /// Flushes have failed: GOOD has replaced nothing that was not durable, and what was read before the last of them may have
-    /// been read from the cache.
-    mutating func uncover(failedFlushes: Int, last: Moment) {
+    /// Flushes have failed: GOOD has replaced nothing that was not durable.
+    mutating func uncover(failedFlushes: Int) {
       guard self.failedFlushes < failedFlushes else { return }
       self.failedFlushes = failedFlushes
       (versions, covered) = (all, [])
-      if let seen, seen.at < last { self.seen = nil }
+    }
+
+    /// What was read before a flush failed may have been read from the cache that was lost.
+    mutating func forgetSeen(before moment: Moment) {
+      if let seen, seen.at < moment { self.seen = nil }
     }
 
     mutating func crash(_ crash: Crash, _ writes: [Write]) {
       switch crash {
       case .wiped: versions = [Version(hash: DurabilityModel.zeroHash, write: -1, era: crashes)]
-      case .power(let at): versions = survivors(at, writes)
+      case .power(let at, let cacheLost):
+        forgetSeen(before: cacheLost)
+        versions = survivors(at, writes)
       }
       covered = []
       seen = nil

@@ -51,8 +51,8 @@ struct DurabilityModel {
   }
 
   enum Crash {
-    /// Of what is not durable, anything may be gone.
-    case power(Moment)
+    /// Of what is not durable, anything may be gone. `cacheLost`: the unit's at that moment.
+    case power(Moment, cacheLost: Moment)
     /// The contents are gone.
     case wiped(Moment)
   }
@@ -209,10 +209,11 @@ struct DurabilityModel {
   private mutating func take(_ unit: Int, _ number: UInt64) -> Sector {
     let start = Version(hash: units[unit].facts.startsZeroed ? Self.zeroHash : nil, write: -1)
     var sector = units[unit].sectors.updateValue(Sector([]), forKey: number) ?? Sector([start])
-    sector.uncover(failedFlushes: units[unit].failedFlushes, last: units[unit].cacheLost)
+    sector.uncover(failedFlushes: units[unit].failedFlushes)
     while sector.crashes < units[unit].crashes.count {
       sector.crash(units[unit].crashes[sector.crashes], writes)
     }
+    sector.forgetSeen(before: units[unit].cacheLost)
     return sector
   }
 
@@ -376,7 +377,7 @@ struct DurabilityModel {
       // What the crash leaves is on the medium; a later flush says nothing about it.
       units[unit].pending = []
       let now = tick()
-      units[unit].crashes.append(units[unit].facts.isLostOnExit ? .wiped(now) : .power(now))
+      units[unit].crashes.append(units[unit].facts.isLostOnExit ? .wiped(now) : .power(now, cacheLost: units[unit].cacheLost))
     }
   }
 

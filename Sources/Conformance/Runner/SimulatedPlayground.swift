@@ -288,7 +288,10 @@ public final class SimulatedPlayground: Playground {
 
   public func corruptedSegments(towards driver: InitiatorDriver) -> UInt64 {
     guard let own = hosts.first(where: { $0.name == driver.host })?.id else { return 0 }
-    return hosts.reduce(0) { $0 + world.network.linkCounters(from: $1.id, to: own).corrupted }
+    return hosts.reduce(0) { sum, host in
+      let counters = world.network.linkCounters(from: host.id, to: own)
+      return sum + counters.corrupted + counters.forcedCorruptions
+    }
   }
 
   /// The simulated host of that name.
