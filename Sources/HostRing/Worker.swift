@@ -150,11 +150,17 @@ extension Worker.Job {
         kind == .discard
         ? simsan_discard(descriptor, isBlockDevice, offset, length)
         : simsan_write_zeroes(descriptor, isBlockDevice, offset, length)
-      return result == -EOPNOTSUPP || result == -ENOSYS ? writeZeroesByHand() : Int64(result)
+      return Self.mustBeWritten(result) ? writeZeroesByHand() : Int64(result)
     }
   }
 
-  /// Writes zeroes, where the file system can neither make holes nor zero a range.
+  /// Whether a range that the kernel did not discard or zero, with that result, has to be written.
+  static func mustBeWritten(_ result: Int32) -> Bool {
+    // EINVAL: a block device is zeroed by the kernel in whole blocks of its own only, but written in any bytes.
+    result == -EOPNOTSUPP || result == -ENOSYS || result == -EINVAL
+  }
+
+  /// Writes zeroes, where the system can neither make holes there nor zero the range.
   private func writeZeroesByHand() -> Int64 {
     let pieceLength: UInt64 = 1 << 20
     let zeroes = UnsafeMutableRawPointer.allocate(byteCount: Int(pieceLength), alignment: 4096)

@@ -17,7 +17,7 @@ private struct Moved<Value>: @unchecked Sendable { let value: Value }
 
 extension HostRing {
   /// Emits a batch and reaps until `count` completions have come, or two seconds have passed.
-  fileprivate func perform(_ count: Int, _ fill: (inout Operations) -> Void) -> [Completion] {
+  func perform(_ count: Int, _ fill: (inout Operations) -> Void) -> [Completion] {
     var batch = Operations()
     fill(&batch)
     submit(&batch)
