@@ -83,7 +83,7 @@ let package = Package(
     tests("SimDisk", ["SimDisk", "SimClock", "Ring"]),
     tests("SimRing", ["SimRing", "FaultInject", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI", "CAllocation"]),
-    tests("Simsan", ["simsan", "Load", "Ring"]),
+    tests("Simsan", ["simsan", "Conformance", "Load", "Ring"]),
     tests("Conformance", ["Conformance", "Ring", "ISCSI", "Initiator", "FaultInject", "SimRing"]),
   ],
   swiftLanguageModes: [.v6]

@@ -57,7 +57,7 @@ enum PipelineWorld {
     // Longer than adaptive Nagle takes to switch, and a shaper to give away its burst.
     configuration.warmUp = .milliseconds(10)
     configuration.duration = .seconds(1000)
-    let load = LoadMachine(configuration: configuration)
+    guard let load = try? LoadMachine(configuration: configuration) else { return nil }
     let loadProcess = world.addProcess("client", on: client)
     world.setThreadWork(setup.client.thread, of: loadProcess)
     world.start(loadProcess, load)

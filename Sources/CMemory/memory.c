@@ -2,6 +2,7 @@
 #include "simsan_memory.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -10,6 +11,13 @@
 #endif
 
 enum { LARGE_PAGE = 2 << 20 };
+
+void *simsan_memory_allocate(size_t length, size_t alignment) {
+  void *memory;
+  return posix_memalign(&memory, alignment, length) ? NULL : memory;
+}
+
+void simsan_memory_free(void *memory) { free(memory); }
 
 void *simsan_memory_reserve(size_t length) {
   if (length > SIZE_MAX - LARGE_PAGE) return NULL;

@@ -59,6 +59,6 @@ public enum HostRings {
 
   /// Whether the kernel allows rings of that kind to this process.
   public static func allows(_ kind: HostRingKind) -> Bool {
-    (try? make(kind, arena: Arena(capacity: Arena.pageLength))) != nil
+    (try? make(kind, arena: Arena(allocating: Arena.pageLength))) != nil
   }
 }

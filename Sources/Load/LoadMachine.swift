@@ -40,7 +40,9 @@ public final class LoadMachine: Machine {
   enum TokenKind: UInt64 { case connect = 1, receive, send, close, timer }
 
   /// - Parameter configuration: Within the limits that its type states; what is beyond them is cut down.
-  public init(configuration: LoadConfiguration) {
+  ///
+  /// Errors: no resources, when the system does not give the memory for its sessions.
+  public init(configuration: LoadConfiguration) throws(RingError) {
     var configuration = configuration
     configuration.sessions = min(max(configuration.sessions, 1), LoadConfiguration.sessionsMax)
     configuration.depth = min(max(configuration.depth, 1), LoadConfiguration.depthMax)
@@ -51,7 +53,7 @@ public final class LoadMachine: Machine {
     let receiveLength = configuration.sessions <= 16 ? 1 << 20 : configuration.sessions <= 128 ? 1 << 18 : 1 << 16
     let stagingLength = configuration.sessions <= 128 ? 1 << 16 : 1 << 14
     let ofSession = receiveLength + 2 * stagingLength
-    arena = Arena(capacity: LoadSession.segmentMax + configuration.sessions * ofSession)
+    arena = try Arena(allocating: LoadSession.segmentMax + configuration.sessions * ofSession)
     pattern = Extent(offset: 0, length: LoadSession.segmentMax)
     arena.bytes(pattern).initializeMemory(as: UInt8.self, repeating: 0xA5)
     for index in 0..<configuration.sessions {

@@ -62,15 +62,28 @@ public final class Arena {
   private var annexes: [(base: UnsafeMutableRawPointer, length: Int)] = []
 
   /// Makes an arena of `capacity` bytes, rounded up to a power of two.
-  public init(capacity: Int) {
+  ///
+  /// Errors: no resources, when the system does not give so much memory.
+  public init(allocating capacity: Int) throws(RingError) {
     var size = Self.pageLength
-    while size < capacity { size <<= 1 }
+    while size < min(capacity, Self.annexSpan) { size <<= 1 }
+    // Swift's own allocation would trap.
+    guard capacity <= size, let base = simsan_memory_allocate(size, Self.pageLength) else { throw .noResources }
     self.capacity = size
-    self.base = .allocate(byteCount: size, alignment: Self.pageLength)
+    self.base = base
+  }
+
+  /// Makes an arena of `capacity` bytes, rounded up to a power of two: a length that the program itself has chosen, and
+  /// without which it can do nothing. A length that somebody asks for is for ``init(allocating:)``.
+  public convenience init(capacity: Int) {
+    do throws(RingError) { try self.init(allocating: capacity) } catch {
+      // allow(trap): no file and no peer says how long it is, and Swift's own allocations trap as well
+      fatalError("the system does not give \(capacity) bytes of memory")
+    }
   }
 
   deinit {
-    base.deallocate()
+    simsan_memory_free(base)
     for annex in annexes { simsan_memory_release(annex.base, annex.length) }
   }
 

@@ -38,8 +38,19 @@ static void large_pages_are_a_wish(void) {
   simsan_memory_prefer_large_pages((void *)(uintptr_t)4096, 1);
 }
 
+static void what_is_not_given_is_null(void) {
+  unsigned char *memory = simsan_memory_allocate(3 << 20, 4096);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(memory);
+  CU_ASSERT_EQUAL((uintptr_t)memory % 4096, 0);
+  memory[0] = memory[(3 << 20) - 1] = 7;
+  simsan_memory_free(memory);
+  CU_ASSERT_PTR_NULL(simsan_memory_allocate((size_t)1 << 47, 4096));
+  CU_ASSERT_PTR_NULL(simsan_memory_reserve((size_t)1 << 47));
+}
+
 void add_memory_tests(void) {
   CU_pSuite suite = CU_add_suite("memory", NULL, NULL);
+  CU_add_test(suite, "what the system does not give is told", what_is_not_given_is_null);
   CU_add_test(suite, "streams what memcpy copies, whatever the alignment", streams_what_memcpy_copies);
   CU_add_test(suite, "large pages are a wish", large_pages_are_a_wish);
 }

@@ -3,6 +3,13 @@
 
 #include <stddef.h>
 
+/// Allocates `length` bytes that start at a multiple of `alignment`, a power of two: committed where they are touched. NULL
+/// when the system does not give them.
+void *simsan_memory_allocate(size_t length, size_t alignment);
+
+/// Gives back what was allocated.
+void simsan_memory_free(void *memory);
+
 /// Reserves `length` bytes of address space that start at a large page: zeroes, committed where they are touched. NULL
 /// when the system gives none.
 void *simsan_memory_reserve(size_t length);

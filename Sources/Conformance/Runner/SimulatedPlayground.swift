@@ -246,8 +246,11 @@ public final class SimulatedPlayground: Playground {
     let configurations = try TargetBuilder.configurations(
       program.descriptions, media: media, portals: portals, on: program.processes.map(\.machine))
     program.machines = try configurations.map { (configuration) throws(LuaFailure) in
+      guard let arena = try? Arena(allocating: Int(clamping: memory)) else {
+        throw LuaFailure(TargetBuilder.whyNoBuffers(memory))
+      }
       do throws(RingError) {
-        return try TargetMachine(configuration: configuration, arena: Arena(capacity: Int(memory)))
+        return try TargetMachine(configuration: configuration, arena: arena)
       } catch {
         throw LuaFailure(TargetBuilder.whyNotMade(configuration, error))
       }

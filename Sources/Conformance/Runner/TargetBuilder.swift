@@ -79,6 +79,14 @@ public enum TargetBuilder {
       + "make them smaller (ulimit -v and the sysctl vm.overcommit_memory say what there is)"
   }
 
+  /// In words, why there is no arena of `memory` bytes for the buffers of a target.
+  ///
+  /// - Parameter place: Where it was said how many.
+  public static func whyNoBuffers(_ memory: UInt64, saidBy place: String = "limits.memory") -> String {
+    "the system does not give \(Quantity.text(bytes: memory)) of memory for buffers; say less with \(place) "
+      + "(ulimit -v and the sysctl vm.overcommit_memory say what there is)"
+  }
+
   /// The limits of the program that runs `targets`: what the first of them that says something about a limit says.
   public static func limits(_ targets: [TargetDescription]) -> TargetLimits {
     var limits = TargetLimits()

@@ -40,7 +40,12 @@ let benchCommand = Command(
     """
 ) { arguments in
   let options = try BenchOptions(arguments)
-  let machine = LoadMachine(configuration: options.load)
+  let machine: LoadMachine
+  do throws(RingError) { machine = try LoadMachine(configuration: options.load) } catch {
+    throw UsageError(
+      "the system does not give the memory for \(options.load.sessions) sessions; fewer: --sessions (ulimit -v says what "
+        + "there is)")
+  }
   let (ring, kind) = try makeRing(options.ring, arena: machine.arena)
   ring.busyPoll = options.busyPoll
   let report = BenchReport(options, ring: kind)

@@ -36,7 +36,10 @@ struct Server {
     var rings: [any HostRing] = []
     var arenas: [Arena] = []
     for shard in 0..<count {
-      arenas.append(Arena(capacity: Int(clamping: memory)))
+      guard let arena = try? Arena(allocating: Int(clamping: memory)) else {
+        throw UsageError(TargetBuilder.whyNoBuffers(memory, saidBy: "--memory or limits.memory"))
+      }
+      arenas.append(arena)
       let (ring, kind) = try makeRing(name, arena: arenas[shard])
       ring.busyPoll = busyPoll
       rings.append(ring)

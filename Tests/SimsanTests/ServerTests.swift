@@ -1,0 +1,27 @@
+import Conformance
+import Foundation
+import Testing
+
+@testable import simsan
+
+/// What keeps a server from starting is told, with what to do about it.
+@Suite struct ServerTests {
+  /// What a server of one target with the fields `target` says if it is not made.
+  private func mistake(_ target: String, memory: UInt64) throws -> String {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-\(UUID().uuidString).lua").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let world = "target { iqn = \"iqn.2026-11.example:disk\", \(target) }"
+    try world.write(toFile: path, atomically: true, encoding: .utf8)
+    let file = try WorldFile(path: path)
+    do throws(UsageError) {
+      _ = try Server(file, portals: [], ring: nil, shards: nil, memory: memory, listens: false)
+      return "no mistake"
+    } catch { return error.message }
+  }
+
+  @Test func memoryThatTheSystemDoesNotGiveIsNoTrap() throws {
+    let message = try mistake("luns = { { null = true } }", memory: 1 << 47)
+    #expect(message.contains("128TiB of memory for buffers"))
+    for way in ["--memory", "limits.memory", "ulimit -v"] { #expect(message.contains(way)) }
+  }
+}
