@@ -2,7 +2,9 @@
 #include "simsan_host.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -20,17 +22,29 @@ int simsan_epoll_add(int epoll, int fd, uint32_t events, int edge, uint64_t data
 
 int simsan_epoll_remove(int epoll, int fd) { return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) ? -errno : 0; }
 
+/// In whole milliseconds, rounded up.
+static int wait_coarsely(int epoll, struct epoll_event *found, int count, int64_t nanoseconds) {
+  int64_t milliseconds = nanoseconds / 1000000 + (nanoseconds % 1000000 != 0);
+  return epoll_wait(epoll, found, count, milliseconds < INT_MAX ? (int)milliseconds : INT_MAX);
+}
+
 int simsan_epoll_wait(int epoll, struct simsan_event *events, int count, int64_t nanoseconds) {
+  // A kernel before 5.11 has no epoll_pwait2, and some containers forbid it; neither changes while a process lives.
+  static atomic_int is_coarse = 0;
   struct epoll_event found[64];
   if (count > 64) count = 64;
   int n;
   if (nanoseconds <= 0) {
     n = epoll_wait(epoll, found, count, nanoseconds < 0 ? -1 : 0);
+  } else if (atomic_load_explicit(&is_coarse, memory_order_relaxed)) {
+    n = wait_coarsely(epoll, found, count, nanoseconds);
   } else {
     struct timespec wait = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
     n = epoll_pwait2(epoll, found, count, &wait, NULL);
-    // A kernel before 5.11: whole milliseconds.
-    if (n < 0 && errno == ENOSYS) n = epoll_wait(epoll, found, count, (int)((nanoseconds + 999999) / 1000000));
+    if (n < 0 && (errno == ENOSYS || errno == EPERM)) {
+      atomic_store_explicit(&is_coarse, 1, memory_order_relaxed);
+      n = wait_coarsely(epoll, found, count, nanoseconds);
+    }
   }
   if (n < 0) return -errno;
   for (int i = 0; i < n; i++) {
