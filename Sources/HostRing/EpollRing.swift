@@ -359,6 +359,7 @@ public final class EpollRing: HostRing {
   private func mediumDone(_ request: AIOQueue.Request, _ result: Int64) {
     let slot = core.slots[request.slot]
     slot.pointee.inFlight -= 1
+    let result = slot.pointee.told(request.kind, isStable: request.isStable, result)
     core.completeMedium(request.token, request.kind, result)
     if let canceller = request.canceller { core.complete(canceller, .notFound) }
     closeIfDone(request.slot, slot)

@@ -1,4 +1,5 @@
 import CHost
+import Glibc
 import Ring
 
 /// What a handle of a host ring stands for.
@@ -37,6 +38,8 @@ struct HostSlot {
   var isReadOnly = false
   /// Opened for direct I/O: the kernel works on its reads and writes while the loop goes on.
   var isDirect = false
+  /// A failure that a stable write was told, and that the next flush is to fail with: a negative errno, or 0.
+  var failureForFlush: Int64 = 0
 
   // MARK: Closing
 
@@ -51,6 +54,27 @@ struct HostSlot {
     var moreToCome = false
     /// The number of the request, with io_uring.
     var request: UInt32 = 0
+  }
+}
+
+extension HostSlot {
+  /// What the machine is told of an operation on a medium that the kernel has done with a result.
+  ///
+  /// Of data in the page cache that could not be written back, the kernel tells a descriptor once. That may be a stable
+  /// write, of other data: the next flush fails with it as well, since it must not say of those that they are stable. So
+  /// does a flush that is under way, which the kernel has then told nothing.
+  mutating func told(_ kind: Operation.Kind, isStable: Bool, _ result: Int64) -> Int64 {
+    guard result != -Int64(ECANCELED) else { return result }
+    switch kind {
+    case .write:
+      if isStable, result < 0 { failureForFlush = result }
+      return result
+    case .flush:
+      defer { failureForFlush = 0 }
+      return result < 0 ? result : failureForFlush
+    default:
+      return result
+    }
   }
 }
 

@@ -347,6 +347,7 @@ public final class IOUringRing: HostRing {
     let index = Int(request.pointee.handle.rawValue & 0xFFFF_FFFF)
     let slot = core.slots[index]
     let canceller = request.pointee.canceller
+    let result = slot.pointee.told(kind, isStable: request.pointee.operation.forceUnitAccess, result)
     let failure = Int32(truncatingIfNeeded: result < 0 ? -result : 0)
     inFlight -= 1
     slot.pointee.inFlight -= 1
