@@ -115,7 +115,7 @@ public final class EpollRing: HostRing {
       core.post(operation, extents) { index in
         simsan_epoll_remove(epoll, core.slots[index].pointee.descriptor)
       }
-    case .mailbox: core.mailbox(operation, extents)
+    case .mailbox: core.mailbox(operation, extents) { adopt($0) }
     case .noDelay: core.noDelay(operation)
     }
   }

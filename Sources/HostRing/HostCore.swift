@@ -206,19 +206,26 @@ final class HostCore {
     complete(operation.token)
   }
 
-  func mailbox(_ operation: Operation, _ extents: ArraySlice<Extent>) {
+  /// A mailbox, which takes the first message that is here, or waits. `adopt` makes a handle of a socket.
+  func mailbox(_ operation: Operation, _ extents: ArraySlice<Extent>, adopt: (Int32) -> Handle) {
     mailboxes.append((operation.token, extents.first ?? .empty))
+    fillMailboxes(adopt)
   }
 
-  /// Puts messages that have come into mailboxes that wait. `adopt` makes a handle of a socket.
+  /// Takes the messages that have come. `adopt` makes a handle of a socket.
   func deliverMessages(adopt: (Int32) -> Handle) {
-    if hasMail {
-      hasMail = false
-      // Whoever signalled may have wanted no more than that: the loop looks around in any case.
-      wasInterrupted = true
-      counters.systemCalls.others += 1
-      messages += inbox.takeAll()
-    }
+    guard hasMail else { return }
+    hasMail = false
+    // Whoever signalled may have wanted no more than that: the loop looks around in any case.
+    wasInterrupted = true
+    counters.systemCalls.others += 1
+    messages += inbox.takeAll()
+    fillMailboxes(adopt)
+  }
+
+  /// Puts messages into mailboxes until there are none of the one or of the other: nothing signals that both are there, and
+  /// the ring would sleep beside them.
+  private func fillMailboxes(_ adopt: (Int32) -> Handle) {
     while !mailboxes.isEmpty, !messages.isEmpty {
       let (token, extent) = mailboxes.removeFirst()
       let message = messages.removeFirst()

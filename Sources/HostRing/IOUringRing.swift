@@ -121,7 +121,7 @@ public final class IOUringRing: HostRing {
     case .timer: core.timers.add(operation.offset, operation.token)
     case .cancel: cancel(operation)
     case .post: core.post(operation, extents) { _ in }
-    case .mailbox: core.mailbox(operation, extents)
+    case .mailbox: core.mailbox(operation, extents) { adopt($0) }
     case .noDelay: core.noDelay(operation)
     }
   }
