@@ -112,11 +112,13 @@ struct AIOQueue: ~Copyable {
       UInt32(requests[index].vector.count), request.offset)
   }
 
-  /// Notes a cancel of an operation that cannot be taken back. False when there is no such operation.
+  /// Notes a cancel of an operation that cannot be taken back. False when there is no such operation, or another cancel of it
+  /// waits already.
   mutating func noteCanceller(_ canceller: Token, of target: Token) -> Bool {
-    if let index = requests.firstIndex(where: { $0.isInUse && $0.token == target }) {
+    func isMeant(_ request: Request) -> Bool { request.token == target && request.canceller == nil }
+    if let index = requests.firstIndex(where: { $0.isInUse && isMeant($0) }) {
       requests[index].canceller = canceller
-    } else if let index = overflow.firstIndex(where: { $0.1.token == target }) {
+    } else if let index = overflow.firstIndex(where: { isMeant($0.1) }) {
       overflow[index].1.canceller = canceller
     } else {
       return false

@@ -256,9 +256,10 @@ final class HostCore {
     return false
   }
 
-  /// Notes the cancel of something that the worker does, which completes first. False when it does no such thing.
+  /// Notes the cancel of something that the worker does, which completes first. False when it does no such thing, or another
+  /// cancel of it waits already.
   func noteCanceller(_ canceller: Token, of target: Token) -> Bool {
-    guard let index = offloaded.firstIndex(where: { $0.token == target }) else { return false }
+    guard let index = offloaded.firstIndex(where: { $0.token == target && $0.canceller == nil }) else { return false }
     offloaded[index].canceller = canceller
     return true
   }

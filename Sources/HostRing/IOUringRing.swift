@@ -288,7 +288,9 @@ public final class IOUringRing: HostRing {
     let target = Token(operation.offset)
     if core.cancelLocally(target) { return core.complete(operation.token) }
     if core.noteCanceller(operation.token, of: target) { return }
-    guard let number = requests.find(target) else { return core.complete(operation.token, .notFound) }
+    guard let number = requests.find(target), requests[number].pointee.canceller == nil else {
+      return core.complete(operation.token, .notFound)
+    }
     // The answer goes out behind the request's own completion.
     requests[number].pointee.canceller = operation.token
     withdraw(number)

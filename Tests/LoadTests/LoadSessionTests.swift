@@ -35,7 +35,7 @@ import Testing
   @Test func aSessionEndsOnce() throws {
     var load = LoadConfiguration(targets: [Self.target])
     load.sessions = 4
-    let machine = LoadMachine(configuration: load)
+    let machine = try LoadMachine(configuration: load)
     let connects = step(machine, at: 0).filter { $0.kind == .connect }
     #expect(connects.count == 4)
     _ = step(machine, [Completion(token: connects[0].token, result: 10)], at: 1)
@@ -51,8 +51,8 @@ import Testing
     #expect(machine.currentResult.lostSessions == 4)
   }
 
-  @Test func whatIsStoppedIsNotSaidToHaveTakenTooLong() {
-    let machine = LoadMachine(configuration: LoadConfiguration(targets: [Self.target]))
+  @Test func whatIsStoppedIsNotSaidToHaveTakenTooLong() throws {
+    let machine = try LoadMachine(configuration: LoadConfiguration(targets: [Self.target]))
     _ = step(machine, at: 0)
     machine.stop()
     _ = step(machine, at: 2)

@@ -45,7 +45,7 @@ struct LoadWorld {
       targets.append((host, process, machine))
     }
     host = world.addHost("load", addresses: [SocketAddress(10, 0, 1, 1, port: 0)])
-    load = LoadMachine(configuration: configuration)
+    load = try LoadMachine(configuration: configuration)
     world.start(world.addProcess("load", on: host), load)
   }
 
