@@ -4,8 +4,10 @@ import Ring
 /// another thread costs more than the copy, as long as none of them makes it wait.
 ///
 /// The kernel makes a writer wait when more of the page cache is dirty than it likes, or when a page has to be read first.
-/// After such a wait others do it, for so many times as long as it took: no more than a small part of the ring's time goes
-/// into waiting, however slow the device is.
+/// After such a wait others do it, for so many times as long as it took: a device that is slow takes no more than a small
+/// part of the ring's time. How long one wait is has no limit. A device that hangs, or a file system that is frozen, has the
+/// ring hang with it in the first write, and all units of its shard. Nothing tells before: ext4 and tmpfs do not have
+/// RWF_NOWAIT for writes to the page cache. Direct I/O does not come this way.
 struct CachedWrites {
   /// What takes longer than this and its bytes at a rate that any memory has, has waited.
   private static let patience = Interval.milliseconds(1)

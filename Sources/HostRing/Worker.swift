@@ -37,7 +37,7 @@ final class Worker {
   /// What the loop and the threads share.
   private final class Shared: ThreadBody, @unchecked Sendable {
     struct Queues {
-      var waiting: [Job] = []
+      var jobs = JobQueue()
       var done: [Job] = []
       var hasStopped = false
     }
@@ -62,19 +62,28 @@ final class Worker {
     func run() {
       while true {
         while sem_wait(wakeups) != 0 {}
-        let (job, hasStopped) = queues.withLock { queues in
-          (queues.waiting.isEmpty ? nil : queues.waiting.removeFirst(), queues.hasStopped)
-        }
-        if hasStopped { return }
-        guard var job else { continue }
-        job.result = job.perform()
-        queues.withLock { $0.done.append(job) }
-        simsan_eventfd_signal(eventfd)
+        guard performNext() else { return }
       }
+    }
+
+    /// Does the next job, if there is one. False when no more are to be done.
+    func performNext() -> Bool {
+      let (job, hasStopped) = queues.withLock { ($0.jobs.next(), $0.hasStopped) }
+      if hasStopped { return false }
+      guard var job else { return true }
+      job.result = job.perform()
+      let another = queues.withLock { queues in
+        queues.done.append(job)
+        return queues.jobs.finish(job)
+      }
+      simsan_eventfd_signal(eventfd)
+      if another { sem_post(wakeups) }
+      return true
     }
   }
 
-  private static let threadCountMax = 4
+  /// Twice as many as one descriptor gets: while one device hangs, the others have as many as ever.
+  private static let threadCountMax = 2 * JobQueue.ofDescriptorMax
   private let shared: Shared
   private var threads: [pthread_t] = []
   private var outstanding = 0
@@ -94,23 +103,18 @@ final class Worker {
 
   /// Gives a job to the threads.
   func add(_ job: Job) {
-    if threads.count < Self.threadCountMax, threads.count <= outstanding,
-      let thread = try? SystemThread.start(shared)
-    {
+    outstanding += 1
+    let (begins, begun) = shared.queues.withLock { ($0.jobs.add(job), $0.jobs.begunCount) }
+    guard begins else { return }
+    if threads.count < min(begun, Self.threadCountMax), let thread = try? SystemThread.start(shared) {
       threads.append(thread)
     }
-    guard !threads.isEmpty else {
+    if threads.isEmpty {
       // No thread is to be had: it is done here, and the loop waits.
-      var job = job
-      job.result = job.perform()
-      outstanding += 1
-      shared.queues.withLock { $0.done.append(job) }
-      simsan_eventfd_signal(shared.eventfd)
-      return
+      _ = shared.performNext()
+    } else {
+      sem_post(shared.wakeups)
     }
-    outstanding += 1
-    shared.queues.withLock { $0.waiting.append(job) }
-    sem_post(shared.wakeups)
   }
 
   /// Whether a job has been given whose result has not been taken.
