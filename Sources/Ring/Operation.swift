@@ -137,7 +137,7 @@ public enum RingError: UInt8, Error, Sendable {
   case unreachable
   /// Sending on a connection whose sending side is shut down or gone.
   case brokenPipe
-  /// The address is taken, or may not be used.
+  /// The address is taken, or none of this host.
   case addressUnavailable
   /// Media: beyond the end; nothing was moved.
   case outOfRange
@@ -157,4 +157,6 @@ public enum RingError: UInt8, Error, Sendable {
   case noResources
   /// Anything else; the ring has logged what the system said.
   case other
+  /// The system does not allow it to this process.
+  case notPermitted
 }

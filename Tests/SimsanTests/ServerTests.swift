@@ -24,4 +24,10 @@ import Testing
     #expect(message.contains("128TiB of memory for buffers"))
     for way in ["--memory", "limits.memory", "ulimit -v"] { #expect(message.contains(way)) }
   }
+
+  @Test func aPortThatIsForbiddenIsNotCalledTaken() {
+    #expect(Server.whyNotListened(.addressUnavailable).contains("taken by another program"))
+    let message = Server.whyNotListened(.notPermitted)
+    #expect(message.contains("CAP_NET_BIND_SERVICE") && !message.contains("taken"))
+  }
 }

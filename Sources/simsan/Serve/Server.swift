@@ -72,10 +72,7 @@ struct Server {
           // A host without IPv6 serves what it can, unless the address was asked for.
           let isAskedFor = !portals.isEmpty || !target.portals.isEmpty
           if !isAskedFor, !address.isIPv4, !listeners.isEmpty { continue }
-          let why =
-            error == .addressUnavailable
-            ? "it is taken by another program, or no address of this host; choose another with --portal" : "\(error)"
-          throw UsageError("cannot listen at \(address): \(why)")
+          throw UsageError("cannot listen at \(address): \(Self.whyNotListened(error))")
         }
       }
       description.append("target \(target.iqn)" + (count > 1 ? ", shard \(shard)" : ""))
@@ -191,6 +188,17 @@ struct Server {
         guard error == .addressUnavailable, ring.now < end else { throw error }
         usleep(20_000)
       }
+    }
+  }
+
+  /// In words, why there is no listener at an address.
+  static func whyNotListened(_ error: RingError) -> String {
+    switch error {
+    case .addressUnavailable: "it is taken by another program, or no address of this host; choose another with --portal"
+    case .notPermitted:
+      "not allowed to this process; a port below 1024 needs root, CAP_NET_BIND_SERVICE or a smaller "
+        + "net.ipv4.ip_unprivileged_port_start (sysctl), or choose another with --portal"
+    default: "\(error)"
     }
   }
 
