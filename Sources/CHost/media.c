@@ -11,11 +11,12 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-int simsan_open_medium(const char *path, int read_only, int direct, struct simsan_medium *medium) {
+int simsan_open_medium(const char *path, int read_only, int direct, int exclusive, struct simsan_medium *medium) {
   struct stat status;
   // O_EXCL means something for block devices only; O_NONBLOCK keeps the open of a FIFO from waiting for its other end.
-  int exclusive = !read_only && !stat(path, &status) && S_ISBLK(status.st_mode) ? O_EXCL : 0;
-  int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | exclusive | (direct ? O_DIRECT : 0));
+  int excludes = exclusive && !read_only && !stat(path, &status) && S_ISBLK(status.st_mode);
+  int flags = O_CLOEXEC | O_NONBLOCK | (excludes ? O_EXCL : 0) | (direct ? O_DIRECT : 0);
+  int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | flags);
   if (fd < 0) return -errno;
   int error = 0;
   if (fcntl(fd, F_SETFL, direct ? O_DIRECT : 0) || fstat(fd, &status)) {

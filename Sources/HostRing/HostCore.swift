@@ -138,9 +138,11 @@ final class HostCore {
     return (index, handle, SocketAddress(system))
   }
 
-  func openMedium(path: String, readOnly: Bool, direct: Bool) throws(MediumError) -> (Handle, MediumInfo) {
+  func openMedium(
+    path: String, readOnly: Bool, direct: Bool, exclusive: Bool
+  ) throws(MediumError) -> (Handle, MediumInfo) {
     var medium = simsan_medium()
-    let descriptor = simsan_open_medium(path, readOnly ? 1 : 0, direct ? 1 : 0, &medium)
+    let descriptor = simsan_open_medium(path, readOnly ? 1 : 0, direct ? 1 : 0, exclusive ? 1 : 0, &medium)
     guard descriptor >= 0 else { throw MediumError(path: path, number: -descriptor) }
     let (handle, index) = slots.take(descriptor, .medium)
     slots[index].pointee.medium = medium

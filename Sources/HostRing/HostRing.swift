@@ -22,8 +22,9 @@ public protocol HostRing: Ring {
   /// - Parameters:
   ///   - readOnly: Refuse every kind of write.
   ///   - direct: Bypass the page cache (O_DIRECT). Offsets, lengths and memory must then meet the alignment.
+  ///   - exclusive: Refuse a block device that is mounted, or that somebody else has opened so. Not for read-only ones.
   func openMedium(
-    path: String, readOnly: Bool, direct: Bool
+    path: String, readOnly: Bool, direct: Bool, exclusive: Bool
   ) throws(MediumError) -> (handle: Handle, info: MediumInfo)
 
   /// Has ``Ring/reap(into:until:)`` return at once, now or the next time. May be called on any thread.
@@ -31,6 +32,15 @@ public protocol HostRing: Ring {
 
   /// What ``interrupt()`` writes to: an eventfd, for signal handlers, which can do no more.
   var interruptDescriptor: Int32 { get }
+}
+
+extension HostRing {
+  /// Opens a medium that nobody else is to use meanwhile.
+  public func openMedium(
+    path: String, readOnly: Bool, direct: Bool
+  ) throws(MediumError) -> (handle: Handle, info: MediumInfo) {
+    try openMedium(path: path, readOnly: readOnly, direct: direct, exclusive: true)
+  }
 }
 
 /// The two ways into the kernel.

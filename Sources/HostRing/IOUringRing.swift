@@ -61,9 +61,9 @@ public final class IOUringRing: HostRing {
   }
 
   public func openMedium(
-    path: String, readOnly: Bool, direct: Bool
+    path: String, readOnly: Bool, direct: Bool, exclusive: Bool
   ) throws(MediumError) -> (handle: Handle, info: MediumInfo) {
-    try core.openMedium(path: path, readOnly: readOnly, direct: direct)
+    try core.openMedium(path: path, readOnly: readOnly, direct: direct, exclusive: exclusive)
   }
 
   private func adopt(_ descriptor: Int32) -> Handle {

@@ -17,7 +17,7 @@ static int fresh(char path[256], struct simsan_medium *medium) {
   int fd = open(path, O_CREAT | O_TRUNC | O_RDWR, 0600);
   if (fd < 0 || ftruncate(fd, SIZE)) return -1;
   close(fd);
-  return simsan_open_medium(path, 0, 0, medium);
+  return simsan_open_medium(path, 0, 0, 1, medium);
 }
 
 static void opening(void) {
@@ -29,13 +29,13 @@ static void opening(void) {
   CU_ASSERT_EQUAL(medium.alignment, 1);
   CU_ASSERT_EQUAL(medium.is_block_device, 0);
   simsan_close(fd);
-  fd = simsan_open_medium(path, 1, 0, &medium);
+  fd = simsan_open_medium(path, 1, 0, 1, &medium);
   CU_ASSERT_EQUAL(simsan_pwrite(fd, "x", 1, 0), -EBADF);
   simsan_close(fd);
   unlink(path);
-  CU_ASSERT_EQUAL(simsan_open_medium(path, 0, 0, &medium), -ENOENT);
-  CU_ASSERT_EQUAL(simsan_open_medium(test_folder, 1, 0, &medium), -EISDIR);
-  CU_ASSERT_EQUAL(simsan_open_medium("/dev/null", 0, 0, &medium), -ENODEV);
+  CU_ASSERT_EQUAL(simsan_open_medium(path, 0, 0, 1, &medium), -ENOENT);
+  CU_ASSERT_EQUAL(simsan_open_medium(test_folder, 1, 0, 1, &medium), -EISDIR);
+  CU_ASSERT_EQUAL(simsan_open_medium("/dev/null", 0, 0, 1, &medium), -ENODEV);
 }
 
 static void holes(void) {

@@ -89,4 +89,19 @@ import Testing
     _ = told(.write, isStable: true, cancelled)
     #expect(told(.flush, 0) == 0, "neither asked the kernel for what was written before")
   }
+
+  @Test(.enabled(if: LoopDevice.canBeMade, LoopDevice.areMissing), arguments: kinds)
+  func aDeviceThatAnotherServesCanBeLookedAt(_ kind: HostRingKind) throws {
+    try LoopDevice.with(size: 1 << 20) { path in
+      let ring = try HostRings.make(kind, arena: Arena(capacity: 4096))
+      let other = try HostRings.make(kind, arena: Arena(capacity: 4096))
+      _ = try ring.openMedium(path: path, readOnly: false, direct: false)
+      let error = #expect(throws: MediumError.self) {
+        try other.openMedium(path: path, readOnly: false, direct: false)
+      }
+      #expect(error?.description == "\(path): is in use by somebody else")
+      let looked = try other.openMedium(path: path, readOnly: false, direct: false, exclusive: false)
+      #expect(looked.info.size == 1 << 20 && looked.info.isBlockDevice)
+    }
+  }
 }

@@ -93,9 +93,9 @@ struct simsan_medium {
   /// On a file system that lives in memory (tmpfs, ramfs), where nothing waits for a device.
   uint32_t is_memory;
 };
-/// Opens a regular file or a block device. -EISDIR, -ENODEV for what is neither. A block device that is to be written is
-/// opened exclusively: -EBUSY when it is mounted or held by somebody else.
-int simsan_open_medium(const char *path, int read_only, int direct, struct simsan_medium *medium);
+/// Opens a regular file or a block device. -EISDIR, -ENODEV for what is neither. With `exclusive`, a block device that is to
+/// be written is opened so: -EBUSY when it is mounted or held by somebody else.
+int simsan_open_medium(const char *path, int read_only, int direct, int exclusive, struct simsan_medium *medium);
 int simsan_flush_data(int fd);
 /// Takes the storage of a range away; it reads as zeroes.
 int simsan_discard(int fd, uint32_t is_block_device, uint64_t offset, uint64_t length);

@@ -58,7 +58,8 @@ struct Server {
       let shard = target.shard ?? 0
       var own: [(handle: Handle, alignment: Int)?] = []
       for index in target.units.indices {
-        own.append(try Self.open(&target.units[index], of: target.iqn, in: file, on: rings[shard]))
+        own.append(
+          try Self.open(&target.units[index], of: target.iqn, in: file, on: rings[shard], exclusive: listens))
       }
       completed.append(target)
       media.append(own)
@@ -204,7 +205,7 @@ struct Server {
 
   /// Opens the medium of a unit, and checks and completes its size.
   private static func open(
-    _ unit: inout UnitDescription, of iqn: String, in file: WorldFile, on ring: any HostRing
+    _ unit: inout UnitDescription, of iqn: String, in file: WorldFile, on ring: any HostRing, exclusive: Bool
   ) throws(UsageError) -> (handle: Handle, alignment: Int)? {
     let place = "target \(iqn), LUN \(unit.lun)"
     switch unit.backing {
@@ -217,7 +218,8 @@ struct Server {
       let handle: Handle
       let info: MediumInfo
       do throws(MediumError) {
-        (handle, info) = try ring.openMedium(path: path, readOnly: unit.isReadOnly, direct: unit.isDirect)
+        (handle, info) = try ring.openMedium(
+          path: path, readOnly: unit.isReadOnly, direct: unit.isDirect, exclusive: exclusive)
       } catch {
         throw UsageError("\(place): \(error)")
       }
