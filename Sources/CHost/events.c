@@ -98,7 +98,8 @@ int simsan_stop_on_signals(int eventfd) {
   const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
   for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++)
     if (sigaction(signals[i], &action, NULL)) return -errno;
-  return 0;
+  action.sa_handler = eventfd < 0 ? SIG_DFL : SIG_IGN;
+  return sigaction(SIGXFSZ, &action, NULL) ? -errno : 0;
 }
 
 int simsan_stop_was_asked(void) { return (int)stop_asked; }

@@ -65,7 +65,8 @@ public final class HostLoop {
   }
 }
 
-/// The process's signals: SIGINT and SIGTERM ask it to stop, SIGUSR1 to report.
+/// The process's signals: SIGINT and SIGTERM ask it to stop, SIGUSR1 to report. SIGXFSZ says nothing that the write which
+/// went beyond `ulimit -f` is not told.
 public enum StopSignal {
   /// Lets the signals interrupt `ring` instead of ending the process.
   public static func arm(_ ring: any HostRing) { simsan_stop_on_signals(ring.interruptDescriptor) }

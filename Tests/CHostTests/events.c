@@ -1,12 +1,14 @@
 #include "tests.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -106,6 +108,26 @@ static void signals(void) {
   simsan_close(fd);
 }
 
+/// What the child of `limits` finds: 0 all is well.
+static int write_beyond_the_limit(void) {
+  char path[256];
+  snprintf(path, sizeof path, "%s/limited-%d", test_folder, getpid());
+  int fd = open(path, O_CREAT | O_TRUNC | O_RDWR, 0600);
+  unlink(path);
+  struct rlimit limit = {4096, 4096};
+  if (fd < 0 || setrlimit(RLIMIT_FSIZE, &limit) || simsan_stop_on_signals(simsan_eventfd())) return 1;
+  if (simsan_pwrite(fd, "x", 1, 0) != 1) return 2;
+  return simsan_pwrite(fd, "x", 1, 4096) == -EFBIG ? 0 : 3;
+}
+
+static void limits(void) {
+  int status = 0;
+  pid_t child = fork();
+  if (child == 0) _exit(write_beyond_the_limit());
+  CU_ASSERT_EQUAL_FATAL(waitpid(child, &status, 0), child);
+  CU_ASSERT_EQUAL(status, 0);
+}
+
 void add_event_tests(void) {
   CU_pSuite suite = CU_add_suite("events", NULL, NULL);
   CU_add_test(suite, "an eventfd wakes an epoll", wakes);
@@ -113,4 +135,5 @@ void add_event_tests(void) {
   CU_add_test(suite, "a wait lasts as long as it was asked to", waits);
   CU_add_test(suite, "where epoll_pwait2 is forbidden, it lasts as long", waits_where_forbidden);
   CU_add_test(suite, "a signal sets the flag and wakes", signals);
+  CU_add_test(suite, "a write beyond ulimit -f fails, and no more", limits);
 }
