@@ -259,7 +259,7 @@ import Testing
     try bench.good("b")
     try bench.read("b")
     let flush = try bench.begin(.flush(lba: 0, blocks: 0))
-    let reading = try bench.begin(.read(lba: 0, blocks: 1))
+    let reading = try bench.begin(.read(lba: 0, length: 512))
     try bench.finish(flush, mediumError())
     try bench.end(reading, data: bench.data("b"))
     #expect(try bench.mayRead("a"), "what was read while it failed may have been read before")
