@@ -320,7 +320,9 @@ struct DurabilityModel {
           message(entry, number, hash, Array(data[(index * Self.sectorLength)...].prefix(16)), sector, Array(legal)))
       }
       // With no write under way when the read began, and no flush that failed since, what it saw is what is there.
-      if entry.begin > units[entry.unit].cacheLost, sector.isSettled(entry.begin, writes) { sector.seen = (hash, moment) }
+      if entry.begin > units[entry.unit].cacheLost, sector.isSettled(entry.begin, writes) {
+        sector.seen = (hash, moment)
+      }
     }
   }
 
@@ -377,7 +379,8 @@ struct DurabilityModel {
       // What the crash leaves is on the medium; a later flush says nothing about it.
       units[unit].pending = []
       let now = tick()
-      units[unit].crashes.append(units[unit].facts.isLostOnExit ? .wiped(now) : .power(now, cacheLost: units[unit].cacheLost))
+      units[unit].crashes.append(
+        units[unit].facts.isLostOnExit ? .wiped(now) : .power(now, cacheLost: units[unit].cacheLost))
     }
   }
 
