@@ -5,7 +5,7 @@ local function world()
   return {
     target {
       luns = { { size = "16MiB", disk = { latency = "3s" } }, { lun = 1, size = "16MiB" } },
-      limits = { memory = "4MiB" },
+      limits = { memory = "2MiB" },
     },
     host { name = "a" }, host { name = "b" },
   }
@@ -14,8 +14,8 @@ end
 -- Reads that wait for a slow disk, of one block count behind the large ones.
 local function fill(session, blocks)
   local reads = {}
-  for _ = 1, 5 do reads[#reads + 1] = session:read { lba = 0, blocks = 1024, async = true } end
-  for _ = 1, 150 do reads[#reads + 1] = session:read { lba = 0, blocks = blocks, async = true } end
+  for _ = 1, 6 do reads[#reads + 1] = session:read { lba = 0, blocks = 512, async = true } end
+  for _ = 1, 70 do reads[#reads + 1] = session:read { lba = 0, blocks = blocks, async = true } end
   sleep "1s"
   return reads
 end
@@ -84,13 +84,13 @@ scenario {
   covers = { "ISCSI-NOP-011" },
   needs  = { "simulation" },
   matrix = { what = { "ping", "text" } },
-  world  = { target { luns = { { size = "4MiB" } }, limits = { memory = "4MiB" } }, host { name = "a" }, host { name = "b" } },
+  world  = { target { luns = { { size = "4MiB" } }, limits = { memory = "2MiB" } }, host { name = "a" }, host { name = "b" } },
   play   = function(t, case)
     local good = t:login { host = "a", name = "iqn.2026-11.example:a" }
     local deaf = t:login { host = "b", name = "iqn.2026-11.example:b", keys = { MaxRecvDataSegmentLength = 262144 } }
     deaf:stop_receiving()
     local before = t:statistics().buffer_bytes
-    local data = case.what == "ping" and ("x"):rep(100000) or ("A=\0"):rep(4000)
+    local data = case.what == "ping" and ("x"):rep(50000) or ("A=\0"):rep(4000)
     local sender = spawn(function()
       for tag = 1, 100 do
         if deaf.closed then return end
@@ -100,9 +100,9 @@ scenario {
       end
     end)
     sleep "1s"
-    expect(t:statistics().buffer_bytes - before):at_most(2 << 20)
-    expect(good:write { lba = 0, blocks = 512, within = "2s" }):good()
-    expect(good:read { lba = 0, blocks = 512, within = "2s" }):good()
+    expect(t:statistics().buffer_bytes - before):at_most(1 << 20)
+    expect(good:write { lba = 0, blocks = 256, within = "2s" }):good()
+    expect(good:read { lba = 0, blocks = 256, within = "2s" }):good()
     deaf:resume_receiving()
     sender:join()
     expect(deaf:test_unit_ready { within = "10s" }):good()
@@ -138,7 +138,7 @@ scenario {
   needs  = { "simulation" },
   -- The large one waits for memory before the others come, or when they are there.
   matrix = { attribute = { "ordered", "head of queue", "simple" }, large = { "first", "last" } },
-  world  = { target { luns = { { size = "64MiB", disk = { latency = "5ms" } } }, limits = { memory = "16MiB" } } },
+  world  = { target { luns = { { size = "64MiB", disk = { latency = "5ms" } } }, limits = { memory = "2MiB" } } },
   play   = function(t, case)
     local s = t:login { name = "iqn.2026-11.example:a" }
     local other = t:login { name = "iqn.2026-11.example:b" }
@@ -147,16 +147,16 @@ scenario {
     local commands = {}
     local function large()
       commands[#commands + 1] =
-        s:write { lba = 8192, blocks = 8192, attribute = case.attribute, async = true, immediate_length = 0 }
+        s:write { lba = 8192, blocks = 1024, attribute = case.attribute, async = true, immediate_length = 0 }
     end
     if case.large == "first" then large() end
-    for n = 1, 40 do commands[#commands + 1] = s:write { lba = 17000 + n * 512, blocks = 512, async = true } end
+    for n = 1, 40 do commands[#commands + 1] = s:write { lba = 17000 + n * 128, blocks = 128, async = true } end
     if case.large == "last" then large() end
     expect(slow:wait { within = "20s" }):good()
     if barrier then expect(barrier:wait { within = "20s" }):good() end
     for _, command in ipairs(commands) do expect(command:wait { within = "20s" }.status):one_of(0x00, 0x08) end
     expect(other:write { lba = 60000, blocks = 64, within = "20s" }):good()
-    expect(other:read { lba = 60000, blocks = 2048, within = "20s" }):good()
+    expect(other:read { lba = 60000, blocks = 512, within = "20s" }):good()
     expect(t:statistics().tasks):equals(0)
   end,
 }
