@@ -45,16 +45,7 @@ import Testing
     #expect(request != nil)
     #expect(answers.count == 2, "one is done and one asks for its data; the others wait")
     #expect(bench.machine.statistics.buffers == idle + 1 + waiting.count, "memory for each that has not ended")
-    for _ in 0..<4 {
-      var ping = ProtocolDataUnit(.nopOut, data: [UInt8](repeating: 0xEE, count: 4096))
-      ping.header.write {
-        $0.isImmediate = true
-        $0.initiatorTaskTag = 0x7000_0000
-        $0.targetTransferTag = reservedTag
-        $0.cmdSN = initiator.cmdSN
-      }
-      initiator.send(ping)
-    }
+    for _ in 0..<4 { initiator.ping(4096) }
     _ = initiator.receive()
     initiator.sendData(tag, request?.header.read { $0.targetTransferTag } ?? 0, 0, slow, 8192)
     let ended = initiator.receive().count { $0.opcode == .scsiResponse && $0.header.read { $0.status } == 0 }

@@ -290,16 +290,7 @@ import Testing
     #expect(bench.machine.statistics.bufferBytes > 3 << 20)
     // The staging buffer is almost full of answers that the initiator does not take.
     bench.holdsSends = true
-    for _ in 0..<15 {
-      var ping = ProtocolDataUnit(.nopOut, data: [UInt8](repeating: 0xEE, count: 1000))
-      ping.header.write {
-        $0.isImmediate = true
-        $0.initiatorTaskTag = 0x7000_0000
-        $0.targetTransferTag = reservedTag
-        $0.cmdSN = initiator.cmdSN
-      }
-      initiator.send(ping)
-    }
+    for _ in 0..<15 { initiator.ping(1000) }
     #expect(!bench.isClosed(initiator.socket))
     bench.holdsMedia = false
     bench.releaseMedia()

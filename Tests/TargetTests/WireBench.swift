@@ -290,6 +290,18 @@ final class BenchInitiator {
 
   func send(_ pdu: ProtocolDataUnit) { bench.feed(socket, pdu.encoded(options)) }
 
+  /// Sends an immediate NOP-Out with so many bytes of data, which asks for an answer.
+  func ping(_ count: Int) {
+    var ping = ProtocolDataUnit(.nopOut, data: [UInt8](repeating: 0xEE, count: count))
+    ping.header.write {
+      $0.isImmediate = true
+      $0.initiatorTaskTag = 0x7000_0000
+      $0.targetTransferTag = reservedTag
+      $0.cmdSN = cmdSN
+    }
+    send(ping)
+  }
+
   /// Everything that has come since the last call.
   func receive() -> [ProtocolDataUnit] {
     framer.append(bench.take(socket))
