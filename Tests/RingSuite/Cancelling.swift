@@ -43,30 +43,16 @@ extension RingSuite {
 
     RingTest("cancelling a send that is stalled") { stage in
       let connection = try stage.connect()
-      let piece = try stage.left.buffer(256 << 10)
-      for _ in 0..<4096 {
-        let token = stage.left.emit { $0.send(on: connection.left, from: [piece], token: $1) }
-        stage.left.turn(.milliseconds(5))
-        if stage.left.completion(token) == nil { stage.settle(.milliseconds(200)) }
-        guard stage.left.completion(token) != nil else { return try cancel(token, stage.left, stage) }
-      }
-      throw RingTestFailure("the sender never stalled", #fileID, #line)
+      try cancel(stage.stalledSend(connection).token, stage.left, stage)
     },
 
     RingTest("cancelling a send that is stalled does not hold up a shutdown behind it") { stage in
       let connection = try stage.connect()
-      let piece = try stage.left.buffer(256 << 10)
-      for _ in 0..<4096 {
-        let token = stage.left.emit { $0.send(on: connection.left, from: [piece], token: $1) }
-        stage.left.turn(.milliseconds(5))
-        if stage.left.completion(token) == nil { stage.settle(.milliseconds(200)) }
-        guard stage.left.completion(token) == nil else { continue }
-        let shutting = stage.left.emit { $0.shutdown(connection.left, token: $1) }
-        stage.settle()
-        try cancel(token, stage.left, stage)
-        return try expect(stage.wait(stage.left, shutting, "shutdown").error, .none, "shutdown")
-      }
-      throw RingTestFailure("the sender never stalled", #fileID, #line)
+      let stalled = try stage.stalledSend(connection).token
+      let shutting = stage.left.emit { $0.shutdown(connection.left, token: $1) }
+      stage.settle()
+      try cancel(stalled, stage.left, stage)
+      try expect(stage.wait(stage.left, shutting, "shutdown").error, .none, "shutdown")
     },
 
     RingTest("cancelling a timer") { stage in

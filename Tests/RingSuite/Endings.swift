@@ -46,18 +46,7 @@ extension RingSuite {
 
     RingTest("a send that is stalled fails when the peer resets") { stage in
       let connection = try stage.connect()
-      let piece = try stage.left.buffer(256 << 10)
-      var stalled: Token?
-      for _ in 0..<4096 {
-        let token = stage.left.emit { $0.send(on: connection.left, from: [piece], token: $1) }
-        stage.left.turn(.milliseconds(5))
-        if stage.left.completion(token) == nil { stage.settle(.milliseconds(200)) }
-        guard stage.left.completion(token) != nil else {
-          stalled = token
-          break
-        }
-      }
-      guard let stalled else { throw RingTestFailure("the sender never stalled", #fileID, #line) }
+      let stalled = try stage.stalledSend(connection).token
       try stage.succeed(stage.right, "close") { $0.close(connection.right, reset: true, token: $1) }
       let completion = try stage.wait(stage.left, stalled, "the stalled send")
       try expect(

@@ -15,20 +15,7 @@ extension RingSuite {
 
     RingTest("a shutdown waits for the send before it that is stalled") { stage in
       let connection = try stage.connect()
-      let piece = try stage.left.buffer(256 << 10)
-      var sent = 0
-      var stalled: Token?
-      for _ in 0..<4096 {
-        let token = stage.left.emit { $0.send(on: connection.left, from: [piece], token: $1) }
-        stage.left.turn(.milliseconds(5))
-        if stage.left.completion(token) == nil { stage.settle(.milliseconds(200)) }
-        guard let completion = stage.left.completion(token) else {
-          stalled = token
-          break
-        }
-        sent += Int(completion.result)
-      }
-      guard let stalled else { throw RingTestFailure("the sender never stalled", #fileID, #line) }
+      let (stalled, sent) = try stage.stalledSend(connection)
       let shutting = stage.left.emit { $0.shutdown(connection.left, token: $1) }
       stage.settle()
       _ = try stage.receive(stage.right, connection.right, sent)
@@ -42,19 +29,12 @@ extension RingSuite {
 
     RingTest("a shutdown that waits is cancelled by a close, after the send before it") { stage in
       let connection = try stage.connect()
-      let piece = try stage.left.buffer(256 << 10)
-      for _ in 0..<4096 {
-        let token = stage.left.emit { $0.send(on: connection.left, from: [piece], token: $1) }
-        stage.left.turn(.milliseconds(5))
-        if stage.left.completion(token) == nil { stage.settle(.milliseconds(200)) }
-        guard stage.left.completion(token) == nil else { continue }
-        let shutting = stage.left.emit { $0.shutdown(connection.left, token: $1) }
-        stage.settle()
-        try stage.succeed(stage.left, "close") { $0.close(connection.left, token: $1) }
-        try expect(stage.wait(stage.left, token, "the stalled send").error, .cancelled, "the stalled send")
-        return try expect(stage.wait(stage.left, shutting, "shutdown").error, .cancelled, "shutdown")
-      }
-      throw RingTestFailure("the sender never stalled", #fileID, #line)
+      let stalled = try stage.stalledSend(connection).token
+      let shutting = stage.left.emit { $0.shutdown(connection.left, token: $1) }
+      stage.settle()
+      try stage.succeed(stage.left, "close") { $0.close(connection.left, token: $1) }
+      try expect(stage.wait(stage.left, stalled, "the stalled send").error, .cancelled, "the stalled send")
+      try expect(stage.wait(stage.left, shutting, "shutdown").error, .cancelled, "shutdown")
     },
 
     RingTest("a second shutdown succeeds, and one of a connection that has ended both ways fails as broken pipe") {

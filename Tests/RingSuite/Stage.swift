@@ -220,6 +220,23 @@ extension Stage {
     }
   }
 
+  /// Sends from the left until a send stalls, since the right does not receive.
+  ///
+  /// - Returns: The send that waits, and the bytes that were sent before it.
+  func stalledSend(_ connection: Connection) throws -> (token: Token, sent: Int) {
+    let piece = try left.buffer(256 << 10)
+    var sent = 0
+    // No world buffers a gigabyte.
+    for _ in 0..<4096 {
+      let token = left.emit { $0.send(on: connection.left, from: [piece], token: $1) }
+      left.turn(.milliseconds(5))
+      if left.completion(token) == nil { settle(.milliseconds(200)) }
+      guard let completion = left.completion(token) else { return (token, sent) }
+      sent += Int(completion.result)
+    }
+    throw RingTestFailure("the sender never stalled", #fileID, #line)
+  }
+
   /// The next receive finds the end of the stream.
   func expectEnd(_ party: Party, _ socket: Handle, file: StaticString = #fileID, line: UInt = #line) throws {
     let extent = try party.buffer(16)
