@@ -112,6 +112,27 @@ final class PlayedTarget {
     }
   }
 
+  /// Joins the session by a second connection, and asks for a task to be reassigned to it (RFC 7143 §7.2.2). What is answered
+  /// then is numbered as the new connection's.
+  func reassign(_ task: TaskID) throws -> (connection: ConnectionID, request: ProtocolDataUnit) {
+    let session = try #require(machine.status(of: connection)).session
+    let second = try machine.connect(to: Self.address, in: session)
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.operationalKeys = []
+    plan.connectionID = 1
+    try machine.login(plan, on: second)
+    ring.run()
+    let login = try #require(try ring.takePDUs(on: 1).first)
+    ring.deliver(Self.loginResponse(to: login, statSN: 500, expCmdSN: 2, maxCmdSN: 33), on: 1)
+    statSN = 501
+    var management = TaskManagementRequest(.taskReassign)
+    management.task = task
+    _ = try machine.manage(management, on: second)
+    ring.run()
+    return (second, try #require(try ring.takePDUs(on: 1).first))
+  }
+
   /// An R2T of `request`.
   func readyToTransfer(
     _ request: ProtocolDataUnit, offset: Int, length: Int, number: UInt32 = 0,

@@ -16,22 +16,7 @@ import Testing
     target.deliver(target.readyToTransfer(command, offset: 0, length: 4096))
     #expect(try target.takePDUs().count == (holds ? 0 : 1))
     target.ring.end(.connectionReset)
-    let session = try #require(target.machine.status(of: target.connection)).session
-    let second = try target.machine.connect(to: PlayedTarget.address, in: session)
-    var plan = LoginPlan()
-    plan.stages = [.operationalNegotiation]
-    plan.operationalKeys = []
-    plan.connectionID = 1
-    try target.machine.login(plan, on: second)
-    target.ring.run()
-    let login = try #require(try target.ring.takePDUs(on: 1).first)
-    target.ring.deliver(PlayedTarget.loginResponse(to: login, statSN: 500, expCmdSN: 2, maxCmdSN: 33), on: 1)
-    var management = TaskManagementRequest(.taskReassign)
-    management.task = task
-    _ = try target.machine.manage(management, on: second)
-    target.ring.run()
-    let reassign = try #require(try target.ring.takePDUs(on: 1).first)
-    target.statSN = 501
+    let (second, reassign) = try target.reassign(task)
     target.ring.deliver(target.reply(.taskManagementResponse, to: reassign), on: 1)
     target.ring.deliver(target.readyToTransfer(command, offset: 0, length: 4096, number: 1), on: 1)
     if holds { try target.machine.answerHeldR2Ts(of: task, on: second) }

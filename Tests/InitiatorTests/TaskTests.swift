@@ -256,23 +256,9 @@ import Testing
     let session = try #require(target.machine.status(of: target.connection)).session
     #expect(target.machine.status(of: session)?.tasks == 1)
 
-    let second = try target.machine.connect(to: PlayedTarget.address, in: session)
-    var plan = LoginPlan()
-    plan.stages = [.operationalNegotiation]
-    plan.operationalKeys = []
-    plan.connectionID = 1
-    try target.machine.login(plan, on: second)
-    target.ring.run()
-    let login = try #require(try target.ring.takePDUs(on: 1).first)
-    target.ring.deliver(PlayedTarget.loginResponse(to: login, statSN: 500, expCmdSN: 2, maxCmdSN: 33), on: 1)
-    var management = TaskManagementRequest(.taskReassign)
-    management.task = task
-    _ = try target.machine.manage(management, on: second)
-    target.ring.run()
-    let reassign = try #require(try target.ring.takePDUs(on: 1).first)
+    let (_, reassign) = try target.reassign(task)
     #expect(reassign.header.read { $0.expDataSN } == 1)
     #expect(reassign.header.read { $0.referencedTaskTag } == command.header.read { $0.initiatorTaskTag })
-    target.statSN = 501
     target.ring.deliver(target.reply(.taskManagementResponse, to: reassign), on: 1)
     target.ring.deliver(target.dataIn(command, Array(pattern(8)[4...]), at: 4, number: 1, status: 0), on: 1)
     let results = target.ring.takeResults()
