@@ -118,13 +118,13 @@ extension TargetCore {
       at: deadline, token: Token(TokenKind.timer.rawValue << 56 | timerCount & 0xFF_FFFF_FFFF_FFFF))
   }
 
-  /// Looks at every connection whose deadline has passed, and sets the timer for the next one.
+  /// Looks at every connection and function whose deadline has passed, and sets the timer for the next one.
   mutating func timerFired() {
     // A timer that an earlier one overtook finds nothing due, and arms nothing that is armed already.
     guard context.now >= timerDeadline else { return }
     timerDeadline = .distantFuture
     while let portal = portalsToRearm.popLast() { armAccept(portal) }
-    var next = Instant.distantFuture
+    var next = expireFunctions()
     for index in 0..<connections.touched {
       let slot = connections.slots + index
       guard slot.pointee.phase != .free, slot.pointee.deadline != .distantFuture else { continue }

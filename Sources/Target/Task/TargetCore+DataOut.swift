@@ -177,7 +177,7 @@ extension TargetCore {
   ) {
     switch owner(connection, header) {
     case .gone:
-      return
+      abortedDataArrived(connection, header)
     case .unknown:
       reject(connection, header, .invalidPDUField)
     case .task(let task):
@@ -248,9 +248,15 @@ extension TargetCore {
 
   /// A Data-Out was rejected for its data digest: its task fails when the rest has come.
   mutating func dataOutDamaged(_ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView) {
-    guard case .task(let task) = owner(connection, header) else { return }
-    task.pointee.dataError = .serviceCRC
-    endSequence(task, isUnsolicited: header.targetTransferTag == reservedTag, header.isFinal)
+    switch owner(connection, header) {
+    case .gone:
+      abortedDataArrived(connection, header)
+    case .unknown:
+      return
+    case .task(let task):
+      task.pointee.dataError = .serviceCRC
+      endSequence(task, isUnsolicited: header.targetTransferTag == reservedTag, header.isFinal)
+    }
   }
 
   /// Ends a task whose data-out was wrong (RFC 7143 §11.4.7.2).

@@ -1,7 +1,7 @@
 import ISCSI
 import Ring
 
-/// A task management function whose answer waits for the medium to let go of aborted tasks.
+/// A task management function whose answer waits for aborted tasks: for the medium to let go of them, and for their data.
 struct WaitingFunction {
   var connection: UInt32
   var connectionGeneration: UInt32
@@ -11,6 +11,10 @@ struct WaitingFunction {
   /// The last of the aborted tasks when it came, and how many of those in its scope the medium still has.
   var abortSerial: UInt64 = 0
   var remaining = 0
+  /// The tasks of its own session that it has aborted while R2Ts of theirs were out, and how many. A function that is about
+  /// several tasks waits for the ends of these sequences (RFC 7143 §4.2.3.3), until its deadline.
+  var awaitedData: [(tag: UInt32, count: UInt32)] = []
+  var deadline = Instant.distantFuture
   var response = TaskManagementResponse.functionComplete
   /// TARGET COLD RESET closes all connections after its answer.
   var isColdReset = false
@@ -31,6 +35,9 @@ struct WaitingFunction {
     self.tag = tag
     self.node = node
   }
+
+  /// Nothing keeps its answer back.
+  var isDone: Bool { remaining == 0 && awaitedData.isEmpty }
 
   func isOf(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
     self.connection == connection.pointee.index && connectionGeneration == connection.pointee.generation
@@ -66,8 +73,17 @@ extension TargetCore {
     // still change the medium.
     function.abortSerial = abortSerial
     function.remaining = aborting.count { index in tasks[index].map(function.waits) ?? false }
-    if function.remaining == 0 { answer(function) } else { waitingFunctions.append(function) }
+    guard !function.isDone else { return answer(function) }
+    if !function.awaitedData.isEmpty {
+      function.deadline = context.now + Self.abortedDataWait
+      schedule(function.deadline)
+    }
+    waitingFunctions.append(function)
   }
+
+  /// How long a function waits for data that R2Ts have asked for. Linux sends none after a function unless it is told to
+  /// (FastAbort), and resets the session when a function has no answer for long.
+  private static let abortedDataWait = Interval.seconds(2)
 
   /// Nobody waits for the answers of a connection that ends. What is to come behind an answer comes now.
   mutating func forgetFunctions(of connection: UnsafeMutablePointer<Connection>) {
@@ -84,11 +100,43 @@ extension TargetCore {
     var isDone = false
     for index in waitingFunctions.indices where waitingFunctions[index].waits(for: task) {
       waitingFunctions[index].remaining -= 1
-      if waitingFunctions[index].remaining == 0 { isDone = true }
+      if waitingFunctions[index].isDone { isDone = true }
     }
-    guard isDone else { return }
-    let done = waitingFunctions.filter { $0.remaining == 0 }
-    waitingFunctions.removeAll { $0.remaining == 0 }
+    if isDone { answerDone() }
+  }
+
+  /// A Data-Out of an aborted task came: the last of its sequence may be what a function waits for.
+  mutating func abortedDataArrived(_ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView) {
+    guard header.isFinal, header.targetTransferTag != reservedTag else { return }
+    for index in waitingFunctions.indices where waitingFunctions[index].isOf(connection) {
+      guard let at = waitingFunctions[index].awaitedData.firstIndex(where: { $0.tag == header.initiatorTaskTag }) else {
+        continue
+      }
+      waitingFunctions[index].awaitedData[at].count -= 1
+      if waitingFunctions[index].awaitedData[at].count == 0 { waitingFunctions[index].awaitedData.remove(at: at) }
+      if waitingFunctions[index].isDone { answerDone() }
+      return
+    }
+  }
+
+  /// Functions whose deadline has passed wait for no more data. When the next one passes.
+  mutating func expireFunctions() -> Instant {
+    var next = Instant.distantFuture
+    for index in waitingFunctions.indices {
+      if waitingFunctions[index].deadline <= context.now {
+        waitingFunctions[index].deadline = .distantFuture
+        waitingFunctions[index].awaitedData = []
+      }
+      next = min(next, waitingFunctions[index].deadline)
+    }
+    answerDone()
+    return next
+  }
+
+  /// Answers the functions that wait for nothing any more.
+  private mutating func answerDone() {
+    let done = waitingFunctions.filter(\.isDone)
+    waitingFunctions.removeAll(where: \.isDone)
     for function in done { answer(function) }
   }
 
@@ -120,12 +168,12 @@ extension TargetCore {
       return abortTask(session, header, &waiting)
     case .abortTaskSet:
       guard let reference else { return .lunDoesNotExist }
-      abortTasks(of: session, on: reference, before: limit)
+      abortOwnTasks(session, reference, limit, &waiting)
       waiting.scope = .taskSet(session, reference)
       return .functionComplete
     case .clearTaskSet:
       guard let reference else { return .lunDoesNotExist }
-      abortTasks(of: session, on: reference, before: limit)
+      abortOwnTasks(session, reference, limit, &waiting)
       forOtherSessions(session) { core, other in
         if core.abortTasks(of: other, on: reference, before: nil) > 0 {
           core.nodes[node].units[Int(reference.unit)].abortedByOther(other.pointee.nexus)
@@ -135,12 +183,12 @@ extension TargetCore {
       return .functionComplete
     case .logicalUnitReset:
       guard let reference else { return .lunDoesNotExist }
-      resetUnit(session, reference, limit)
+      resetUnit(session, reference, limit, &waiting)
       waiting.scope = .unit(reference)
       return .functionComplete
     case .targetWarmReset, .targetColdReset:
       for unit in nodes[node].units.indices {
-        resetUnit(session, UnitReference(node: session.pointee.node, unit: UInt32(unit)), limit)
+        resetUnit(session, UnitReference(node: session.pointee.node, unit: UInt32(unit)), limit, &waiting)
       }
       waiting.scope = .node
       waiting.isColdReset = function == .targetColdReset
@@ -193,17 +241,32 @@ extension TargetCore {
   }
 
   private mutating func resetUnit(
-    _ session: UnsafeMutablePointer<Session>, _ reference: UnitReference, _ limit: UInt32
+    _ session: UnsafeMutablePointer<Session>, _ reference: UnitReference, _ limit: UInt32,
+    _ waiting: inout WaitingFunction
   ) {
-    abortTasks(of: session, on: reference, before: limit)
+    abortOwnTasks(session, reference, limit, &waiting)
     forOtherSessions(session) { core, other in core.abortTasks(of: other, on: reference, before: nil) }
     nodes[Int(reference.node)].units[Int(reference.unit)].reset()
   }
 
+  /// Aborts the tasks on a unit of the session that asks for it, and notes which of their data it still has to send. (It
+  /// need not be waited for what other sessions have to send.)
+  private mutating func abortOwnTasks(
+    _ session: UnsafeMutablePointer<Session>, _ reference: UnitReference, _ limit: UInt32,
+    _ waiting: inout WaitingFunction
+  ) {
+    abortTasks(of: session, on: reference, before: limit) { task in
+      if task.outstandingR2Ts > 0 { waiting.awaitedData.append((task.initiatorTaskTag, task.outstandingR2Ts)) }
+    }
+  }
+
   /// Aborts a session's tasks on a unit; those with a number before `limit` where there is one. Returns how many.
+  ///
+  /// - Parameter note: Gets each of them as it was.
   @discardableResult
   private mutating func abortTasks(
-    of session: UnsafeMutablePointer<Session>, on reference: UnitReference, before limit: UInt32?
+    of session: UnsafeMutablePointer<Session>, on reference: UnitReference, before limit: UInt32?,
+    noting note: (borrowing Task) -> Void = { _ in }
   ) -> Int {
     guard session.pointee.node == reference.node else { return 0 }
     var count = 0
@@ -214,6 +277,7 @@ extension TargetCore {
       // By its LUN: a task that has to wait before it is handed to its unit has none yet.
       guard nodes[Int(reference.node)].unit(task.pointee.lunField)?.reference == reference else { continue }
       if let limit, !task.pointee.isImmediate, !SerialNumber.precedes(task.pointee.cmdSN, limit) { continue }
+      note(task.pointee)
       abort(task)
       count += 1
     }

@@ -1,0 +1,39 @@
+-- A write of eight blocks, for which the target has sent an R2T that nobody has answered yet.
+local function write_with_open_r2t(s)
+  local write = s:write { lba = 0, blocks = 8, hold_r2ts = true, async = true }
+  s:ping {} -- is answered after the R2T
+  return write
+end
+
+local solicited = { InitialR2T = "Yes", ImmediateData = "No" }
+
+scenario {
+  title = "A function about several tasks is answered when the data have come that R2Ts had asked for",
+  covers = { "ISCSI-TMF-019", "ISCSI-TMF-020" },
+  matrix = { ["function"] = { "abort task set", "clear task set", "logical unit reset" } },
+  play = function(t, case)
+    local s = t:login { keys = solicited }
+    local write = write_with_open_r2t(s)
+    local abort = s:task_management { ["function"] = case["function"], async = true }
+    sleep "500ms"
+    expect(abort.ended):equals(false)
+    write:answer_r2ts()
+    expect(abort:wait()):response(0)
+    expect(write:wait()):aborted()
+    s:ping {} -- no Reject came for them
+  end,
+}
+
+scenario {
+  title = "A function is answered though an initiator never sends the data that R2Ts have asked for",
+  covers = { "ISCSI-TMF-021" },
+  matrix = { ["function"] = { "abort task set", "clear task set", "logical unit reset" }, whose = { "its own", "another's" } },
+  play = function(t, case)
+    local s = t:login { keys = solicited }
+    local other = t:login { name = "iqn.2026-11.example:other", keys = solicited }
+    write_with_open_r2t(case.whose == "its own" and s or other)
+    expect(s:task_management { ["function"] = case["function"], within = "60s" }):response(0)
+    s:ping {}
+    other:ping {}
+  end,
+}
