@@ -79,6 +79,20 @@ import Testing
     #expect(message.contains("login_refused: expected a status such as 0x0203"), "\(message)")
   }
 
+  @Test func aTargetThatIsDeadHasRefusedNoLogin() throws {
+    let message = try failure("t:kill()\nexpect(t:try_login { within = '5s' }):login_refused()").message
+    #expect(message.contains("expected a login that is refused by a Login Response"), "\(message)")
+  }
+
+  @Test func anExpectationSaysWhatMustHold() throws {
+    let mistake = "expected what must hold, such as :good() or :equals(…), found nothing behind it"
+    let message = try failure("expect(1):equals(1)\nexpect(t:login {}:test_unit_ready())\nexpect(2)").message
+    #expect(message.contains(mistake) && message.contains("a.lua:3"), "\(message)")
+    let body =
+      "local e = expect(1)\ne:equals(1)\ne:at_least(0)\nexpect(2):one_of(1, t:login {}:test_unit_ready().status + 2)"
+    #expect(try play(body: body).outcome == .passed)
+  }
+
   @Test func aCommandThatNeverEndedHasNoResidual() throws {
     let body = """
       local s = t:login {}

@@ -74,6 +74,7 @@ final class Player {
   var taskIndex: [TaskKey: Int] = [:]
   var streams: [String: RandomStream] = [:]
   var durability = DurabilityModel()
+  var expectations = OpenExpectations()
 
   // MARK: What is reported
 
@@ -122,6 +123,11 @@ final class Player {
     let arguments: [LuaValue] = [.handle(.target, 0), each.argument]
     spawn(scenario.play, arguments, at: scenario.location)
     run()
+    if failures.isEmpty, skipReason == nil, let place = expectations.first {
+      fail(
+        "script", "expect(…): expected what must hold, such as :good() or :equals(…), found nothing behind it",
+        at: place)
+    }
     if failures.isEmpty, skipReason == nil {
       finish()
     } else if playground.simulation == nil {

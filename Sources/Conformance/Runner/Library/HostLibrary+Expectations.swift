@@ -9,7 +9,8 @@ extension HostLibrary {
     HostFunction("expect") { (player, call) throws(LuaFailure) in
       guard !call.arguments.isEmpty else { throw LuaFailure("expect: expected a value, found nothing") }
       // The script holds the value, and lets go of it with the expectation.
-      return .result(.table(LuaTable(kind: .expectation, fields: [("value", call[0])])))
+      let number = player.expectations.open(at: call.location)
+      return .result(.table(LuaTable(kind: .expectation, fields: [("value", call[0]), ("number", .integer(number))])))
     },
 
     // MARK: Results of commands
@@ -85,11 +86,12 @@ extension HostLibrary {
       guard status != nil || call[1].isNone else {
         throw LuaFailure("login_refused: expected a status such as 0x0203 (RFC 7143 §11.13.5), found \(call[1].found)")
       }
+      // A target that is dead has refused nothing.
       let isRight =
         table["outcome"].text == "login" && !table["successful"].isTrue
-        && (status == nil || table["status"].int == status)
-      let words = status.map { " with status \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 4))" } ?? ""
-      try check(player, call, value, isRight, "a login that fails\(words)")
+        && table["status"].int.map { status == nil || status == $0 } ?? false
+      let words = status.map { "with status \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 4))" }
+      try check(player, call, value, isRight, "a login that is refused \(words ?? "by a Login Response")")
     },
     expectation("login_accepted") { (player, call, value) throws(LuaFailure) in
       try check(player, call, value, try result(value, "login_accepted")["successful"].isTrue, "a login that succeeds")
@@ -110,7 +112,7 @@ extension HostLibrary {
         "the end of the connection" + (call[1].text.map { " (\($0))" } ?? ""))
     },
     HostFunction("closes", of: .expectation) { (player, call) throws(LuaFailure) in
-      let value = try subject(call)
+      let value = try subject(player, call)
       let connection = try connection(player, value, "closes")
       var fields = try Fields(call[1], path: "closes")
       let within = try fields.time("within") ?? Player.usualWait
@@ -124,7 +126,7 @@ extension HostLibrary {
       }
     },
     HostFunction("stays_open", of: .expectation) { (player, call) throws(LuaFailure) in
-      let value = try subject(call)
+      let value = try subject(player, call)
       let connection = try connection(player, value, "stays_open")
       var fields = try Fields(call[1], path: "stays_open")
       let time = try fields.time("for_") ?? Interval.seconds(1)
@@ -178,16 +180,17 @@ extension HostLibrary {
     _ name: String, _ body: @escaping @Sendable (Player, LuaCall, LuaValue) throws(LuaFailure) -> Void
   ) -> HostFunction {
     HostFunction(name, of: .expectation) { (player, call) throws(LuaFailure) in
-      let value = try subject(call)
+      let value = try subject(player, call)
       try body(player, call, value)
       return .result(value)
     }
   }
 
-  private static func subject(_ call: LuaCall) throws(LuaFailure) -> LuaValue {
+  private static func subject(_ player: Player, _ call: LuaCall) throws(LuaFailure) -> LuaValue {
     guard case .table(let table) = call[0], table.kind == .expectation else {
       throw LuaFailure("expected expect(…) before the colon, found \(call[0].found)")
     }
+    if let number = table["number"].int { player.expectations.close(number) }
     return table["value"]
   }
 
@@ -326,4 +329,23 @@ extension [UInt8] {
     guard run.count <= count else { return false }
     return (0...(count - run.count)).contains { self[$0..<($0 + run.count)].elementsEqual(run) }
   }
+}
+
+/// The expectations of a case that have not said yet what must hold of their value: `expect(r)` alone checks nothing.
+struct OpenExpectations {
+  private var places: [Int64: SourceLocation?] = [:]
+  private var count: Int64 = 0
+
+  /// Notes an expectation. Its number.
+  mutating func open(at place: SourceLocation?) -> Int64 {
+    count += 1
+    places.updateValue(place, forKey: count)
+    return count
+  }
+
+  /// The expectation of that number has said something.
+  mutating func close(_ number: Int64) { places.removeValue(forKey: number) }
+
+  /// Where the first of them stands that has said nothing; nil when there is none.
+  var first: SourceLocation?? { places.min { $0.key < $1.key }.map(\.value) }
 }
