@@ -18,6 +18,7 @@ func ringKind(_ name: String?) -> HostRingKind? {
 
 /// A ring as asked for.
 func makeRing(_ name: String?, arena: Arena) throws(UsageError) -> (ring: any HostRing, kind: HostRingKind) {
+  raiseDescriptorLimit()
   do {
     if let kind = ringKind(name) { return (try HostRings.make(kind, arena: arena), kind) }
     let ring = try HostRings.make(arena: arena)
@@ -26,6 +27,16 @@ func makeRing(_ name: String?, arena: Arena) throws(UsageError) -> (ring: any Ho
     let hint = ringKind(name) == .ioUring ? "; --ring epoll works wherever io_uring is not allowed" : ""
     throw UsageError("cannot make a ring: \(error)\(hint)")
   }
+}
+
+/// Lets the process have as many descriptors as it may. Every session takes one; the soft limit is usually 1024 for the sake
+/// of programs that use select(2), of which this is none.
+func raiseDescriptorLimit() {
+  var limit = rlimit()
+  guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+  limit.rlim_cur = limit.rlim_max
+  // If it is refused, things stay as they are.
+  setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
 /// The address of a host by number or by name.

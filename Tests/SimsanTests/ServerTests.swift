@@ -25,6 +25,20 @@ import Testing
     for way in ["--memory", "limits.memory", "ulimit -v"] { #expect(message.contains(way)) }
   }
 
+  @Test func allDescriptorsThatTheProcessMayHaveAreThere() {
+    var before = rlimit()
+    var limit = rlimit()
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    getrlimit(resource, &before)
+    defer { setrlimit(resource, &before) }
+    limit = before
+    limit.rlim_cur = limit.rlim_max - 1
+    setrlimit(resource, &limit)
+    raiseDescriptorLimit()
+    getrlimit(resource, &limit)
+    #expect(limit.rlim_cur == before.rlim_max)
+  }
+
   @Test func aPortThatIsForbiddenIsNotCalledTaken() {
     #expect(Server.whyNotListened(.addressUnavailable).contains("taken by another program"))
     let message = Server.whyNotListened(.notPermitted)
