@@ -73,7 +73,8 @@ def measure_shards(program, one, two, cores, realtime, rounds, seconds):
         for number in range(rounds):
             for shards, server in in_turn(((1, one), (2, two)), number):
                 run = _run(program, server, load, cores, realtime, seconds)
-                found[shards].append(run and run["server_cpu_cores"] / run["commands_per_second"] * 1e6)
+                # The kernel counts CPU time by ticks: of a run that it stalled there may be none.
+                found[shards].append((run and run["server_cpu_cores"] / run["commands_per_second"] * 1e6) or None)
         pairs = [pair for pair in zip(found[1], found[2]) if None not in pair]
         if not pairs:
             continue
