@@ -85,6 +85,23 @@ import Testing
     #expect(bench.run(read).status == .good)
   }
 
+  @Test func tasksThatAreAbortedWhileTheyWaitAreForgotten() {
+    let bench = LogicalUnitBench()
+    let ordered = bench.submit(read, attribute: .ordered)
+    let first = bench.submit(read)
+    for _ in 0..<1000 {
+      let aborted = bench.submit(read)
+      #expect(aborted.disposition == .blocked)
+      _ = bench.leave(aborted)
+    }
+    let last = bench.submit(read)
+    #expect(bench.unit.tasks.dormant.count < 100)
+    _ = bench.finish(ordered)
+    #expect(release(bench, [first, last]) == [first.command.task, last.command.task])
+    #expect(bench.finish(last).status == .good)
+    #expect(bench.finish(first).status == .good)
+  }
+
   @Test func whatMayBeAskedAtAnyTimeOvertakes() {
     let bench = LogicalUnitBench()
     let first = bench.submit(read)

@@ -46,8 +46,9 @@ struct TaskSet: ~Copyable {
   private var headOfQueueCount = 0
   private var orderedCount = 0
 
-  /// Dormant tasks in the order of arrival, with their serial numbers: an entry whose task has gone meanwhile is skipped.
-  private var dormant: [(task: TaskIndex, serial: UInt64)] = []
+  /// Dormant tasks in the order of arrival, with their serial numbers: an entry whose task has gone meanwhile is skipped, and
+  /// taken out when most of them are such.
+  private(set) var dormant: [(task: TaskIndex, serial: UInt64)] = []
   private var dormantCount = 0
 
   /// Tasks that wait for their range.
@@ -95,6 +96,7 @@ struct TaskSet: ~Copyable {
       || (attribute == .ordered && enabledCount > 0)
     {
       entries[index].state = .dormant
+      if dormant.count > 2 * dormantCount + 64 { forgetGone() }
       dormant.append((task, nextSerial))
       dormantCount += 1
       return false
@@ -201,12 +203,27 @@ struct TaskSet: ~Copyable {
     }
   }
 
+  /// Whether a task still waits since that entry of ``dormant`` was made.
+  private func isDormant(_ waiter: (task: TaskIndex, serial: UInt64)) -> Bool {
+    entries[Int(waiter.task)].state == .dormant && entries[Int(waiter.task)].serial == waiter.serial
+  }
+
+  /// While nobody is released, nobody passes over those that have been aborted.
+  private mutating func forgetGone() {
+    var kept = 0
+    for at in dormant.indices where isDormant(dormant[at]) {
+      dormant.swapAt(kept, at)
+      kept += 1
+    }
+    dormant.removeLast(dormant.count - kept)
+  }
+
   private mutating func releaseDormant() {
     guard headOfQueueCount == 0, orderedCount == 0 else { return }
     var taken = 0
     for waiter in dormant {
       let index = Int(waiter.task)
-      if entries[index].state == .dormant && entries[index].serial == waiter.serial {
+      if isDormant(waiter) {
         let isOrdered = entries[index].attribute == .ordered
         if isOrdered && enabledCount > 0 { break }
         entries[index].state = .released
