@@ -123,7 +123,8 @@ public struct TargetLimits: Sendable {
   /// After how long a silence the target pings a normal session with a NOP-In.
   public var pingInterval = Interval.seconds(30)
 
-  /// How long an initiator may take to answer the ping, or to take what is being sent to it, before it is dropped.
+  /// How long an initiator may take to answer the ping, to take what is being sent to it, or to go on with data-out that it
+  /// has announced or was asked for, before it is dropped. Others may wait for the end of its tasks.
   public var pingTimeout = Interval.seconds(30)
 
   /// How long the target waits for the initiator's FIN after a final response.

@@ -60,6 +60,8 @@ struct Connection: ~Copyable {
   var deadline = Instant.distantFuture
   var lastReceived = Instant.zero
   var lastSent = Instant.zero
+  /// When data-out were last announced or asked for, or came.
+  var lastDataOut = Instant.zero
   /// The TTT of the ping that has not been answered; ``reservedTag`` for none.
   var pingTag = reservedTag
 

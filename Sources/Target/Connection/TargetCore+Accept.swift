@@ -146,7 +146,9 @@ extension TargetCore {
     case .fullFeature:
       let stalled = connection.pointee.isSending && context.now - connection.pointee.lastSent >= limits.pingTimeout
       let silent = context.now - connection.pointee.lastReceived
-      if stalled || (connection.pointee.pingTag != reservedTag && silent >= limits.pingTimeout) {
+      if stalled || withholdsData(connection)
+        || (connection.pointee.pingTag != reservedTag && silent >= limits.pingTimeout)
+      {
         connectionLost(connection, reset: true)
         return
       }

@@ -104,6 +104,7 @@ extension TargetCore {
       connection.pointee.inflow.remaining -= taken
       connection.pointee.inflow.destination = connection.pointee.inflow.destination.dropFirst(taken)
       count -= taken
+      connection.pointee.lastDataOut = context.now
     }
     let wasFull = count == connection.pointee.buffer.length - connection.pointee.end
     connection.pointee.end += count

@@ -165,6 +165,7 @@ extension TargetCore {
     let expected = Int(task.pointee.expectedLength)
     let first = min(Int(session.pointee.parameters.firstBurstLength), expected)
     task.pointee.unsolicitedOpen = !header.isFinal
+    if !header.isFinal { task.pointee.connection.pointee.lastDataOut = context.now }
     task.pointee.unsolicitedLimit = first
     if count > 0 {
       if !session.pointee.parameters.immediateData || !task.pointee.isWrite {

@@ -81,6 +81,7 @@ extension TargetCore {
       header.bufferOffset = UInt32(truncatingIfNeeded: offset)
       header.desiredDataTransferLength = UInt32(truncatingIfNeeded: length)
       finishPDU(connection, header)
+      connection.pointee.lastDataOut = context.now
       task.pointee.nextR2TSN &+= 1
       task.pointee.outstandingR2Ts += 1
       task.pointee.requestedEnd = offset + length
@@ -218,6 +219,7 @@ extension TargetCore {
   ) {
     if task.pointee.dataError == .none, let problem = problem(task, header) { task.pointee.dataError = problem }
     let isFinal = header.isFinal
+    connection.pointee.lastDataOut = context.now
     if task.pointee.dataError == .none {
       task.pointee.received += length
       task.pointee.nextDataSN &+= 1
@@ -257,6 +259,20 @@ extension TargetCore {
       task.pointee.dataError = .serviceCRC
       endSequence(task, isUnsolicited: header.targetTransferTag == reservedTag, header.isFinal)
     }
+  }
+
+  /// Whether the initiator has long sent other things, as answers to pings, and of no task that waits for data-out any.
+  func withholdsData(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+    guard connection.pointee.lastReceived - connection.pointee.lastDataOut >= limits.pingTimeout,
+      let session = connection.pointee.session
+    else { return false }
+    var next = session.pointee.firstTask
+    while next >= 0 {
+      let task = tasks.slots + Int(next)
+      if task.pointee.unsolicitedOpen || task.pointee.outstandingR2Ts > 0 { return true }
+      next = task.pointee.nextInSession
+    }
+    return false
   }
 
   /// Ends a task whose data-out was wrong (RFC 7143 §11.4.7.2).
