@@ -39,6 +39,13 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws(OutputLost) {
   }
 }
 
+/// Whether a line that is written now makes nobody wait: whoever reads a pipe that is full, or has stopped the terminal, may be
+/// busy for as long as he likes. What cannot be written at all does not wait either.
+func takesNow(_ descriptor: Int32) -> Bool {
+  var polled = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+  return poll(&polled, 1, 0) > 0
+}
+
 /// Prints text to standard output, at once: who reads it may be another program.
 func put(_ text: String) throws(OutputLost) { try writeAll(Array(text.utf8), to: STDOUT_FILENO) }
 

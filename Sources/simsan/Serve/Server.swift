@@ -155,26 +155,31 @@ struct Server {
       defer { reporting += simsan_allocation_count() - before }
       let now = counters()
       if wasAsked {
-        tell(now.table(since: start))
+        mention(now.table(since: start))
       } else {
         // A server that stays idle says so once.
         let isIdle = now.target.commands == last.target.commands
-        if !isIdle || !wasIdle { tell(now.line(since: last)) }
+        if !isIdle || !wasIdle { mention(now.line(since: last)) }
         wasIdle = isIdle
         last = now
       }
     }
     let end = counters()
     for other in others { other.thread.stop() }
-    if interval != nil { tell(end.table(since: start)) }
+    if interval != nil { mention(end.table(since: start)) }
     let statistics = end.target
-    tell(
+    mention(
       "stopped: \(statistics.logins) logins, \(statistics.commands) commands, \(statistics.bytesReceived) bytes received, "
         + "\(statistics.bytesSent) bytes sent")
   }
 
   /// Says something if it can: sessions do not end because nobody can read it.
   private func tell(_ line: String) { try? say(line) }
+
+  /// Says something if it is taken at once: sessions do not wait for somebody to read it either.
+  private func mention(_ line: String) {
+    if takesNow(STDOUT_FILENO) { tell(line) }
+  }
 
   /// Listens, and waits a while for an address that is taken: the kernel ends a killed server's io_uring, and with it the
   /// listener, only some time after the process has gone, and whoever started it again must not be refused for that.
