@@ -155,12 +155,19 @@ static const char *capture_finish(matcher *m, const char *s, const char *p) {
   return found;
 }
 
+/* Whether `length` bytes are the same. Charges them, as they may be many. */
+static int same(matcher *m, const char *a, const char *b, size_t length) {
+  if (length && *a != *b) return 0;
+  if (length >= 64) charge(m->L, (int64_t)(length / 64));
+  return !memcmp(a, b, length);
+}
+
 static const char *back_reference(matcher *m, const char *s, int digit) {
   int at = digit - '1';
   if (at < 0 || at >= m->captures || m->capture[at].length < 0)
     luaL_error(m->L, "invalid capture index %%%d in pattern", at + 1);
   size_t length = (size_t)m->capture[at].length;
-  if ((size_t)(m->subject_end - s) < length || memcmp(m->capture[at].start, s, length)) return NULL;
+  if ((size_t)(m->subject_end - s) < length || !same(m, m->capture[at].start, s, length)) return NULL;
   return s + length;
 }
 
@@ -276,7 +283,7 @@ static void prepare(matcher *m, lua_State *L, const char *subject, size_t length
 static const char *plain_find(matcher *m, const char *from, const char *what, size_t length) {
   for (const char *s = from; (size_t)(m->subject_end - s) >= length; s++) {
     step(m);
-    if (!memcmp(s, what, length)) return s;
+    if (same(m, s, what, length)) return s;
   }
   return NULL;
 }

@@ -152,7 +152,12 @@ static int sandbox_rep(lua_State *L) {
   luaL_optlstring(L, 3, "", &separator);
   (void)text;
   simsan_lua *state = owner_of(L);
-  if (count > 0 && length + separator > 0) {
+  if (count > 0 && length + separator == 0) {
+    /* Lua's own would make its empty copies one by one. */
+    lua_pushliteral(L, "");
+    return 1;
+  }
+  if (count > 0) {
     size_t room = state->memory_max / (length + separator);
     if ((size_t)count > room) {
       state->stopped = 1;
@@ -165,6 +170,63 @@ static int sandbox_rep(lua_State *L) {
   lua_insert(L, 1);
   lua_call(L, lua_gettop(L) - 1, 1);
   return 1;
+}
+
+/* Charges what moving `count` elements costs; Lua's own functions do it without a look at the budget. */
+static void charge_moves(lua_State *L, lua_Unsigned count) {
+  simsan_lua *state = owner_of(L);
+  lua_Unsigned most = (lua_Unsigned)state->instructions_max + 1;
+  charge(L, (int64_t)(count / 4 < most ? count / 4 : most));
+}
+
+/* Lua's own function, the upvalue, with the same arguments. What it would refuse has been: it could not say where. */
+static int call_own(lua_State *L) {
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+static int sandbox_move(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3);
+  luaL_checkinteger(L, 4);
+  if (!lua_isnoneornil(L, 5)) luaL_checktype(L, 5, LUA_TTABLE);
+  if (last >= first) charge_moves(L, (lua_Unsigned)last - (lua_Unsigned)first);
+  return call_own(L);
+}
+
+/* Whether the second argument is a position in a table of `count` elements, or behind them. */
+static int is_position(lua_State *L, lua_Integer count) {
+  return (lua_Unsigned)luaL_checkinteger(L, 2) - 1 <= (lua_Unsigned)count;
+}
+
+/* Charges for what is behind that position, and has to make way or to close up. */
+static void charge_behind(lua_State *L, lua_Integer count) {
+  lua_Integer at = lua_tointeger(L, 2);
+  if (at < count) charge_moves(L, (lua_Unsigned)count - (lua_Unsigned)at);
+}
+
+static int sandbox_insert(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  int top = lua_gettop(L);
+  if (top < 2 || top > 3) return luaL_error(L, "wrong number of arguments to 'insert'");
+  if (top == 3) {
+    lua_Integer count = luaL_len(L, 1);
+    luaL_argcheck(L, is_position(L, count), 2, "position out of bounds");
+    charge_behind(L, count);
+  }
+  return call_own(L);
+}
+
+static int sandbox_remove(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  if (lua_gettop(L) > 1) {
+    lua_Integer count = luaL_len(L, 1);
+    luaL_argcheck(L, is_position(L, count) || lua_tointeger(L, 2) == count, 2, "position out of bounds");
+    charge_behind(L, count);
+  }
+  return call_own(L);
 }
 
 /* Stable, and without Lua's own choice of a pivot by the clock. */
@@ -203,6 +265,13 @@ static void keep(lua_State *L, const char *const *names) {
   lua_remove(L, -2);
 }
 
+/* Puts `function` in the place of a field of the table on top, with what stood there as its upvalue. */
+static void replace(lua_State *L, const char *name, lua_CFunction function) {
+  lua_getfield(L, -1, name);
+  lua_pushcclosure(L, function, 1);
+  lua_setfield(L, -2, name);
+}
+
 static void library(lua_State *L, lua_CFunction open, const char *const *names) {
   lua_pushcfunction(L, open);
   lua_call(L, 0, 1);
@@ -238,12 +307,8 @@ void open_sandbox(lua_State *L) {
   lua_rawseti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
 
   library(L, luaopen_string, string_names);
-  lua_getfield(L, -1, "format");
-  lua_pushcclosure(L, sandbox_format, 1);
-  lua_setfield(L, -2, "format");
-  lua_getfield(L, -1, "rep");
-  lua_pushcclosure(L, sandbox_rep, 1);
-  lua_setfield(L, -2, "rep");
+  replace(L, "format", sandbox_format);
+  replace(L, "rep", sandbox_rep);
   open_patterns(L);
   /* ("x"):upper() looks here. */
   lua_pushliteral(L, "");
@@ -258,6 +323,9 @@ void open_sandbox(lua_State *L) {
   library(L, luaopen_utf8, utf8_names);
   lua_setfield(L, -2, "utf8");
   library(L, luaopen_table, table_names);
+  replace(L, "move", sandbox_move);
+  replace(L, "insert", sandbox_insert);
+  replace(L, "remove", sandbox_remove);
   lua_setfield(L, -2, "table");
   lua_getfield(L, -1, "table");
   if (luaL_loadbufferx(L, sort_source, sizeof sort_source - 1, "=table.sort", "t")) lua_error(L);

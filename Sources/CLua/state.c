@@ -7,7 +7,7 @@
 /* Every so many VM instructions the budget is looked at. */
 enum { HOOK_COUNT = 1000 };
 
-/* So many bytes that are taken from the heap, and mostly filled, count as an instruction. */
+/* So many bytes that are taken from the heap, and mostly filled, or that are handed to the host, count as an instruction. */
 enum { BYTES_PER_INSTRUCTION = 64 };
 
 actor *actor_of(lua_State *L) { return *(actor **)lua_getextraspace(L); }
@@ -91,6 +91,7 @@ int thunk(lua_State *L) {
   actor *self = actor_of(L);
   simsan_lua *state = self->owner;
   encode_list(L, 1, &state->arguments);
+  charge(L, (int64_t)(state->arguments.length / BYTES_PER_INSTRUCTION));
   lua_Debug record;
   int found = where(L, 1, &record);
   simsan_lua_call call = {

@@ -154,7 +154,7 @@ lua_Integer push_sorted_keys(lua_State *L, int index) {
     }
   }
   qsort(keys, count, sizeof *keys, compare);
-  charge(L, (int64_t)count / 4);
+  charge(L, 1 + (int64_t)count / 4);
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     switch (keys[i].rank) {

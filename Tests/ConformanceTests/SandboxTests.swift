@@ -113,13 +113,58 @@ import Testing
     #expect(try results(text) == ["a1b2"])
   }
 
-  @Test(arguments: [
-    "while true do end", "('a'):rep(30):find(('a?'):rep(30) .. ('a'):rep(30))", "while true do pcall(error) end",
-    "local s = ('x'):rep(1 << 20) for i = 1, 1 << 40 do local t = s .. i end",
-  ])
+  @Test(
+    .timeLimit(.minutes(1)),
+    arguments: [
+      "while true do end", "('a'):rep(30):find(('a?'):rep(30) .. ('a'):rep(30))", "while true do pcall(error) end",
+      "local s = ('x'):rep(1 << 20) for i = 1, 1 << 40 do local t = s .. i end",
+      "table.move({}, 1, 1 << 60, 2)",
+      "table.insert(setmetatable({}, { __len = function() return 1 << 60 end }), 1, 0)",
+      "table.remove(setmetatable({}, { __len = function() return 1 << 60 end }), 1)",
+      "local s, p = ('x'):rep(1 << 22), ('x'):rep(1 << 21) .. 'y' while true do s:find(p, 1, true) end",
+    ])
   func whatDoesNotEndIsEnded(text: String) throws {
     let limits = LuaState.Limits(memory: 16 << 20, instructions: 2_000_000)
     #expect(try failure(text, limits: limits).contains("the script runs on and on: more than 2000000 instructions"))
+  }
+
+  /// A string costs what it is long, and a table what can be reached in it.
+  @Test(arguments: [
+    "local s = ('x'):rep(1 << 20) while true do take(s) end",
+    "local t = {} for _ = 1, 12 do t = { t, t } end while true do take(t) end",
+  ])
+  func whatIsHandedOverForEverIsEnded(text: String) throws {
+    var calls = 0
+    let outcome = try run(text, limits: LuaState.Limits(memory: 16 << 20, instructions: 200_000)) { state in
+      state.define("take") { call throws(LuaFailure) in
+        calls += 1
+        if calls == 1000 { throw LuaFailure("it goes on and on", stops: true) }
+        return .nothing
+      }
+    }
+    guard case .failure(let failure) = outcome else { throw LuaFailure("it has ended") }
+    #expect(failure.message.contains("more than 200000 instructions"))
+  }
+
+  @Test func manyCopiesOfNothingAreNothing() throws {
+    #expect(try results("return #(''):rep(1 << 62), #(''):rep(1 << 62, '')") == ["0", "0"])
+  }
+
+  @Test(arguments: [
+    ("{ 1, 2, 3 }", "insert(t, 2, 9)", "1 9 2 3"), ("{ 1 }", "insert(t, 2, 9)", "1 9"), ("{}", "insert(t, 5)", "5"),
+    ("{ 1, 2, 3 }", "remove(t, 1)", "2 3"), ("{ 1, 2, 3 }", "remove(t)", "1 2"), ("{ 1 }", "remove(t, 2)", "1"),
+    ("{}", "remove(t, 0)", ""), ("{ 1, 2, 3 }", "move(t, 2, 3, 1)", "2 3 3"),
+    ("{}", "insert(t, 3, 9)", "test.lua:1: bad argument #2 to 'insert' (position out of bounds)"),
+    ("{}", "insert(t, 0, 9)", "test.lua:1: bad argument #2 to 'insert' (position out of bounds)"),
+    ("{ 1 }", "remove(t, 4)", "test.lua:1: bad argument #2 to 'remove' (position out of bounds)"),
+    ("{}", "insert(t, 1, 2, 3)", "test.lua:1: wrong number of arguments to 'insert'"),
+    ("nil", "move(t, 1, 2, 3)", "test.lua:1: bad argument #1 to 'move' (table expected, got nil)"),
+  ])
+  func tablesAreChangedAsTheManualSays(table: String, call: String, expected: String) throws {
+    switch try run("local t = \(table) table.\(call) return table.concat(t, ' ')") {
+    case .success(let values): #expect(values == [expected])
+    case .failure(let failure): #expect(failure.message == expected)
+    }
   }
 
   @Test(arguments: [
