@@ -88,14 +88,15 @@ import Testing
     #expect(try #require(ring.takeLogin()).status == nil)
   }
 
-  @Test func longTextIsCutAndContinued() throws {
+  /// In whatever many parts: they are not what a login that does not end is told by.
+  @Test(arguments: [100, 4]) func longTextIsCutAndContinued(length: Int) throws {
     var plan = LoginPlan()
     plan.stages = [.operationalNegotiation]
-    plan.segmentLength = 100
+    plan.segmentLength = length
     let (_, first) = try start(plan)
     var pdus = [first]
     while pdus.last?.header.read({ $0.isContinued }) == true {
-      #expect(pdus.last?.data.count == 100)
+      #expect(pdus.last?.data.count == length)
       #expect(pdus.last?.header.read { $0.isTransit } == false)
       respond(first, statSN: 100 + UInt32(pdus.count - 1)) {
         $0.isTransit = false

@@ -64,20 +64,23 @@ extension InitiatorMachine {
 
   /// Sends a Login Request of the current stage, and queues what does not fit into it.
   private func sendLogin(_ pairs: [KeyValue], transit: Bool, on connection: Connection) {
+    guard var driver = connection.driver else { return }
+    guard driver.turnCount < driver.plan.requestsMax else {
+      violation(.loginDoesNotProgress, on: connection, "no end after \(driver.requestCount) requests")
+      return fail(connection, .local)
+    }
+    driver.turnCount += 1
     var writer = TextWriter()
     for pair in pairs { writer.append(pair.key, pair.value) }
-    connection.driver?.rest = writer.bytes
-    connection.driver?.transitAtEnd = transit
+    driver.rest = writer.bytes
+    driver.transitAtEnd = transit
+    connection.driver = driver
     sendLoginText(connection)
   }
 
   /// Sends the next part of the queued text.
   private func sendLoginText(_ connection: Connection) {
     guard var driver = connection.driver else { return }
-    guard driver.requestCount < driver.plan.requestsMax else {
-      violation(.loginDoesNotProgress, on: connection, "no end after \(driver.requestCount) requests")
-      return fail(connection, .local)
-    }
     let text = Array(driver.rest.prefix(max(1, driver.plan.segmentLength ?? 8192)))
     driver.rest.removeFirst(text.count)
     let continues = !driver.rest.isEmpty

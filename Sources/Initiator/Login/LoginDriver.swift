@@ -7,6 +7,8 @@ struct LoginDriver {
   /// The index of the current stage in the plan.
   var stageIndex = 0
   var requestCount = 0
+  /// Requests that began something to say; the others went on with it.
+  var turnCount = 0
 
   /// Text that did not fit into the last request.
   var rest: [UInt8] = []

@@ -47,7 +47,7 @@ public struct LoginPlan: Sendable {
   /// The same for the bytes on the wire.
   public var wire: [Int: WireOptions] = [:]
 
-  /// The most Login Requests that are sent before the login is given up.
+  /// The most Login Requests that are sent before the login is given up, those aside that only go on with a text.
   public var requestsMax = 64
 
   public init() {}
