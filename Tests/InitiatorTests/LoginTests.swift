@@ -111,6 +111,33 @@ import Testing
     #expect(pairs.suffix(LoginPlan.usualKeys.count) == LoginPlan.usualKeys[...])
   }
 
+  /// Each is held against all that was said before, by both sides.
+  @Test(.timeLimit(.minutes(1))) func veryManyKeysAreTakenInTime() throws {
+    let (_, request) = try start(LoginPlan())
+    var writer = TextWriter()
+    for number in 0..<28_000 { writer.append("K\(number)", "") }
+    ring.deliver(PlayedTarget.loginResponse(to: request, data: writer.bytes) { $0.isTransit = false })
+    #expect(ring.takeViolations() == [.dataSegmentTooLong])
+    let answer = try #require(try ring.takePDUs().first)
+    #expect(answer.data.starts(with: "K0=NotUnderstood\0".utf8))
+  }
+
+  @Test func aTextThatIsMuchTooLongEndsTheLogin() throws {
+    let (id, request) = try start(LoginPlan())
+    for number in 0..<5 {
+      var writer = TextWriter()
+      writer.append("X-\(number)", String(repeating: "y", count: 60_000))
+      ring.deliver(
+        PlayedTarget.loginResponse(to: request, data: writer.bytes, statSN: 100 + UInt32(number)) {
+          $0.isTransit = false
+          $0.isContinued = true
+        })
+    }
+    #expect(ring.takeViolations().last == .textDoesNotEnd)
+    #expect(try #require(ring.takeLogin()).status == nil)
+    #expect(ring.machine.status(of: id)?.phase == .closed)
+  }
+
   @Test func keysThatTheTargetBringsUpAreAnswered() throws {
     var plan = LoginPlan()
     plan.stages = [.operationalNegotiation]

@@ -44,9 +44,9 @@ final class LadderRecorder {
     }
   }
 
-  /// All that are kept, oldest first.
-  func entries() -> [LadderEntry] {
-    (ring[next...] + ring[..<next]).map { entry in
+  /// All that are kept, oldest first; or the last so many of them.
+  func entries(last count: Int = LadderRecorder.kept) -> [LadderEntry] {
+    (ring[next...] + ring[..<next]).suffix(count).map { entry in
       switch entry.what {
       case .pdu(let pdu, _, let toTarget):
         LadderEntry(
@@ -61,8 +61,8 @@ final class LadderRecorder {
 
   /// The last few, as the end of a message.
   func tail(_ count: Int = 8) -> String {
-    let last = entries().suffix(count)
+    let last = entries(last: count)
     if last.isEmpty { return "" }
-    return "\nthe last PDUs:\n" + Ladder.text(last).dropLast()
+    return "\nthe last PDUs:\n" + Ladder.text(last[...]).dropLast()
   }
 }

@@ -65,13 +65,15 @@ enum PDULanguage {
   /// The pairs of a text as far as it can be read; the last of a repeated key counts.
   static func pairs(_ bytes: [UInt8]) -> [KeyValue] {
     var result: [KeyValue] = []
+    var places: [String: Int] = [:]
     for part in bytes.split(separator: 0) {
       let sides = part.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
       guard sides.count == 2, !sides[0].isEmpty else { continue }
       let pair = KeyValue(String(decoding: sides[0], as: UTF8.self), String(decoding: sides[1], as: UTF8.self))
-      if let index = result.firstIndex(where: { $0.key == pair.key }) {
-        result[index] = pair
+      if let place = places[pair.key] {
+        result[place] = pair
       } else {
+        places[pair.key] = result.count
         result.append(pair)
       }
     }

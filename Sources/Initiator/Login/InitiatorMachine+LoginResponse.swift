@@ -32,6 +32,10 @@ extension InitiatorMachine {
     }
     let status = pdu.header.read { $0.loginStatus }
     checkLoginFields(pdu, on: connection)
+    guard connection.negotiation.theirLength + pdu.data.count <= Negotiation.textLengthMax else {
+      violation(.textDoesNotEnd, on: connection, "more than \(Negotiation.textLengthMax) bytes in a login", pdu)
+      return fail(connection, .local)
+    }
     var pairs: [KeyValue]?
     do {
       pairs = try connection.negotiation.received(pdu.data, continued: pdu.header.read { $0.isContinued })

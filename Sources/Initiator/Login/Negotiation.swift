@@ -13,6 +13,11 @@ struct Negotiation {
   /// All pairs of both sides, in order.
   private(set) var records: [Record] = []
 
+  /// Where among them each key stands: first and last of the target's, last of ours. A target may send very many keys.
+  private var theirFirst: [String: Int] = [:]
+  private var theirLast: [String: Int] = [:]
+  private var ourLast: [String: Int] = [:]
+
   /// Text whose C bit says that it goes on.
   private var ourText: [UInt8] = []
   private var theirText: [UInt8] = []
@@ -30,17 +35,30 @@ struct Negotiation {
     guard !continued else { return }
     let pairs = (try? TextParser.pairs(of: ourText)) ?? []
     ourText = []
-    records += pairs.map { Record(pair: $0, isOurs: true) }
+    for pair in pairs {
+      ourLast[pair.key] = records.count
+      records.append(Record(pair: pair, isOurs: true))
+    }
   }
+
+  /// The most text of a target in one login, in bytes, 32 times what RFC 7143 §6.2 has everybody take.
+  static let textLengthMax = 262_144
+
+  /// The target's text so far, in bytes.
+  private(set) var theirLength = 0
 
   /// Takes the text of a response; gives back the pairs once the text is whole.
   mutating func received(_ text: [UInt8], continued: Bool) throws(TextError) -> [KeyValue]? {
-    // A target that never ends its text does not get all memory: RFC 7143 §6.2 has 8192 bytes as the least to be taken.
-    if theirText.count < 1 << 20 { theirText += text }
+    theirLength += text.count
+    theirText += text
     guard !continued else { return nil }
     defer { theirText = [] }
     let pairs = try TextParser.pairs(of: theirText)
-    records += pairs.map { Record(pair: $0, isOurs: false) }
+    for pair in pairs {
+      if theirFirst[pair.key] == nil { theirFirst[pair.key] = records.count }
+      theirLast[pair.key] = records.count
+      records.append(Record(pair: pair, isOurs: false))
+    }
     return pairs
   }
 
@@ -49,7 +67,7 @@ struct Negotiation {
 
   /// The last value that one side gave to a key, and its place.
   private func last(_ key: String, ours: Bool) -> (value: String, place: Int)? {
-    guard let place = records.lastIndex(where: { $0.isOurs == ours && $0.pair.key == key }) else { return nil }
+    guard let place = ours ? ourLast[key] : theirLast[key] else { return nil }
     return (records[place].pair.value, place)
   }
 
@@ -127,18 +145,19 @@ struct Negotiation {
 
   // MARK: What the target did wrong
 
+  /// So many faults of one response are told; more say nothing new.
+  private static let faultsMax = 64
+
   /// The faults of pairs that have just been received, which are the last records.
   func faults(of pairs: [KeyValue]) -> [(ViolationRule, String)] {
     var result: [(ViolationRule, String)] = []
     let first = records.count - pairs.count
-    for (index, pair) in pairs.enumerated() {
-      let earlier = records[..<(first + index)]
-      if earlier.contains(where: { !$0.isOurs && $0.pair.key == pair.key }), pair.key != "TargetAddress" {
+    for (index, pair) in pairs.enumerated() where result.count < Self.faultsMax {
+      if let place = theirFirst[pair.key], place < first + index, pair.key != "TargetAddress" {
         result.append((.repeatedKey, "\(pair.key) came before"))
         continue
       }
-      let offer = earlier.last { $0.isOurs && $0.pair.key == pair.key }?.pair.value
-      if let fault = fault(of: pair, offer: offer) { result.append(fault) }
+      if let fault = fault(of: pair, offer: last(pair.key, ours: true)?.value) { result.append(fault) }
     }
     return result
   }
@@ -183,13 +202,13 @@ struct Negotiation {
 
   /// Negotiated keys that the initiator offered and the target did not answer, at the end of a login.
   var unanswered: [String] {
-    records.enumerated().filter { place, record in
+    records.filter { record in
       guard record.isOurs else { return false }
       let definition = KeyTable.find(record.pair.key)
       if definition?.kind.isDeclarative == true || definition?.kind == .authentication { return false }
       // An answer of ours to an offer of theirs is not an offer.
-      return !records.contains { !$0.isOurs && $0.pair.key == record.pair.key }
-    }.map(\.element.pair.key)
+      return theirLast[record.pair.key] == nil
+    }.map(\.pair.key)
   }
 
   /// The initiator's answer to a key that the target brought up; nil when it needs none.
