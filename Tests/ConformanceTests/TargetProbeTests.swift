@@ -15,12 +15,24 @@ import Testing
     #expect(unit.blockCount == 2048)
   }
 
-  @Test(arguments: [[0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 2, 8], [255, 255, 255, 255]] as [[UInt8]])
-  func blocksThatAreNotMadeOfSectorsAreRefused(length: [UInt8]) {
+  @Test(
+    arguments: [
+      [0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 2, 8], [255, 255, 255, 255], [255, 255, 254, 0], [0, 32, 0, 0],
+    ] as [[UInt8]])
+  func blocksThatAreNotMadeOfSectorsOrTooLargeAreRefused(length: [UInt8]) {
     #expect {
       try facts(last: [0, 0, 0, 0, 0, 0, 7, 255], length: length)
     } throws: { error in
-      (error as? TargetProbe.Failure)?.message.contains("expected blocks of a multiple of 512 bytes, found") == true
+      let message = (error as? TargetProbe.Failure)?.message
+      return message?.contains("expected blocks of a multiple of 512 bytes, 1048576 at most, found") == true
+    }
+  }
+
+  @Test func aUnitWithoutALastBlockIsRefused() {
+    #expect {
+      try facts(last: [UInt8](repeating: 255, count: 8), length: [0, 0, 2, 0])
+    } throws: { error in
+      (error as? TargetProbe.Failure)?.message == "LUN 3: expected a last LBA, found 18446744073709551615"
     }
   }
 }

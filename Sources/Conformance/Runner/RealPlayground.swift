@@ -97,16 +97,22 @@ public enum TargetProbe {
     throw Failure(message: "LUN \(lun) of \(iqn) does not answer READ CAPACITY(16) with GOOD")
   }
 
+  /// More than the blocks of any medium, in bytes. Cases write some without looking at their size.
+  private static let blockLengthMax = 1 << 20
+
   /// What READ CAPACITY(16) says of a logical unit.
   ///
   /// - Parameter capacity: Its parameter data, SBC-4 §5.21.2; at least 12 bytes.
   static func facts(of lun: Int, capacity: [UInt8]) throws(Failure) -> UnitFacts {
     let last = capacity[0..<8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     let length = capacity[8..<12].reduce(0) { $0 << 8 | Int($1) }
-    guard length > 0, length % DurabilityModel.sectorLength == 0 else {
+    guard length > 0, length % DurabilityModel.sectorLength == 0, length <= blockLengthMax else {
       throw Failure(
-        message: "LUN \(lun): expected blocks of a multiple of \(DurabilityModel.sectorLength) bytes, found \(length)")
+        message: "LUN \(lun): expected blocks of a multiple of \(DurabilityModel.sectorLength) bytes, "
+          + "\(blockLengthMax) at most, found \(length)")
     }
-    return UnitFacts(lun: lun, blockSize: length, blockCount: last &+ 1)
+    let (count, overflow) = last.addingReportingOverflow(1)
+    guard !overflow else { throw Failure(message: "LUN \(lun): expected a last LBA, found \(last)") }
+    return UnitFacts(lun: lun, blockSize: length, blockCount: count)
   }
 }
