@@ -68,6 +68,9 @@ import Testing
       "of ASCII letters, digits, '-', '.' and ':' and up to 223 bytes, eui. with 16 hexadecimal digits, or naa. with 16 or "
         + "32 (RFC 7143 §4.2.7), found string \"iqn.2026-11.example:disk_1\""
     ),
+    ("target { alias = '' }", "target.alias: expected 1 to 255 bytes, none of them zero, found string \"\""),
+    ("target { alias = 'a\\0b' }", "target.alias: expected 1 to 255 bytes, none of them zero, found string"),
+    ("target { alias = ('x'):rep(256) }", "target.alias: expected 1 to 255 bytes, none of them zero, found string"),
     (
       "target { initiators = { 'iqn.2026-11.example:a', 'eui.5' } }",
       "target.initiators: expected an iSCSI name such as"

@@ -12,6 +12,9 @@ enum WorldReader {
     if let iqn = try fields.string("iqn") { target.iqn = try name(iqn, fields, "iqn") }
     target.host = try fields.string("host") ?? target.host
     target.alias = try fields.string("alias")
+    if let alias = target.alias, !(1...TextParser.valueLengthMax ~= alias.utf8.count) || alias.utf8.contains(0) {
+      throw fields.wrong("alias", .text(alias), "1 to \(TextParser.valueLengthMax) bytes, none of them zero")
+    }
     for text in try fields.strings("portals") ?? [] {
       guard let address = SocketAddress(text) else {
         throw fields.wrong("portals", .text(text), "addresses such as \"192.0.2.1:3260\" or \"[::]:3260\"")
