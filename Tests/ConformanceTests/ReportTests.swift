@@ -78,6 +78,17 @@ import Testing
     #expect(page.contains("0.000001000  c0 -> scsi command  READ(10) lba=<1>"))
   }
 
+  @Test func whatATargetSendsSteersNoTerminal() {
+    var failed = run.cases[1]
+    failed.failures[0].message = "expected a name\ncame: \u{1B}[2J\r\u{9B}A ü"
+    failed.ladder[0].detail = "{ TargetAlias=a\n  0.1  c0 -> b\u{7F}\u{2028}c }"
+    failed.notes = ["\u{1B}]0;title\u{7}"]
+    let page = Reports.page(failed, run: run)
+    #expect(page.contains("came: \u{FFFD}[2J\u{FFFD}\u{FFFD}A ü\n"))
+    #expect(page.contains("{ TargetAlias=a\u{FFFD}  0.1  c0 -> b\u{FFFD}\u{FFFD}c }\n"))
+    #expect(!page.unicodeScalars.contains { $0.value < 32 && $0 != "\n" || (0x7F...0x9F).contains($0.value) })
+  }
+
   @Test func theHTMLPageStandsAlone() {
     let page = Reports.html(run)
     #expect(page.contains("1 passed"))

@@ -83,7 +83,7 @@ public enum Reports {
     let place = run.world == "simulation" ? "" : " --against \(run.world)"
     text += "play it again: simsan run \(result.file) --seed \(run.seed) --filter '\(quoted)'\(place)\n"
     if !result.traceHash.isEmpty { text += "trace hash: \(result.traceHash)\n" }
-    if !result.notes.isEmpty { text += "\nnotes\n" + result.notes.map { "  \($0)\n" }.joined() }
+    if !result.notes.isEmpty { text += "\nnotes\n" + result.notes.map { "  \(visible($0))\n" }.joined() }
     if !result.ladder.isEmpty { text += "\nPDUs\n" + Ladder.text(result.ladder[...]) }
     return text
   }
@@ -110,7 +110,23 @@ public enum Reports {
     text += failure.message
     if failure.oracle != "expectation" && failure.oracle != "script" { text = "\(failure.oracle): " + text }
     if !failure.traceback.isEmpty { text += "\n" + failure.traceback }
-    return text
+    return visible(text)
+  }
+
+  /// Text for people: what would steer their terminal becomes U+FFFD, for a target may have sent it.
+  static func visible(_ text: String, onOneLine: Bool = false) -> String {
+    func isVisible(_ scalar: Unicode.Scalar) -> Bool {
+      switch scalar.value {
+      case 9: true
+      case 10: !onOneLine
+      case 0x20..<0x7F, 0xA0...: scalar.value != 0x2028 && scalar.value != 0x2029
+      default: false
+      }
+    }
+    if text.unicodeScalars.allSatisfy(isVisible) { return text }
+    var result = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars { result.append(isVisible(scalar) ? scalar : "\u{FFFD}") }
+    return String(result)
   }
 
   static func firstLine(_ text: String) -> String {
@@ -164,7 +180,7 @@ public enum Ladder {
     let time = Reports.seconds(entry.time)
     let padding = String(repeating: " ", count: max(0, 14 - time.count))
     let arrow = entry.toTarget ? "->" : "<-"
-    return
-      "  \(padding)\(time)  c\(entry.connection) \(arrow) \(entry.what)\(entry.detail.isEmpty ? "" : "  \(entry.detail)")"
+    let detail = entry.detail.isEmpty ? "" : "  \(Reports.visible(entry.detail, onOneLine: true))"
+    return "  \(padding)\(time)  c\(entry.connection) \(arrow) \(entry.what)\(detail)"
   }
 }
