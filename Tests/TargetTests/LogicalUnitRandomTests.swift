@@ -17,32 +17,35 @@ struct Draw: RandomNumberGenerator {
   }
 
   mutating func below(_ end: Int) -> Int { Int(truncatingIfNeeded: next() % UInt64(end)) }
+
+  /// One of `choices`, of which there are some.
+  mutating func pick<Choice>(_ choices: [Choice]) -> Choice { choices[below(choices.count)] }
+}
+
+/// A CDB that is random, or one of the table's with some bits changed.
+func randomCDB(_ draw: inout Draw) -> [UInt8] {
+  let descriptors = CommandTable.shared.descriptors
+  var cdb = (0..<16).map { _ in UInt8(truncatingIfNeeded: draw.next()) }
+  guard draw.below(8) > 0 else { return cdb }
+  let descriptor = descriptors[draw.below(descriptors.count)]
+  for index in 0..<16 {
+    guard index < descriptor.usage.count else {
+      cdb[index] = 0
+      continue
+    }
+    cdb[index] &= descriptor.usage[index]
+    // Large numbers are refused alike: most are to be small.
+    if index >= 2 && descriptor.usage[index] == 0xFF && draw.below(4) > 0 { cdb[index] &= UInt8(draw.below(3)) }
+  }
+  cdb[0] = descriptor.operationCode
+  if let action = descriptor.serviceAction { cdb[1] = UInt8(truncatingIfNeeded: action) }
+  if draw.below(10) == 0 { cdb[1 + draw.below(15)] ^= 1 << UInt8(draw.below(8)) }
+  return cdb
 }
 
 /// Whatever comes, a command ends, and nothing is lost.
 @Suite struct LogicalUnitRandomTests {
   private static let errors: [RingError] = [.mediumError, .noSpace, .unsupported, .cancelled, .removed, .other]
-
-  /// A CDB that is random, or one of the table's with some bits changed.
-  private func randomCDB(_ draw: inout Draw) -> [UInt8] {
-    let descriptors = CommandTable.shared.descriptors
-    var cdb = (0..<16).map { _ in UInt8(truncatingIfNeeded: draw.next()) }
-    guard draw.below(8) > 0 else { return cdb }
-    let descriptor = descriptors[draw.below(descriptors.count)]
-    for index in 0..<16 {
-      guard index < descriptor.usage.count else {
-        cdb[index] = 0
-        continue
-      }
-      cdb[index] &= descriptor.usage[index]
-      // Large numbers are refused alike: most are to be small.
-      if index >= 2 && descriptor.usage[index] == 0xFF && draw.below(4) > 0 { cdb[index] &= UInt8(draw.below(3)) }
-    }
-    cdb[0] = descriptor.operationCode
-    if let action = descriptor.serviceAction { cdb[1] = UInt8(truncatingIfNeeded: action) }
-    if draw.below(10) == 0 { cdb[1 + draw.below(15)] ^= 1 << UInt8(draw.below(8)) }
-    return cdb
-  }
 
   @Test(arguments: [
     Backing.memory, Backing.null, Backing.medium(LogicalUnitBench.mediumHandle, alignment: 512),
