@@ -37,7 +37,7 @@ scenario {
     expect(t:statistics().connections):equals(1)
     b.within = "5s"
     local second = t:login(b)
-    expect(second:read { lun = 1, lba = 0, blocks = 1 })
+    expect(second:read { lun = 1, lba = 0, blocks = 1 }):check_condition("UNIT ATTENTION")
     expect(a:test_unit_ready()):good()
   end,
 }
