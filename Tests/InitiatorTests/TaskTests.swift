@@ -156,6 +156,33 @@ import Testing
     #expect(target.ring.takeViolations() == [.undefinedCode, .rejectMalformed])
   }
 
+  /// RFC 7143 §7.3: a rejected request counts as not received, and what is sent behind it waits for its number.
+  @Test func theNumberOfARejectedRequestIsUsedAgain() throws {
+    let target = try PlayedTarget()
+    func number(_ pdu: ProtocolDataUnit) -> UInt32 { pdu.header.read { $0.cmdSN } }
+    func reject(_ pdu: ProtocolDataUnit) {
+      target.deliver(target.reply(.reject, data: pdu.header.array) { $0.rejectReason = 9 })
+    }
+    // Nothing has been sent behind it: the next request takes it.
+    let (_, first) = try target.start(PlayedTarget.read(4))
+    reject(first)
+    let (_, second) = try target.start(PlayedTarget.read(4))
+    #expect(number(second) == number(first))
+    // Another has: a ping takes it.
+    let (_, third) = try target.start(PlayedTarget.read(4))
+    reject(second)
+    let ping = try #require(try target.takePDUs().first)
+    #expect(ping.opcode == .nopOut && number(ping) == number(second) && !ping.header.read { $0.isImmediate })
+    target.deliver(target.reply(.nopIn, to: ping) { $0.targetTransferTag = reservedTag })
+    target.deliver(target.dataIn(third, pattern(4), status: 0))
+    // The target has counted it all the same, and says so.
+    let (_, fourth) = try target.start(PlayedTarget.read(4))
+    target.expCmdSN = number(fourth) &+ 1
+    reject(fourth)
+    #expect(try number(target.start(PlayedTarget.read(4)).pdu) == number(fourth) &+ 1)
+    #expect(target.ring.takeViolations() == [])
+  }
+
   @Test func aCommandThatWasDamagedCanBeSentAgain() throws {
     let target = try PlayedTarget()
     let (task, command) = try target.start(PlayedTarget.read(4))

@@ -44,5 +44,25 @@ extension InitiatorMachine {
     // A script may have sent another request with the task's tag.
     guard task.firstPDU?.opcode == header.opcode, task.cmdSN == cmdSN, task.isImmediate == isImmediate else { return }
     end(slot, connection, .rejected(reason: reason))
+    if !isImmediate { fillGap(cmdSN, on: connection) }
+  }
+
+  /// A rejected request counts as not received: nothing behind it is carried out before its CmdSN has come (RFC 7143 §7.3).
+  /// The next request takes it; where others have been sent behind it, a ping does, whose answer is nobody's.
+  private func fillGap(_ cmdSN: UInt32, on connection: Connection) {
+    let session = connection.session
+    // A target that has counted it all the same has said so by now.
+    guard !session.numbersAreScripted, SerialNumber.precedesOrEquals(session.expCmdSN, cmdSN) else { return }
+    if session.cmdSN == cmdSN &+ 1 { return setCmdSN(cmdSN, of: session.id) }
+    let tag = session.scriptedTag()
+    session.noteScriptedTag(tag)
+    var ping = ProtocolDataUnit(.nopOut)
+    ping.header.write { header in
+      header.initiatorTaskTag = tag
+      header.targetTransferTag = reservedTag
+      header.cmdSN = cmdSN
+      header.expStatSN = connection.acknowledgedStatSN
+    }
+    transmit(ping, WireOptions(), on: connection)
   }
 }
