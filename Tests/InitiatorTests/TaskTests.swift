@@ -154,6 +154,8 @@ import Testing
     #expect(result.task == task)
     target.deliver(target.reply(.reject, data: [1, 2, 3]) { $0.rejectReason = 1 })
     #expect(target.ring.takeViolations() == [.undefinedCode, .rejectMalformed])
+    target.deliver(target.reply(.reject, data: command.header.array) { $0.rejectReason = 0x0B })
+    #expect(target.ring.takeViolations() == [.undefinedCode])
   }
 
   /// RFC 7143 §7.3: a rejected request counts as not received, and what is sent behind it waits for its number.

@@ -10,6 +10,7 @@ public enum RejectReason: UInt8, Sendable, CaseIterable {
   case invalidDataAck = 0x08
   case invalidPDUField = 0x09
   case longOperationReject = 0x0A
+  /// Of RFC 3720; RFC 7143 does not use it any more.
   case negotiationReset = 0x0B
   case waitingForLogout = 0x0C
 }

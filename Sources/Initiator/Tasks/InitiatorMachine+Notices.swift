@@ -24,7 +24,11 @@ extension InitiatorMachine {
 
   func reject(_ pdu: ProtocolDataUnit, on connection: Connection) {
     let (reason, tag) = pdu.header.read { ($0.rejectReason, $0.initiatorTaskTag) }
-    if RejectReason(rawValue: reason) == nil { violation(.undefinedCode, on: connection, "reason \(reason)", pdu) }
+    let known = RejectReason(rawValue: reason)
+    // RFC 7143 §11.17.1 has withdrawn Negotiation Reset.
+    if known == nil || known == .negotiationReset {
+      violation(.undefinedCode, on: connection, "reason \(reason)", pdu)
+    }
     if tag != reservedTag { violation(.rejectMalformed, on: connection, "Initiator Task Tag is not reserved", pdu) }
     guard pdu.data.count >= HeaderView.length else {
       violation(.rejectMalformed, on: connection, "\(pdu.data.count) bytes of the rejected header", pdu)

@@ -37,7 +37,7 @@ scenario {
     s:send(pdu.login { csg = 1, nsg = 3, transit = true, text = { InitiatorName = s.name, TargetName = t.iqn } })
     local answer = s:receive { opcode = "reject" }
     if s.closed then return end
-    expect(answer):pdu { reason = { 4, 9, 11 } }
+    expect(answer):pdu { reason = { 4, 9 } }
     expect(s:test_unit_ready()):good()
   end,
 }
