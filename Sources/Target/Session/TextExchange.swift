@@ -8,8 +8,12 @@ struct TextExchange {
   var tag: UInt32
   /// The target transfer tag that the next request of the exchange carries.
   var transferTag: UInt32
-  /// The initiator's text so far.
+  /// The initiator's text so far, as far as it has not been answered.
   var gathered: [UInt8] = []
+  /// The keys that it has said: none may be said twice in one exchange (RFC 7143 §6.4).
+  var seen = KeySet()
+  /// MaxRecvDataSegmentLength that it has declared, in bytes; it holds from the end of the exchange on.
+  var newLength: Int?
   /// What is left of the answer.
   var answer: [UInt8] = []
 }
@@ -47,7 +51,7 @@ extension TargetCore {
     var writer = TextWriter()
     let text = exchange.gathered
     exchange.gathered = []
-    let reason = text.withUnsafeBytes { takeKeys($0, connection, session, &writer) }
+    let reason = text.withUnsafeBytes { takeKeys($0, connection, session, &exchange, &writer) }
     if let reason { return reject(connection, header, reason) }
     exchange.answer = writer.bytes
     answer(connection, header, exchange, isFinal: header.isFinal)
@@ -72,17 +76,19 @@ extension TargetCore {
     header.targetTransferTag = isFinal ? reservedTag : exchange.transferTag
     stamp(connection, header, advance: true)
     piece.withUnsafeBytes { finishPDU(connection, header, copying: $0) }
-    if !isFinal { connection.pointee.text = exchange }
+    guard isFinal else {
+      connection.pointee.text = exchange
+      return
+    }
+    if let newLength = exchange.newLength { connection.pointee.sendLengthMax = newLength }
   }
 
   /// Answers the keys of a complete text. A reason when the whole exchange is to be rejected; then nothing has changed.
   private mutating func takeKeys(
     _ bytes: UnsafeRawBufferPointer, _ connection: UnsafeMutablePointer<Connection>,
-    _ session: UnsafeMutablePointer<Session>, _ writer: inout TextWriter
+    _ session: UnsafeMutablePointer<Session>, _ exchange: inout TextExchange, _ writer: inout TextWriter
   ) -> RejectReason? {
     var parser = TextParser(bytes)
-    var seen = KeySet()
-    var newLength: UInt32?
     do throws(TextError) {
       while let pair = try parser.next() {
         guard let definition = KeyTable.find(pair.key) else {
@@ -90,10 +96,10 @@ extension TargetCore {
           writer.append(pair.key, "NotUnderstood")
           continue
         }
-        guard !seen.contains(definition.key), pair.value.count <= definition.valueLengthMax else {
+        guard !exchange.seen.contains(definition.key), pair.value.count <= definition.valueLengthMax else {
           return .protocolError
         }
-        seen.insert(definition.key)
+        exchange.seen.insert(definition.key)
         guard definition.stages.contains(.fullFeature), definition.senders.contains(.initiator) else {
           return .protocolError
         }
@@ -102,7 +108,7 @@ extension TargetCore {
           if !sendTargets(pair.value, connection, session, &writer) { writer.append(pair.key, "Reject") }
         case .maxRecvDataSegmentLength:
           guard let number = pair.value.number, (512...0xFF_FFFF).contains(number) else { return .protocolError }
-          newLength = UInt32(truncatingIfNeeded: number)
+          exchange.newLength = Int(number)
         default:
           // Declarations that may be repeated and change nothing.
           break
@@ -111,7 +117,6 @@ extension TargetCore {
     } catch {
       return .protocolError
     }
-    if let newLength { connection.pointee.sendLengthMax = Int(newLength) }
     return nil
   }
 

@@ -87,6 +87,49 @@ scenario {
 }
 
 scenario {
+  title = "A key that is said twice in two requests of one exchange is rejected",
+  covers = { "ISCSI-TEXT-007" },
+  play = function(t)
+    local s = t:login {}
+    local fields = { immediate = true, final = false, itt = 77, text = { MaxRecvDataSegmentLength = 8192 } }
+    s:send(pdu.text(fields))
+    local r = s:receive { opcode = "text response" }
+    if s.closed or not r then return end -- RFC 7143 §11.17.1: an exchange of several requests may be rejected
+    fields.ttt, fields.lun_raw, fields.final, fields.text = r.ttt, r.lun_raw, true, { MaxRecvDataSegmentLength = 4096 }
+    s:send(pdu.text(fields))
+    local answer = s:receive { opcode = "reject" }
+    if s.closed then return end
+    expect(answer):pdu { reason = 4 }
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "A data segment length that is declared anew holds from the end of the exchange on",
+  covers = { "ISCSI-KEY-009", "ISCSI-TEXT-008" },
+  matrix = { ["end"] = { true, false } },
+  play = function(t, case)
+    local s = t:login { keys = { MaxRecvDataSegmentLength = 512 } }
+    local fields = { immediate = true, final = false, itt = 77, text = { MaxRecvDataSegmentLength = 8192 } }
+    for number = 1, 20 do fields.text["X-com.example.k" .. number] = "v" end
+    s:send(pdu.text(fields))
+    local r = s:receive { opcode = "text response" }
+    if s.closed or not r then return end
+    -- The initiator watches the lengths: until the exchange has ended, none above 512.
+    if case["end"] then
+      repeat
+        s:send(pdu.text { immediate = true, itt = 77, ttt = r.ttt, lun_raw = r.lun_raw })
+        r = s:receive { opcode = "text response" }
+      until r.final
+    else
+      s:send(pdu.text { immediate = true, itt = 78 })
+      expect(s:receive { opcode = "text response" }):pdu { itt = 78, final = true }
+    end
+    expect(s:read { lba = 0, blocks = 8192 // s:capacity().block_size }):good()
+  end,
+}
+
+scenario {
   title = "A key that the target does not know is answered NotUnderstood",
   covers = { "ISCSI-NEG-015", "ISCSI-DISC-013" },
   matrix = { type = { "normal", "discovery" } },
