@@ -157,6 +157,15 @@ extension TargetCore {
 
   // MARK: Reject (RFC 7143 §11.17)
 
+  /// Rejects a request whose turn it was: its number is open again (RFC 7143 §7.3).
+  mutating func rejectInTurn(
+    _ connection: UnsafeMutablePointer<Connection>, _ session: UnsafeMutablePointer<Session>, _ bad: HeaderView,
+    _ reason: RejectReason
+  ) {
+    if !bad.isImmediate { session.pointee.expCmdSN = bad.cmdSN }
+    reject(connection, bad, reason)
+  }
+
   /// Rejects a PDU: its header comes back with the reason.
   mutating func reject(
     _ connection: UnsafeMutablePointer<Connection>, _ bad: HeaderView, _ reason: RejectReason

@@ -32,17 +32,17 @@ extension TargetCore {
     } else {
       guard let current = connection.pointee.text, current.transferTag == header.targetTransferTag,
         current.tag == header.initiatorTaskTag
-      else { return reject(connection, header, .invalidPDUField) }
+      else { return rejectInTurn(connection, session, header, .invalidPDUField) }
       exchange = current
     }
     connection.pointee.text = nil
     if !exchange.answer.isEmpty {
       // The rest of a long answer is asked for with an empty request.
-      guard data.isEmpty else { return reject(connection, header, .protocolError) }
+      guard data.isEmpty else { return rejectInTurn(connection, session, header, .protocolError) }
       return answer(connection, header, exchange, isFinal: header.isFinal)
     }
     guard exchange.gathered.count + data.count <= limits.textLengthMax else {
-      return reject(connection, header, .longOperationReject)
+      return rejectInTurn(connection, session, header, .longOperationReject)
     }
     exchange.gathered.append(contentsOf: data)
     if header.isContinued || (!header.isFinal && data.isEmpty && exchange.gathered.isEmpty) {
@@ -52,7 +52,7 @@ extension TargetCore {
     let text = exchange.gathered
     exchange.gathered = []
     let reason = text.withUnsafeBytes { takeKeys($0, connection, session, &exchange, &writer) }
-    if let reason { return reject(connection, header, reason) }
+    if let reason { return rejectInTurn(connection, session, header, reason) }
     exchange.answer = writer.bytes
     answer(connection, header, exchange, isFinal: header.isFinal)
   }

@@ -105,6 +105,46 @@ scenario {
 }
 
 scenario {
+  title = "The number of a Text Request that is rejected is open, and nothing behind it is carried out before it",
+  covers = { "ISCSI-CMDSN-020", "ISCSI-REJ-006" },
+  matrix = {
+    wrong = {
+      { label = "a key twice", text = "SendTargets=\0SendTargets=\0" },
+      { label = "a key of the login", text = "SessionType=Normal\0" },
+      { label = "no pair", text = "SendTargets\0" }, { label = "no transfer", text = "SendTargets=\0", ttt = 0x7A5A5A5A },
+    },
+  },
+  play = function(t, case)
+    local s = t:login {}
+    local sent = s:send(pdu.text { data = case.wrong.text, ttt = case.wrong.ttt })
+    s:send(pdu.scsi_command { itt = 70, cdb = cdb.test_unit_ready {} })
+    local answer = s:receive { opcode = "reject" }
+    if s.closed then return end
+    expect(answer):pdu { reason = { 4, 9 }, expcmdsn = sent.cmdsn }
+    expect(s:receive { opcode = "scsi response", within = "100ms" }):nothing()
+    s:send(pdu.nop_out { itt = 9, cmdsn = sent.cmdsn })
+    expect(s:receive { opcode = "nop-in" }):pdu { itt = 9 }
+    expect(s:receive { opcode = "scsi response" }):pdu { itt = 70, status = 0 }
+  end,
+}
+
+scenario {
+  title = "A session goes on behind a request that was rejected",
+  covers = { "ISCSI-CMDSN-020" },
+  matrix = { behind = { 0, 2 } },
+  play = function(t, case)
+    local s = t:login {}
+    local tasks = {}
+    local text = s:text { text = { "SendTargets=", "SendTargets=" }, async = true }
+    for number = 1, case.behind do tasks[number] = s:test_unit_ready { async = true } end
+    expect(text:wait()):rejected()
+    for _, task in ipairs(tasks) do expect(task:wait()):good() end
+    expect(s:test_unit_ready()):good()
+    expect(s.expcmdsn):equals(s.cmdsn)
+  end,
+}
+
+scenario {
   title = "A data segment length that is declared anew holds from the end of the exchange on",
   covers = { "ISCSI-KEY-009", "ISCSI-TEXT-008" },
   matrix = { ["end"] = { true, false } },
