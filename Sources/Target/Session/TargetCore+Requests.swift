@@ -124,6 +124,19 @@ extension TargetCore {
     finishPDU(connection, header)
   }
 
+  /// Tells an initiator that its command window has opened, where no answer of its own does (RFC 7143 §11.4.11).
+  mutating func tellWindow(_ session: UnsafeMutablePointer<Session>) {
+    let before = session.pointee.maxCmdSN
+    openWindow(session)
+    guard session.pointee.maxCmdSN != before, let connection = session.pointee.connection,
+      let header = beginPDU(connection, .nopIn)
+    else { return }
+    header.initiatorTaskTag = reservedTag
+    header.targetTransferTag = reservedTag
+    stamp(connection, header, advance: false)
+    finishPDU(connection, header)
+  }
+
   // MARK: Logout (RFC 7143 §11.14, §11.15)
 
   private mutating func logout(

@@ -177,6 +177,7 @@ extension TargetCore {
       forOtherSessions(session) { core, other in
         if core.abortTasks(of: other, on: reference, before: nil) > 0 {
           core.nodes[node].units[Int(reference.unit)].abortedByOther(other.pointee.nexus)
+          core.tellWindow(other)
         }
       }
       waiting.scope = .unit(reference)
@@ -245,7 +246,9 @@ extension TargetCore {
     _ waiting: inout WaitingFunction
   ) {
     abortOwnTasks(session, reference, limit, &waiting)
-    forOtherSessions(session) { core, other in core.abortTasks(of: other, on: reference, before: nil) }
+    forOtherSessions(session) { core, other in
+      if core.abortTasks(of: other, on: reference, before: nil) > 0 { core.tellWindow(other) }
+    }
     nodes[Int(reference.node)].units[Int(reference.unit)].reset()
   }
 
