@@ -110,10 +110,10 @@ struct LoginNegotiation {
   // MARK: The header
 
   private mutating func checkHeader(_ header: HeaderView) -> LoginStatus? {
-    // RFC 7143 §11.12: the stages, and which way they may go.
+    // RFC 7143 §11.12: the stages, and which way they may go. Only T in a request and its response leads to the next.
     let current = header.currentStage
     let next = header.nextStage
-    guard current <= 1, current >= stage else { return .initiatorError }
+    guard current <= 1, !hasBegun || current == stage else { return .initiatorError }
     if header.isTransit {
       guard next == 1 || next == 3, next > current, !header.isContinued else { return .initiatorError }
     }

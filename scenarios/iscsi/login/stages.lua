@@ -105,6 +105,19 @@ scenario {
 }
 
 scenario {
+  title = "A stage is left by T in a request and its response, and not otherwise",
+  covers = { "ISCSI-LOGIN-012", "ISCSI-LOGIN-013" },
+  play = function(t)
+    local c = t:connect()
+    c:send(pdu.login { csg = 0, nsg = 1, text = first(t, { { "AuthMethod", "None" } }) })
+    expect(c:receive {}):pdu { opcode = "login response", csg = 0, transit = false, status = 0 }
+    c:send(pdu.login { csg = 1, nsg = 3, transit = true })
+    expect(c:receive {}):pdu { opcode = "login response", status = { 0x0200, 0x020B } }
+    expect(c):closes {}
+  end,
+}
+
+scenario {
   title = "Keys of the wrong stage are refused",
   covers = { "ISCSI-LOGIN-051", "ISCSI-LOGIN-052", "ISCSI-TEXT-014" },
   matrix = {
