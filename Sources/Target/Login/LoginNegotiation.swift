@@ -333,11 +333,12 @@ struct LoginNegotiation {
 
   /// What the target declares by itself: its portal group and its alias at once, its segment length once in the operational stage.
   private mutating func declare(_ current: UInt8, _ authority: borrowing LoginAuthority, _ writer: inout TextWriter) {
-    if !hasDeclaredGroup, !identity.isDiscovery, identity.tsih == 0 {
-      // In the first answer to a text that is complete (RFC 7143 §6.3.1).
+    if !hasDeclaredGroup, identity.node >= 0 {
+      // In the first answer to a text that is complete, if it names a target (RFC 7143 §13.9); the alias in normal sessions
+      // (§13.6).
       hasDeclaredGroup = true
       writer.append("TargetPortalGroupTag", groupTag)
-      if identity.node >= 0, let alias = authority.nodes[Int(identity.node)].alias {
+      if !identity.isDiscovery, let alias = authority.nodes[Int(identity.node)].alias {
         writer.append("TargetAlias", alias)
       }
     }

@@ -1,0 +1,24 @@
+-- Which session a login means (RFC 7143 §6.3.1, §6.3.4, §6.3.5): by initiator name, ISID, portal group, TSIH and CID.
+
+scenario {
+  title = "A login that names a target is told its portal group, whatever it is a login for",
+  covers = { "ISCSI-LOGIN-032", "ISCSI-KEY-037" },
+  matrix = { login = { "new session", "connection again", "discovery" } },
+  play = function(t, case)
+    local fields = {
+      csg = 1, nsg = 3, transit = true, text = { "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn },
+    }
+    if case.login == "discovery" then table.insert(fields.text, "SessionType=Discovery") end
+    if case.login == "connection again" then
+      local s = t:login { name = "iqn.2026-11.example:a", cid = 1 }
+      fields.isid, fields.tsih, fields.cid, fields.cmdsn = s.isid, s.tsih, 1, s.cmdsn
+    end
+    local c = t:connect()
+    c:send(pdu.login(fields))
+    local r = c:receive { opcode = "login response" }
+    -- At error recovery levels 0 and 1 a target need not take a connection up again (RFC 7143 §6.3.4).
+    if r.status ~= 0 and case.login == "connection again" then skip("connections are not taken up again") end
+    expect(r):pdu { status = 0, transit = true }
+    expect(tonumber(r.text.TargetPortalGroupTag)):at_most(65535)
+  end,
+}
