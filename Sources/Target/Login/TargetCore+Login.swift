@@ -103,13 +103,12 @@ extension TargetCore {
     _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ login: LoginNegotiation, _ current: UInt8
   ) {
     let identity = login.identity
-    let groupTag = configuration.portals[connection.pointee.portal].groupTag
     if identity.tsih != 0 {
-      joinSession(connection, request, login, current, groupTag)
+      joinSession(connection, request, login, current)
       return
     }
     // The same initiator port again: the new session takes the place of the old one (RFC 7143 §6.3.5).
-    if let old = findSession(identity, groupTag) {
+    if let old = findSession(identity, on: connection.pointee.portal) {
       reinstate(connection, request, login, current, over: old)
       return
     }
@@ -118,11 +117,10 @@ extension TargetCore {
 
   /// A login to an existing session.
   private mutating func joinSession(
-    _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ login: LoginNegotiation, _ current: UInt8,
-    _ groupTag: UInt16
+    _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ login: LoginNegotiation, _ current: UInt8
   ) {
     let identity = login.identity
-    guard let session = findSession(identity, groupTag), session.pointee.phase == .active,
+    guard let session = findSession(identity, on: connection.pointee.portal), session.pointee.phase == .active,
       session.pointee.tsih == identity.tsih
     else {
       return rejectLogin(connection, request, .sessionDoesNotExist)
@@ -141,11 +139,14 @@ extension TargetCore {
   }
 
   /// The session that a login with this identity names or replaces: a live one, or one that another login waits for.
-  private func findSession(_ identity: LoginNegotiation.Identity, _ groupTag: UInt16) -> UnsafeMutablePointer<Session>?
-  {
+  private func findSession(
+    _ identity: LoginNegotiation.Identity, on portal: Int
+  ) -> UnsafeMutablePointer<Session>? {
+    let groupTag = configuration.portals[portal].groupTag
     for index in 0..<sessions.touched {
       let session = sessions[index]
-      // Unnamed discovery sessions have no node, and meet only their like.
+      // Unnamed discovery sessions have no node, and meet only their like on the same portal (RFC 7143 §7.4.2.1).
+      guard identity.node >= 0 || session.pointee.portal == portal else { continue }
       let isMeant =
         session.pointee.phase == .active || (session.pointee.phase == .ending && session.pointee.successor >= 0)
       if isMeant, session.pointee.isid == identity.isid,
@@ -210,6 +211,7 @@ extension TargetCore {
     if !identity.isDiscovery {
       let port = InitiatorPort(name: identity.initiatorName, isid: identity.isid)
       for unit in nodes[Int(identity.node)].units {
+    session.pointee.portal = connection.pointee.portal
         unit.nexusEstablished(session.pointee.nexus, port: port, portalGroupTag: session.pointee.portalGroupTag)
       }
     }

@@ -18,6 +18,8 @@ struct Session: ~Copyable {
   var isDiscovery = false
   /// The node's index; -1 for a discovery session without a target name.
   var node: Int32 = -1
+  /// The index of the portal that its login came through.
+  var portal = 0
   var portalGroupTag: UInt16 = 0
   var connection: UnsafeMutablePointer<Connection>?
 

@@ -1,6 +1,24 @@
 -- Which session a login means (RFC 7143 §6.3.1, §6.3.4, §6.3.5): by initiator name, ISID, portal group, TSIH and CID.
 
 scenario {
+  title = "Unnamed discovery sessions meet only on the same portal",
+  covers = { "ISCSI-DISC-016", "ISCSI-DISC-017" },
+  needs = { "simulation" },
+  matrix = { portal = { 1, 2 } },
+  world = { target { portals = { "10.0.0.1:3260", "10.0.0.1:3261" } } },
+  play = function(t, case)
+    local first = t:login { type = "discovery", target = false, isid = 7, portal = 1 }
+    local second = t:login { type = "discovery", target = false, isid = 7, portal = case.portal }
+    expect(second:text { text = { SendTargets = t.iqn } }.text.TargetName):equals(t.iqn)
+    if case.portal == 1 then
+      expect(first):closes {}
+    else
+      expect(first:text { text = { SendTargets = t.iqn } }.text.TargetName):equals(t.iqn)
+    end
+  end,
+}
+
+scenario {
   title = "A login that names a target is told its portal group, whatever it is a login for",
   covers = { "ISCSI-LOGIN-032", "ISCSI-KEY-037" },
   matrix = { login = { "new session", "connection again", "discovery" } },
