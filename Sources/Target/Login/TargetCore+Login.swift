@@ -57,6 +57,13 @@ extension TargetCore {
     header.currentStage = current
     if header.isTransit { header.nextStage = next }
     fillLoginResponse(connection, header, request)
+    if login.identity.tsih != 0, let session = findSession(login.identity, on: connection.pointee.portal),
+      session.pointee.tsih == login.identity.tsih
+    {
+      // Of a session that goes on, what has arrived of it, not what the initiator has sent.
+      header.expCmdSN = session.pointee.expCmdSN
+      header.maxCmdSN = session.pointee.maxCmdSN
+    }
     text.withUnsafeBytes { finishPDU(connection, header, copying: $0) }
   }
 
@@ -204,6 +211,7 @@ extension TargetCore {
     session.pointee.initiatorName = identity.initiatorName
     session.pointee.isDiscovery = identity.isDiscovery
     session.pointee.node = identity.node
+    session.pointee.portal = connection.pointee.portal
     session.pointee.portalGroupTag = configuration.portals[connection.pointee.portal].groupTag
     session.pointee.connection = connection
     session.pointee.expCmdSN = identity.cmdSN
@@ -211,7 +219,6 @@ extension TargetCore {
     if !identity.isDiscovery {
       let port = InitiatorPort(name: identity.initiatorName, isid: identity.isid)
       for unit in nodes[Int(identity.node)].units {
-    session.pointee.portal = connection.pointee.portal
         unit.nexusEstablished(session.pointee.nexus, port: port, portalGroupTag: session.pointee.portalGroupTag)
       }
     }

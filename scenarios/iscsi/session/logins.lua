@@ -40,3 +40,32 @@ scenario {
     expect(tonumber(r.text.TargetPortalGroupTag)):at_most(65535)
   end,
 }
+
+scenario {
+  title = "A connection that is taken up again is told what has arrived, and nothing else",
+  covers = { "ISCSI-SESS-006", "ISCSI-CMDSN-002" },
+  play = function(t)
+    local s = t:login { cid = 1 }
+    local first = s.cmdsn
+    -- The number before it never comes.
+    s:send(pdu.scsi_command { itt = 70, cmdsn = first + 1, cdb = cdb.test_unit_ready {} })
+    expect(s:receive { opcode = "scsi response", within = "100ms" }):nothing()
+    local c = t:connect()
+    local fields = { csg = 0, nsg = 1, transit = true, isid = s.isid, tsih = s.tsih, cid = 1, cmdsn = first + 2 }
+    fields.text = { "InitiatorName=" .. s.name, "TargetName=" .. t.iqn, "AuthMethod=None" }
+    c:send(pdu.login(fields))
+    local r = c:receive { opcode = "login response" }
+    if r.status == 0 then
+      expect(r):pdu { expcmdsn = first }
+      fields.csg, fields.nsg, fields.text = 1, 3, nil
+      c:send(pdu.login(fields))
+      r = c:receive { opcode = "login response" }
+    end
+    if r.status ~= 0 then skip("connections are not taken up again") end
+    expect(r):pdu { expcmdsn = first, tsih = s.tsih }
+    for number = 0, 2 do
+      c:send(pdu.scsi_command { itt = 80 + number, cmdsn = first + number, cdb = cdb.test_unit_ready {} })
+      expect(c:receive { opcode = "scsi response" }):pdu { itt = 80 + number, status = 0 }
+    end
+  end,
+}
