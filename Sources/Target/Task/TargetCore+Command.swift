@@ -60,8 +60,10 @@ extension TargetCore {
     let tag = header.initiatorTaskTag
     let isWrite = header.isWrite
     let attribute = TaskAttribute(rawValue: header.taskAttribute)
-    // F=0 announces unsolicited data-out, which only a write has (RFC 7143 §11.3.1).
-    guard tag != reservedTag, let attribute, header.isFinal || isWrite, !(isWrite && header.isRead) else {
+    // F=0 announces unsolicited data-out, which only a write has; data of neither direction are none (RFC 7143 §11.3.1).
+    guard tag != reservedTag, let attribute, header.isFinal || isWrite, !(isWrite && header.isRead),
+      isWrite || header.isRead || header.expectedDataTransferLength == 0
+    else {
       return refuse(.invalidPDUField, &self)
     }
     if !additional.isEmpty, case .malformed = AdditionalHeaders(additional) { return refuse(.invalidPDUField, &self) }
