@@ -147,7 +147,12 @@ extension TargetCore {
     if header.targetTransferTag == reservedTag {
       guard offset == task.pointee.received else { return .serviceCRC }
       guard offset + length <= task.pointee.unsolicitedLimit else { return .incorrectAmount }
-      if header.isFinal, offset + length < task.pointee.unsolicitedLimit { return .incorrectAmount }
+      // Only who has more to send than the first burst must fill it (RFC 7143 §11.3.4, §11.4.7.2).
+      if header.isFinal, offset + length < task.pointee.unsolicitedLimit,
+        task.pointee.unsolicitedLimit < Int(task.pointee.expectedLength)
+      {
+        return .incorrectAmount
+      }
       return nil
     }
     // The tag's high byte is the R2TSN; sequences are answered in the order of the R2Ts (DataSequenceInOrder=Yes).
