@@ -94,7 +94,8 @@ scenario {
       data = string.rep("x", 512),
     })
     expect(s:receive { opcode = "logout response" }):pdu { response = 0 }
-    expect(s:receive { opcode = "scsi response", within = "1s" }):differs("a response")
+    local answer = s:receive { opcode = "scsi response", within = "1s" }
+    if answer then expect(answer):closed() end
     expect(t:login { isid = 9 }:read { lba = 9, blocks = 1 }.data):equals(before)
   end,
 }
