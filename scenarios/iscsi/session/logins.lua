@@ -1,6 +1,50 @@
 -- Which session a login means (RFC 7143 §6.3.1, §6.3.4, §6.3.5): by initiator name, ISID, portal group, TSIH and CID.
 
 scenario {
+  title = "A login of the same initiator port ends the session that it had",
+  covers = { "ISCSI-SESS-005", "ISCSI-SESS-001", "ISCSI-SESS-013" },
+  play = function(t)
+    local first = t:login { isid = 1, keys = { InitialR2T = "Yes", ImmediateData = "No" } }
+    local write = first:write { lba = 5, blocks = 1, hold_r2ts = true, async = true }
+    sleep "10ms"
+    local second = t:login { isid = 1, clear_unit_attention = false }
+    expect(first):closes {}
+    expect(write:wait()):lost()
+    expect(second.tsih):differs(0)
+    expect(second:test_unit_ready()):check_condition("UNIT ATTENTION")
+    expect(second:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "Another name with the same ISID is another initiator port",
+  covers = { "ISCSI-SESS-009" },
+  play = function(t)
+    local first = t:login { isid = 1, name = "iqn.2026-11.example:a" }
+    local second = t:login { isid = 1, name = "iqn.2026-11.example:b" }
+    expect(first.tsih):differs(second.tsih)
+    expect(first:test_unit_ready()):good()
+    expect(second:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "No two sessions have one TSIH, and none has 0",
+  covers = { "ISCSI-SESS-010", "ISCSI-SESS-011" },
+  -- ISIDs of every format: OUI, EN, random, and the reserved one.
+  matrix = { isid = { 0x000000000000, 0x400000000000, 0x800000000000 } },
+  play = function(t, case)
+    local seen = {}
+    for number = 1, 16 do
+      local s = t:login { isid = case.isid + number }
+      expect(s.tsih):differs(0)
+      expect(seen[s.tsih]):equals(nil)
+      seen[s.tsih] = true
+    end
+  end,
+}
+
+scenario {
   title = "Unnamed discovery sessions meet only on the same portal",
   covers = { "ISCSI-DISC-016", "ISCSI-DISC-017" },
   needs = { "simulation" },
