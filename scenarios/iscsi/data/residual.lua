@@ -1,5 +1,109 @@
 -- Residual counts (RFC 7143 §11.4.5): what a command transfers against what the initiator expects.
 
+--- GOOD with that residual; of an overflow, the device server may refuse the command instead (SPC-4: 0E/03).
+local function overflow(r, count)
+  if r.status == 2 then return expect(r):check_condition("ILLEGAL REQUEST", 0x0E03) end
+  expect(expect(r):good()):residual(-count)
+end
+
+scenario {
+  title = "A read of fewer bytes than are expected underflows",
+  covers = { "ISCSI-RESID-002", "ISCSI-RESID-013", "ISCSI-RESID-006" },
+  matrix = { cdb = { 6, 10, 12, 16 }, more = { 1, 512, 65536 } },
+  play = function(t, case)
+    local s = t:login {}
+    local block = s:capacity().block_size
+    local r = s:read { cdb = case.cdb, lba = 0, blocks = 2, expected = 2 * block + case.more }
+    expect(expect(r):good()):residual(case.more)
+    expect(#r.data):equals(2 * block)
+  end,
+}
+
+scenario {
+  title = "A read of more bytes than are expected overflows, and brings what was expected",
+  covers = { "ISCSI-RESID-003", "ISCSI-RESID-007", "ISCSI-CMD-006" },
+  matrix = { cdb = { 10, 16 }, fewer = { 1, 512, 1024 } },
+  play = function(t, case)
+    local s = t:login {}
+    local length = 2 * s:capacity().block_size
+    local fewer = math.min(case.fewer, length)
+    local r = s:read { cdb = case.cdb, lba = 0, blocks = 2, expected = length - fewer, set = { read = 1 } }
+    overflow(r, fewer)
+    if r.status == 0 then expect(#r.data):equals(length - fewer) end
+  end,
+}
+
+scenario {
+  title = "A write of fewer bytes than are announced underflows, and writes no more",
+  covers = { "ISCSI-RESID-004", "ISCSI-RESID-006" },
+  matrix = { cdb = { 10, 16 }, immediate = { "Yes", "No" } },
+  play = function(t, case)
+    local s = t:login { keys = { ImmediateData = case.immediate } }
+    local block = s:capacity().block_size
+    local before, data = random.bytes("before", 2 * block), random.bytes("data", 2 * block)
+    expect(s:write { lba = 5, data = before }):good()
+    expect(expect(s:write { cdb = case.cdb, lba = 5, blocks = 1, data = data }):good()):residual(block)
+    expect(s:read { lba = 5, blocks = 2 }.data):equals(string.sub(data, 1, block) .. string.sub(before, block + 1))
+  end,
+}
+
+scenario {
+  title = "A write of more bytes than are announced overflows, and writes nothing that did not come",
+  covers = { "ISCSI-RESID-005", "ISCSI-RESID-016" },
+  matrix = { announced = { 0, 1 } },
+  play = function(t, case)
+    local s = t:login {}
+    local block = s:capacity().block_size
+    local before = random.bytes("before", 2 * block)
+    expect(s:write { lba = 5, data = before }):good()
+    local r
+    if case.announced == 0 then
+      r = s:command { cdb = cdb.write10 { lba = 5, blocks = 2 }, set = { write = 1 } }
+    else
+      r = s:write { cdb = 10, lba = 5, blocks = 2, data = random.bytes("data", block) }
+    end
+    overflow(r, (2 - case.announced) * block)
+    expect(string.sub(s:read { lba = 5, blocks = 2 }.data, block * case.announced + 1)):equals(
+      string.sub(before, block * case.announced + 1))
+  end,
+}
+
+scenario {
+  title = "What an allocation length cuts off is no residual, what is expected beyond it is",
+  covers = { "ISCSI-RESID-008", "ISCSI-RESID-014", "ISCSI-RESID-009" },
+  play = function(t)
+    local s = t:login {}
+    expect(expect(s:inquiry { allocation_length = 36, expected = 36 }):good()):residual(0)
+    expect(expect(s:inquiry { allocation_length = 36, expected = 255 }):good()):residual(219)
+    expect(expect(s:report_luns { allocation_length = 16, expected = 16 }):good()):residual(0)
+    local luns = s:report_luns { allocation_length = 4096, expected = 4096 }
+    expect(expect(luns):good()):residual(4096 - #luns.data)
+    local mode = s:mode_sense { cdb = 10, page_code = 0x3F, allocation_length = 4096, expected = 4096 }
+    expect(expect(mode):good()):residual(4096 - #mode.data)
+  end,
+}
+
+scenario {
+  title = "Data for a command that has none go nowhere, and the residual says so",
+  covers = { "ISCSI-CMD-003", "ISCSI-CMD-004", "ISCSI-CMD-018" },
+  matrix = { wrong = { "a write that expects data", "a read with data", "a test with data" } },
+  play = function(t, case)
+    local s = t:login {}
+    local block = s:capacity().block_size
+    local before = random.bytes("before", block)
+    expect(s:write { lba = 5, data = before }):good()
+    local command = {
+      ["a write that expects data"] = { cdb = cdb.write10 { lba = 5, blocks = 1 }, read = block },
+      ["a read with data"] = { cdb = cdb.read10 { lba = 5, blocks = 1 }, data = string.rep("x", block) },
+      ["a test with data"] = { cdb = cdb.test_unit_ready {}, data = string.rep("x", block) },
+    }
+    local r = s:command(command[case.wrong])
+    if r.outcome == "completed" and r.status == 0 then expect(r):residual(block) end
+    if s.closed then s = t:login { isid = 9 } end
+    expect(s:read { lba = 5, blocks = 1 }.data):equals(before)
+  end,
+}
+
 scenario {
   title = "An expected length without a direction is rejected, or nothing is transferred",
   covers = { "ISCSI-CMD-002", "ISCSI-CMD-001" },

@@ -1,6 +1,38 @@
 -- Data-out: immediate, unsolicited and asked for (RFC 7143 §4.2.5.2, §11.3, §11.7, §11.8). The initiator watches the R2Ts.
 
 scenario {
+  title = "A write arrives whole, whichever data come unasked",
+  covers = {
+    "ISCSI-DATA-001", "ISCSI-DATA-002", "ISCSI-DATA-003", "ISCSI-DATA-004", "ISCSI-DATA-009", "ISCSI-DATA-011",
+    "ISCSI-DATA-014", "ISCSI-KEY-003", "ISCSI-KEY-004", "ISCSI-KEY-012",
+  },
+  matrix = { initial_r2t = { "Yes", "No" }, immediate = { "Yes", "No" }, blocks = { 1, 17, 300 } },
+  play = function(t, case)
+    local s = t:login {
+      keys = {
+        InitialR2T = case.initial_r2t, ImmediateData = case.immediate, FirstBurstLength = 4096, MaxBurstLength = 16384,
+        MaxOutstandingR2T = 4,
+      },
+    }
+    local data = random.bytes("data", case.blocks * s:capacity().block_size)
+    expect(expect(s:write { lba = 3, data = data }):good()):residual(0)
+    expect(s:read { lba = 3, blocks = case.blocks }.data):equals(data)
+  end,
+}
+
+scenario {
+  title = "Unasked data need not be sent: what is missing is asked for",
+  covers = { "ISCSI-DATA-005", "ISCSI-CMD-007", "ISCSI-KEY-038" },
+  matrix = { immediate = { 0, 512, 4096 } },
+  play = function(t, case)
+    local s = t:login { keys = { InitialR2T = "No", ImmediateData = "Yes" } }
+    local data = random.bytes("data", 64 * s:capacity().block_size)
+    expect(s:write { lba = 3, data = data, immediate_length = case.immediate, unsolicited_length = case.immediate }):good()
+    expect(s:read { lba = 3, blocks = #data // s:capacity().block_size }.data):equals(data)
+  end,
+}
+
+scenario {
   title = "Unasked data may end early where all of them would fit into the first burst",
   covers = { "ISCSI-DATA-006", "ISCSI-CMD-008" },
   -- RFC 7143 §11.3.4 binds only who has more to send. Some targets refuse it all the same.
@@ -11,5 +43,113 @@ scenario {
     local data = random.bytes("data", 8192)
     expect(s:write { lba = 3, data = data, unsolicited_length = case.sent, segment_length = 512 }):good()
     expect(s:read { lba = 3, blocks = 16 }.data):equals(data)
+  end,
+}
+
+scenario {
+  title = "Zero bytes and odd numbers of them are data like others",
+  covers = { "ISCSI-DATA-029", "ISCSI-DATA-030", "ISCSI-DATA-017" },
+  matrix = { lengths = { { 0, 512 }, { 1, 510, 1 }, { 3, 0, 509, 0 }, { 511, 1, 0 } } },
+  play = function(t, case)
+    local s = t:login { keys = { InitialR2T = "Yes", ImmediateData = "No" } }
+    local data = random.bytes("data", 512)
+    if s:capacity().block_size ~= 512 then skip("blocks of 512 bytes") end
+    local sent = s:send(pdu.scsi_command {
+      write = true, expected_data_transfer_length = 512, cdb = cdb.write10 { lba = 5, blocks = 1 },
+    })
+    local r2t = s:receive { opcode = "r2t" }
+    local offset = 0
+    for number, length in ipairs(case.lengths) do
+      s:send(pdu.data_out {
+        itt = sent.itt, ttt = r2t.ttt, lun_raw = r2t.lun_raw, datasn = number - 1, buffer_offset = offset,
+        data = string.sub(data, offset + 1, offset + length), final = number == #case.lengths,
+      })
+      offset = offset + length
+    end
+    expect(s:receive { opcode = "scsi response" }):pdu { itt = sent.itt, status = 0 }
+    expect(s:read { lba = 5, blocks = 1 }.data):equals(data)
+  end,
+}
+
+scenario {
+  title = "Several R2Ts are answered in their order",
+  covers = { "ISCSI-DATA-015", "ISCSI-KEY-019", "ISCSI-DATA-012" },
+  play = function(t)
+    local s = t:login {
+      keys = {
+        InitialR2T = "Yes", ImmediateData = "No", MaxBurstLength = 4096, FirstBurstLength = 4096, MaxOutstandingR2T = 4,
+      },
+    }
+    local data = random.bytes("data", 65536)
+    local write = s:write { lba = 0, data = data, hold_r2ts = true, async = true }
+    local most = s.parameters.MaxOutstandingR2T
+    local tags = {}
+    for _ = 1, most do
+      local r2t = s:receive { opcode = "r2t" }
+      expect(r2t.ttt):differs(0xFFFFFFFF)
+      expect(tags[r2t.ttt]):equals(nil)
+      tags[r2t.ttt] = true
+    end
+    expect(s:receive { opcode = "r2t", within = "100ms" }):nothing()
+    repeat
+      write:answer_r2ts()
+      sleep "10ms"
+    until write.ended
+    expect(write:wait()):good()
+    expect(s:read { lba = 0, blocks = 65536 // s:capacity().block_size }.data):equals(data)
+  end,
+}
+
+scenario {
+  title = "R2Ts that are answered the other way round never mix up data",
+  covers = { "ISCSI-DATA-016" },
+  expects_violations = true,
+  play = function(t)
+    local s = t:login {
+      keys = {
+        InitialR2T = "Yes", ImmediateData = "No", MaxBurstLength = 4096, FirstBurstLength = 4096, MaxOutstandingR2T = 2,
+      },
+    }
+    if s.parameters.MaxOutstandingR2T < 2 then skip("more than one R2T at a time") end
+    local data = random.bytes("data", 8192)
+    local write = s:write { lba = 0, data = data, hold_r2ts = true, async = true }
+    sleep "100ms"
+    write:answer_r2ts { reversed = true }
+    local r = write:wait()
+    if r.outcome == "completed" and r.status == 0 then
+      expect(s:read { lba = 0, blocks = 8192 // s:capacity().block_size }.data):equals(data)
+    end
+    expect(t:login { isid = 9 }:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "The data of many writes come one among another",
+  covers = { "ISCSI-DATA-039" },
+  play = function(t)
+    local s = t:login {
+      keys = { InitialR2T = "Yes", ImmediateData = "No", MaxBurstLength = 1024, FirstBurstLength = 1024 },
+    }
+    local count = 8192 // s:capacity().block_size
+    local data, writes = {}, {}
+    for number = 1, 8 do
+      data[number] = random.bytes("data", 8192)
+      writes[number] = s:write { lba = number * count, data = data[number], hold_r2ts = true, async = true }
+    end
+    local open
+    repeat
+      sleep "10ms"
+      open = false
+      for number = 8, 1, -1 do
+        if not writes[number].ended then
+          writes[number]:answer_r2ts()
+          open = true
+        end
+      end
+    until not open
+    for number = 1, 8 do
+      expect(writes[number]:wait()):good()
+      expect(s:read { lba = number * count, blocks = count }.data):equals(data[number])
+    end
   end,
 }
