@@ -1,0 +1,103 @@
+-- Single keys (RFC 7143 §13).
+
+local function offer(t, ...)
+  local c = t:connect()
+  c:send(pdu.login {
+    csg = 1, nsg = 3, transit = true, text = { "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn, ... },
+  })
+  return c:receive { opcode = "login response" }
+end
+
+scenario {
+  title = "Order is given up only if both give it up",
+  covers = { "ISCSI-KEY-020", "ISCSI-KEY-021" },
+  matrix = { key = { "DataPDUInOrder", "DataSequenceInOrder" }, value = { "Yes", "No" } },
+  play = function(t, case)
+    local r = offer(t, case.key .. "=" .. case.value)
+    expect(r):pdu { status = 0 }
+    if case.value == "Yes" then
+      expect(r.text[case.key]):equals("Yes")
+    else
+      expect(r.text[case.key]):one_of("Yes", "No")
+    end
+  end,
+}
+
+scenario {
+  title = "With recovery, and sequences in order, one R2T is outstanding",
+  covers = { "ISCSI-KEY-022", "ISCSI-KEY-023" },
+  play = function(t)
+    local r = offer(t, "ErrorRecoveryLevel=2", "DataSequenceInOrder=Yes", "MaxOutstandingR2T=8")
+    expect(r):pdu { status = 0 }
+    if r.text.ErrorRecoveryLevel ~= "0" then expect(r.text.MaxOutstandingR2T):equals("1") end
+  end,
+}
+
+scenario {
+  title = "Keys that are obsolete are known, and rejected",
+  covers = { "ISCSI-KEY-031", "ISCSI-KEY-032" },
+  matrix = { pair = { "IFMarker=Yes", "IFMarker=No", "OFMarker=Yes", "OFMarker=No", "IFMarkInt=2048~8192", "OFMarkInt=2048" } },
+  play = function(t, case)
+    local key = string.match(case.pair, "^[^=]+")
+    local r = offer(t, case.pair)
+    expect(r):pdu { status = 0 }
+    expect(r.text[key]):one_of("Reject", string.find(key, "Marker") and "No" or "Reject")
+  end,
+}
+
+scenario {
+  title = "TaskReporting is one of the values that were offered",
+  covers = { "ISCSI-KEY-028" },
+  matrix = { list = { "RFC3720", "ResponseFence,RFC3720", "FastAbort,ResponseFence,RFC3720" } },
+  play = function(t, case)
+    local r = offer(t, "TaskReporting=" .. case.list)
+    expect(r):pdu { status = 0 }
+    expect(case.list):contains(r.text.TaskReporting)
+  end,
+}
+
+scenario {
+  title = "The first burst means nothing without unasked data, and is no error",
+  covers = { "ISCSI-KEY-015" },
+  play = function(t)
+    local r = offer(t, "InitialR2T=Yes", "ImmediateData=No", "FirstBurstLength=8192")
+    expect(r):pdu { status = 0 }
+    if r.text.FirstBurstLength ~= "Irrelevant" then expect(tonumber(r.text.FirstBurstLength)):at_most(8192) end
+  end,
+}
+
+scenario {
+  title = "What means nothing in a discovery session is answered all the same",
+  covers = { "ISCSI-NEG-020", "ISCSI-KEY-024", "ISCSI-KEY-029", "IOP-20" },
+  matrix = {
+    pair = {
+      "MaxConnections=1", "InitialR2T=Yes", "ImmediateData=Yes", "MaxBurstLength=262144", "FirstBurstLength=65536",
+      "MaxOutstandingR2T=1", "DataPDUInOrder=Yes", "DataSequenceInOrder=Yes", "TaskReporting=RFC3720", "ErrorRecoveryLevel=2",
+    },
+  },
+  play = function(t, case)
+    local key = string.match(case.pair, "^[^=]+")
+    local c = t:connect()
+    c:send(pdu.login {
+      csg = 1, nsg = 3, transit = true, text = { "InitiatorName=iqn.2026-11.example:a", "SessionType=Discovery", case.pair },
+    })
+    local r = c:receive { opcode = "login response" }
+    expect(r):pdu { status = 0 }
+    expect(r.text[key]):differs(nil)
+    -- RFC 7143 §7.4.1: no recovery in discovery sessions.
+    if key == "ErrorRecoveryLevel" then expect(r.text[key]):equals("0") end
+  end,
+}
+
+scenario {
+  title = "Keys of the login are not negotiated anew in the full-feature phase",
+  covers = { "ISCSI-KEY-035" },
+  matrix = { pair = { "HeaderDigest=None", "MaxBurstLength=512", "SessionType=Normal", "InitiatorName=iqn.2026-11.example:b" } },
+  play = function(t, case)
+    local key = string.match(case.pair, "^[^=]+")
+    local s = t:login {}
+    local r = s:text { text = { case.pair } }
+    if r.outcome == "text" then expect(r.text[key]):equals("Reject") else expect(r):rejected() end
+    expect(s:write { lba = 0, blocks = 64 }):good()
+  end,
+}
