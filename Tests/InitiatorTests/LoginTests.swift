@@ -68,6 +68,29 @@ import Testing
     #expect(ping.header.read { $0.expStatSN } == 102)
   }
 
+  /// RFC 7143 §6.3: the target selects the next stage, and not beyond the one that was asked for.
+  @Test func theTargetSelectsTheNextStage() throws {
+    var plan = LoginPlan()
+    plan.stages = [.securityNegotiation]
+    let (_, first) = try start(plan)
+    #expect(first.header.read { $0.isTransit && $0.nextStage == 3 })
+    respond(first, ("AuthMethod", "None"), ("TargetPortalGroupTag", "1")) { $0.nextStage = 1 }
+    let second = try #require(try ring.takePDUs().first)
+    #expect(second.header.read { $0.isTransit && $0.currentStage == 1 && $0.nextStage == 3 } && second.data.isEmpty)
+    respond(second, statSN: 101)
+    #expect(ring.takeLogin()?.isSuccessful == true)
+    #expect(ring.takeViolations() == [])
+  }
+
+  @Test func aStageBeyondTheOneAskedForBreaksARule() throws {
+    let (_, request) = try start(LoginPlan())
+    respond(request, ("AuthMethod", "None"), ("TargetPortalGroupTag", "1")) {
+      $0.nextStage = 3
+      $0.tsih = 7
+    }
+    #expect(ring.takeViolations().contains(.loginStage))
+  }
+
   @Test func aRefusalEndsTheLogin() throws {
     let (id, request) = try start(LoginPlan())
     respond(request, ("TargetAddress", "192.0.2.9:3260,1")) {

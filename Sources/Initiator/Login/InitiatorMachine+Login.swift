@@ -125,10 +125,16 @@ extension InitiatorMachine {
     }
     let (transit, next) = header.read { ($0.isTransit, $0.nextStage) }
     guard transit else { return sendLogin(answers, transit: true, on: connection) }
-    guard let index = driver.plan.stages.firstIndex(where: { $0.rawValue == next }), index > driver.stageIndex else {
+    guard let stage = LoginStage(rawValue: next), next > driver.stage.rawValue else {
       // The violation was told with the response.
       endLogin(connection, status: nil)
       return fail(connection, .local)
+    }
+    guard let index = driver.plan.stages.firstIndex(of: stage) else {
+      // One that the plan leaves out, and the target wants: there is nothing to say in it.
+      connection.driver?.stageIndex += 1
+      connection.driver?.plan.stages.insert(stage, at: driver.stageIndex + 1)
+      return sendLogin([], transit: true, on: connection)
     }
     connection.driver?.stageIndex = index
     enterStage(connection, first: false)

@@ -82,7 +82,8 @@ extension InitiatorMachine {
       if header.isTransit {
         if !expected.lastTransit {
           violation(.loginStage, on: connection, "T without T in the request", pdu)
-        } else if header.nextStage != expected.lastNextStage {
+        } else if header.nextStage > expected.lastNextStage || header.nextStage <= header.currentStage {
+          // §6.3: the target selects the next stage, up to the one that was asked for.
           violation(.loginStage, on: connection, "NSG \(header.nextStage) to \(expected.lastNextStage)", pdu)
         }
         if header.isContinued { violation(.loginStage, on: connection, "T and C", pdu) }

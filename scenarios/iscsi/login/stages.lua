@@ -44,7 +44,8 @@ scenario {
   play = function(t)
     local s = t:login { stages = { "security" } }
     expect(s.tsih):differs(0)
-    expect(s.parameters.TargetMaxRecvDataSegmentLength):equals(8192)
+    -- A target that wants the operational stage all the same declares its segment length there.
+    expect(s.parameters.TargetMaxRecvDataSegmentLength):equals(tonumber(s.received.MaxRecvDataSegmentLength) or 8192)
     expect(s.parameters.MaxBurstLength):equals(262144)
     expect(s:read { lba = 0, blocks = 64 }):good()
   end,
