@@ -4,7 +4,8 @@ import Ring
 /// What the connections of a session share: names, command numbering, tasks.
 final class Session {
   let id: SessionID
-  var isid = ISID(rawValue: 0)
+  /// Also of a login by hand that says nothing of it. Not all zeroes: that is Xerox's, and some targets refuse it.
+  var isid = ISID(random: 0x51_4E_41, qualifier: 0)
   var tsih: UInt16 = 0
 
   /// True from the end of the leading login on.
