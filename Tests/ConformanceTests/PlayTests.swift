@@ -21,6 +21,20 @@ import Testing
     #expect(result.ladder.isEmpty)
   }
 
+  @Test func whatASessionSendsIsForItsOwnLogicalUnit() throws {
+    let result = try play(
+      body: """
+        local s = t:login { lun = 1 }
+        expect(s:send(pdu.scsi_command { cdb = cdb.test_unit_ready {} }).lun):equals(1)
+        expect(s:send(pdu.scsi_command { lun = 0, cdb = cdb.test_unit_ready {} }).lun):equals(0)
+        expect(s:send(pdu.task_management { immediate = true, ["function"] = 2 }).lun):equals(1)
+        expect(s:send(pdu.data_out { itt = 7, ttt = 8 }).lun):equals(1)
+        expect(s:send(pdu.data_out { itt = 7 }).lun):equals(0)
+        expect(s:send(pdu.nop_out { immediate = true }).lun):equals(0)
+        """, fields: "world = { target { luns = { {}, { lun = 1 } } } },")
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
   @Test func aWorldGoesWithItsPlaygroundWhateverIsStillInForce() throws {
     weak var world: World?
     func make() throws {

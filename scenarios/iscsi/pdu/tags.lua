@@ -29,7 +29,7 @@ scenario {
     local answer = s:receive { opcode = "reject" }
     if s.closed then return end
     expect(answer):pdu { reason = { 4, 7, 9 } }
-    s:send(pdu.data_out { itt = first.itt, ttt = r2t.ttt, lun = 0, data = data })
+    s:send(pdu.data_out { itt = first.itt, ttt = r2t.ttt, lun_raw = r2t.lun_raw, data = data })
     expect(s:receive { opcode = "scsi response" }):pdu { itt = first.itt, status = 0 }
     -- A rejected command leaves a gap in CmdSN, which the next one fills (RFC 7143 §11.17.1).
     s:set_cmdsn(second.cmdsn)

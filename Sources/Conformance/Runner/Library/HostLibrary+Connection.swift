@@ -10,6 +10,7 @@ extension HostLibrary {
       var fields = try Fields(call[2], path: "send")
       template.wire = try WireOptions(&fields)
       try fields.finish()
+      if let session = connection.session { address(&template, to: player.sessions[session].lun) }
       let sent = try obeyed { () throws(InitiatorError) in
         try connection.driver.machine.send(template, on: connection.id)
       }
@@ -118,6 +119,20 @@ extension HostLibrary {
         try body(player, call, try connection(player, call[0], "\(kind):\(name)"))
       }
     }
+  }
+
+  /// What a script sends of a session is for the session's logical unit, unless it says another.
+  private static func address(_ template: inout PDUTemplate, to number: Int) {
+    func sets(_ name: String) -> Bool { template.overrides.contains { $0.name == name } }
+    let hasLUN =
+      switch Opcode(rawValue: template.opcodeBits) {
+      case .scsiCommand, .taskManagementRequest: true
+      // Reserved in unsolicited data (RFC 7143 §11.7.4).
+      case .dataOut: sets("ttt")
+      default: false
+      }
+    guard hasLUN, !sets("lun"), let lun = LogicalUnitNumber.encode(number), lun != 0 else { return }
+    template.overrides.insert(FieldOverride("lun", lun), at: 0)
   }
 
   /// What a wait that may end without anything results in.
