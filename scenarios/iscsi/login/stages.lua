@@ -2,8 +2,9 @@
 
 local names = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal" }
 
-local function first(t, keys)
-  local text = { TargetName = t.iqn }
+--- The text of a first request, in the stage `csg`.
+local function first(t, keys, csg)
+  local text = { TargetName = t.iqn, AuthMethod = csg == 0 and "None" or nil }
   for _, key in ipairs { "InitiatorName", "SessionType" } do text[key] = names[key] end
   for _, pair in ipairs(keys or {}) do text[pair[1]] = pair[2] end
   return text
@@ -57,7 +58,7 @@ scenario {
   matrix = { stages = { { 2, 3 }, { 0, 2 }, { 1, 2 }, { 1, 0 }, { 1, 1 }, { 0, 0 }, { 3, 3 } } },
   play = function(t, case)
     local c = t:connect()
-    c:send(pdu.login { csg = case.stages[1], nsg = case.stages[2], transit = true, text = first(t) })
+    c:send(pdu.login { csg = case.stages[1], nsg = case.stages[2], transit = true, text = first(t, {}, case.stages[1]) })
     expect(c:receive {}):pdu { opcode = "login response", status = 0x0200 }
     expect(c):closes {}
   end,
@@ -130,7 +131,8 @@ scenario {
   play = function(t, case)
     local wrong = case.wrong
     local c = t:connect()
-    c:send(pdu.login { csg = wrong.stage, nsg = 3, transit = true, text = first(t, { { wrong.key, wrong.value } }) })
+    local text = first(t, { { wrong.key, wrong.value } }, wrong.stage)
+    c:send(pdu.login { csg = wrong.stage, nsg = 3, transit = true, text = text })
     local r = c:receive { opcode = "login response" }
     if r.status == 0 then
       expect(r.text[wrong.key]):equals("Reject")

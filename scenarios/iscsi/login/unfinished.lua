@@ -8,7 +8,8 @@ scenario {
     for _ = 1, t.simulated and 1000 or 50 do
       local c = t:connect()
       c:send(pdu.login {
-        csg = 0, nsg = 1, transit = true, text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
+        csg = 0, nsg = 1, transit = true,
+        text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn, AuthMethod = "None" },
       })
       expect(c:receive {}):pdu { opcode = "login response", status = 0 }
       c:close { reset = case.reset }
@@ -28,7 +29,8 @@ scenario {
     if case.how == "half a text" then c:send(pdu.login { data = string.rep("x", 100) }, { truncate_at = 99 }) end
     if case.how == "after the first stage" then
       c:send(pdu.login {
-        csg = 0, nsg = 1, transit = true, text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
+        csg = 0, nsg = 1, transit = true,
+        text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn, AuthMethod = "None" },
       })
     end
     local s = t:login { isid = 9 }
