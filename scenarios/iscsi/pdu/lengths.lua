@@ -28,7 +28,8 @@ scenario {
   play = function(t, case)
     local s = t:login {}
     local fields = { immediate = true, data = "data" }
-    if case.kind == "task_management" then fields["function"] = 5 end
+    -- ABORT TASK SET: it leaves no unit attention where it is carried out.
+    if case.kind == "task_management" then fields["function"] = 2 end
     s:send(pdu[case.kind](fields))
     sleep "1s"
     if s.closed then return end
