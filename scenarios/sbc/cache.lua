@@ -35,6 +35,21 @@ scenario {
   end,
 }
 
+-- Behind a header digest they lie at an address that is no multiple of eight.
+scenario {
+  title = "ORWRITE takes data that have come with the command",
+  covers = { "SCSI-ORW-001" },
+  needs = { "dataloss" },
+  matrix = { memory = { true, false }, digest = { "None", "CRC32C" } },
+  world = function(case) return { target { luns = { { size = "1MiB", memory = case.memory or nil } } } } end,
+  play = function(t, case)
+    local s = t:login { keys = { ImmediateData = "Yes", HeaderDigest = case.digest } }
+    expect(s:write { lba = 2, data = string.rep("\x0F\xA0", 256) }):good()
+    expect(s:orwrite { lba = 2, data = string.rep("\x30\x05", 256) }):good()
+    expect(s:read { lba = 2, blocks = 1 }.data):equals(string.rep("\x3F\xA5", 256))
+  end,
+}
+
 scenario {
   title = "PRE-FETCH checks its range and promises nothing",
   covers = { "SCSI-ORW-004", "SCSI-ORW-005" },

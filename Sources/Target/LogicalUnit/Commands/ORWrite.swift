@@ -65,11 +65,13 @@ extension LogicalUnit {
     return writeMerged(&command, &context)
   }
 
-  /// Sets in `new` what is set in `old`. Both are as long, a multiple of eight bytes: whole blocks.
+  /// Sets in `new` what is set in `old`. Both are as long, a multiple of eight bytes: whole blocks. Data that came with the
+  /// command may still be where they were received, at any address.
   private func merge(_ old: UnsafeMutableRawBufferPointer, into new: UnsafeMutableRawBufferPointer) {
     for index in stride(from: 0, to: min(old.count, new.count), by: 8) {
       let merged =
-        old.load(fromByteOffset: index, as: UInt64.self) | new.load(fromByteOffset: index, as: UInt64.self)
+        old.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+        | new.loadUnaligned(fromByteOffset: index, as: UInt64.self)
       new.storeBytes(of: merged, toByteOffset: index, as: UInt64.self)
     }
   }
