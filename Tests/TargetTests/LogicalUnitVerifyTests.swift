@@ -66,8 +66,39 @@ import Testing
     bench.longestTransfer = 100_000
     #expect(bench.run(blockCDB(0x8F, 0, 2048)).status == .good)
     bench.unreadable = [2047 * 512]
-    let outcome = bench.run(blockCDB(0x8F, 0, 2048))
-    #expect(outcome.key == .mediumError && outcome.additional == .unrecoveredReadError)
+    #expect(bench.run(blockCDB(0x8F, 0, 2048)).sense == unreadable(2047))
+    #expect(bench.leakedBuffers == 0)
+  }
+
+  private func unreadable(_ lba: UInt64) -> Sense {
+    Sense(.mediumError, .unrecoveredReadError, information: lba)
+  }
+
+  @Test(arguments: [UInt64(600), 601, 611, 612, 1111]) func theSenseDataNameTheBlockThatCannotBeRead(block: UInt64) {
+    let bench = LogicalUnitBench()
+    bench.longestTransfer = 5000
+    bench.unreadable = [block * 512]
+    let data = pattern(512 * 512)
+    // A piece of VERIFY is 512 blocks.
+    #expect(bench.run(blockCDB(0x8F, 88, 1024)).sense == unreadable(block))
+    #expect(bench.run(blockCDB(0x8E, 600, 512), data).sense == unreadable(block))
+    #expect(bench.run(blockCDB(0x8B, 600, 512), data).sense == unreadable(block))
+    #expect(bench.run(compareAndWrite(block - 3, 8), pattern(8192)).sense == unreadable(block))
+    #expect(bench.leakedBuffers == 0)
+  }
+
+  @Test func aVerifyAbortedWhileItLooksForTheBlockGivesItsMemoryBack() {
+    let bench = LogicalUnitBench()
+    bench.unreadable = [7 * 512]
+    let task = bench.submit(blockCDB(0x8F, 0, 8))
+    _ = bench.step(task)
+    _ = bench.step(task)
+    #expect(bench.log == ["read 0+4096", "read 0+2048"])
+    #expect(task.disposition == .pending)
+    task.command.isAborted = true
+    _ = bench.step(task)
+    #expect(task.disposition == .finished)
+    _ = bench.leave(task)
     #expect(bench.leakedBuffers == 0)
   }
 

@@ -10,10 +10,14 @@ scenario {
     expect(s:write { lba = 96, blocks = 16 }):good()
     expect(s:synchronize_cache()):good()
     local fault = fault.disk.latent_error { lba = case.bad, blocks = 1 }
-    local r = s:read { cdb = case.cdb, lba = 100, blocks = 8 }
-    expect(r):check_condition("MEDIUM ERROR", "UNRECOVERED READ ERROR")
-    expect(r.sense.information):equals(case.bad)
-    expect(s:verify { lba = 100, blocks = 8 }):check_condition("MEDIUM ERROR", "UNRECOVERED READ ERROR")
+    local data = string.rep("\0", 8 * 512)
+    for _, r in ipairs {
+      s:read { cdb = case.cdb, lba = 100, blocks = 8 }, s:verify { cdb = case.cdb, lba = 100, blocks = 8 },
+      s:orwrite { lba = 100, data = data }, s:compare_and_write { lba = 100, compare = data, write = data },
+    } do
+      expect(r):check_condition("MEDIUM ERROR", "UNRECOVERED READ ERROR")
+      expect(r.sense.information):equals(case.bad)
+    end
     expect(s:read { lba = 96, blocks = 4 }):good()
     expect(s:read { lba = 108, blocks = 4 }):good()
     expect(fault:fired()):at_least(1)

@@ -68,6 +68,8 @@ public struct Command {
   public var phase: UInt8 = 0
   /// A ``phase`` of commands that have ended: their CHECK CONDITION says that a flush failed.
   static var tellsFlushFailure: UInt8 { .max }
+  /// A ``phase`` of any command that reads: something in the range cannot be read. What?
+  static var locating: UInt8 { .max - 1 }
   public var lba: UInt64 = 0
   public var blockCount: UInt64 = 0
   /// Bytes done, of a command that works in pieces.

@@ -116,7 +116,11 @@ public final class LogicalUnit {
     switch rule.kind {
     case .read: return resumeRead(&command, event, &context)
     case .write: return resumeWrite(&command, event, &context)
-    case .other: return table.descriptors[Int(rule.row)].resume(self, &command, event, &context)
+    case .other:
+      if command.phase == Command.locating, case .medium(let error, let result) = event {
+        return goOnLocating(&command, error, result, &context)
+      }
+      return table.descriptors[Int(rule.row)].resume(self, &command, event, &context)
     }
   }
 

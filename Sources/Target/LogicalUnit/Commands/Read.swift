@@ -30,8 +30,6 @@ private enum Phase {
   /// The cache is being flushed, for a read with FUA.
   static let flushing: UInt8 = 1
   static let reading: UInt8 = 2
-  /// Something in the range cannot be read: what?
-  static let locating: UInt8 = 3
 }
 
 extension LogicalUnit {
@@ -87,47 +85,15 @@ extension LogicalUnit {
     if command.phase == Phase.flushing, error != .none { return flushFailed(&command, error) }
     guard !command.isAborted else { return .finished }
     if command.phase == Phase.flushing { return readMedium(&command, &context) }
-    if command.phase == Phase.locating { return goOnLocating(&command, error, result, &context) }
+    if command.phase == Command.locating { return goOnLocating(&command, error, result, &context) }
     if let failed = failure(error, result) {
-      guard failed == .mediumError else { return fail(&command, mediumSense(failed, writing: false)) }
-      return locate(
-        &command, from: UInt64(command.progress) >> blockShift, to: UInt64(command.buffer.length) >> blockShift,
-        &context)
+      let read = command.progress
+      command.progress = 0
+      return readFailed(&command, failed, after: read, of: command.buffer.length, &context)
     }
     command.progress += Int(truncatingIfNeeded: result)
     if command.progress < command.buffer.length { return readMedium(&command, &context) }
     command.dataIn = command.buffer
     return good(&command)
-  }
-
-  /// One of the blocks from `first` up to `end` of the range cannot be read, and those before can: halves the question
-  /// until the answer is one block, which the sense data name.
-  private func locate(
-    _ command: inout Command, from first: UInt64, to end: UInt64, _ context: inout Context
-  ) -> Disposition {
-    guard end - first > 1 else {
-      return fail(&command, mediumSense(.mediumError, writing: false, lba: command.lba + first))
-    }
-    command.phase = Phase.locating
-    // Both are below 2^31, as the length of a transfer is.
-    command.scratch = first << 32 | end
-    let half = (end - first) / 2
-    context.operations.read(
-      from: medium, at: (command.lba + first) << blockShift,
-      into: command.buffer.slice(Int(first << blockShift), Int(half << blockShift)),
-      token: context.mediumToken(command))
-    return .pending
-  }
-
-  private func goOnLocating(
-    _ command: inout Command, _ error: RingError, _ result: UInt64, _ context: inout Context
-  ) -> Disposition {
-    let first = command.scratch >> 32
-    let end = command.scratch & 0xFFFF_FFFF
-    switch error {
-    case .none: return locate(&command, from: min(first + max(result >> blockShift, 1), end - 1), to: end, &context)
-    case .mediumError: return locate(&command, from: first, to: first + (end - first) / 2, &context)
-    default: return fail(&command, mediumSense(error, writing: false))
-    }
   }
 }

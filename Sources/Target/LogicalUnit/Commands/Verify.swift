@@ -121,14 +121,17 @@ extension LogicalUnit {
     return good(&command)
   }
 
-  /// Counts what a read has brought. Not nil when the command has ended.
+  /// Counts what a read has brought. Not nil when the command has ended, or looks for the block that cannot be read.
   func endedReading(
     _ command: inout Command, _ error: RingError, _ result: UInt64, _ context: inout Context
   ) -> Disposition? {
-    let failed = failure(error, result)
-    if command.isAborted || failed != nil {
+    if command.isAborted {
       releaseAuxiliary(&command, &context)
-      return command.isAborted ? .finished : fail(&command, mediumSense(failed ?? .other, writing: false))
+      return .finished
+    }
+    if let failed = failure(error, result) {
+      let piece = min(command.auxiliary.length, length(of: command) - command.progress)
+      return readFailed(&command, failed, after: Int(truncatingIfNeeded: command.scratch), of: piece, &context)
     }
     command.scratch += result
     return nil
