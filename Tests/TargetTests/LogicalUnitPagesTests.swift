@@ -327,7 +327,8 @@ import Testing
       #expect(bench.run(cdb).sense == Sense(.notReady, .initializingCommandRequired))
     }
     #expect(inquiry(bench).status == .good)
-    #expect(bench.run([0x1B, 0, 0, 0, 0x11, 0]).status == .good)
+    // FORCE_IDLE_0 asks for nothing of a unit that has no timers.
+    #expect(bench.run([0x1B, 0, 0, 0, 0xA1, 0]).status == .good)
     #expect(bench.run([0]).key == .notReady)
     #expect(bench.run([0x1B, 0, 0, 0, 1, 0]).status == .good)
     #expect(bench.run([0]).status == .good)

@@ -27,8 +27,51 @@ scenario {
   play = function(t, case)
     local s = t:login {}
     must_be_removable(s)
-    expect(s:start_stop_unit { power_condition = case.condition, load_eject = 1, start = 0 }):good()
+    local r = s:start_stop_unit { power_condition = case.condition, load_eject = 1, start = 0 }
+    -- A target may know none of them; and FORCE_IDLE_0 and FORCE_STANDBY_0 are only for timers that are enabled.
+    if r.status_name ~= "GOOD" and not t.simulated then
+      expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    else
+      expect(r):good()
+    end
     expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "ACTIVE, IDLE and STANDBY end a stop",
+  covers = { "SCSI-SSU-002" },
+  matrix = { condition = { "ACTIVE", "IDLE", "STANDBY" } },
+  play = function(t, case)
+    local s = t:login {}
+    local number = ({ ACTIVE = 1, IDLE = 2, STANDBY = 3 })[case.condition]
+    expect(s:start_stop_unit { start = 0 }):good()
+    local r = s:start_stop_unit { power_condition = number }
+    local ready, read = s:test_unit_ready(), s:read { lba = 0, blocks = 1 }
+    -- Whatever it has done, the next case finds it started.
+    expect(s:start_stop_unit { start = 1 }):good()
+    if r.status_name ~= "GOOD" and not t.simulated then skip("the unit does not know the power condition") end
+    for _, result in ipairs { r, ready, read } do expect(result):good() end
+  end,
+}
+
+scenario {
+  title = "What was written before a unit was stopped, or put into standby, is stable",
+  covers = { "SCSI-SSU-002", "SCSI-DUR-001" },
+  needs = { "simulation" },
+  matrix = { how = { "stop", "standby" } },
+  play = function(t, case)
+    local s = t:login {}
+    local data = {}
+    for n = 1, 16 do
+      data[n] = random.bytes("block", 4096)
+      expect(s:write { lba = 8 * n, data = data[n] }):good()
+    end
+    expect(s:start_stop_unit { power_condition = case.how == "standby" and 3 or 0, start = 0 }):good()
+    t:crash()
+    t:restart()
+    s:relogin {}
+    for n = 1, 16 do expect(s:read { lba = 8 * n, blocks = 8 }.data):equals(data[n]) end
   end,
 }
 

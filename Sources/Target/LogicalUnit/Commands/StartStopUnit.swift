@@ -15,6 +15,14 @@ extension CommandTable {
   ]
 }
 
+/// POWER CONDITION: SBC-4 §5.31, table 114. All others are taken, and do nothing, as libiscsi's conformance tests have it.
+private enum PowerCondition {
+  static let startValid: UInt8 = 0x0
+  static let active: UInt8 = 0x1
+  static let idle: UInt8 = 0x2
+  static let standby: UInt8 = 0x3
+}
+
 extension LogicalUnit {
   private static let startBit: UInt8 = 0x01
   private static let loadEjectBit: UInt8 = 0x02
@@ -22,16 +30,20 @@ extension LogicalUnit {
 
   fileprivate func beginStartStop(_ command: inout Command, _ context: inout Context) -> Disposition {
     let flags = command.cdb[4]
-    // With a power condition START and LOEJ mean nothing; all conditions are the same to a medium that does not turn.
-    if flags >> 4 != 0 { return good(&command) }
-    if flags & Self.loadEjectBit != 0 {
-      guard configuration.isRemovable else { return fail(&command, invalidField(byte: 4, bit: 1)) }
-      if nexuses.contains(where: \.preventsRemoval) {
-        return fail(&command, Sense(.illegalRequest, .mediumRemovalPrevented))
+    let condition = flags >> 4
+    // Whoever has the medium at rest may cut the power next.
+    var mustFlush = condition == PowerCondition.standby
+    // With a power condition START and LOEJ mean nothing.
+    if condition == PowerCondition.startValid {
+      mustFlush = flags & Self.startBit == 0
+      if flags & Self.loadEjectBit != 0 {
+        guard configuration.isRemovable else { return fail(&command, invalidField(byte: 4, bit: 1)) }
+        if nexuses.contains(where: \.preventsRemoval) {
+          return fail(&command, Sense(.illegalRequest, .mediumRemovalPrevented))
+        }
       }
     }
-    let isStopping = flags & Self.startBit == 0
-    if isStopping && flags & Self.noFlushBit == 0 && hasMedium && !isEjected {
+    if mustFlush && flags & Self.noFlushBit == 0 && hasMedium && !isEjected {
       return startFlush(command, &context) ? changeState(&command) : .pending
     }
     return changeState(&command)
@@ -48,7 +60,11 @@ extension LogicalUnit {
   private func changeState(_ command: inout Command) -> Disposition {
     let flags = command.cdb[4]
     let isStarting = flags & Self.startBit != 0
-    if flags & Self.loadEjectBit != 0 {
+    let condition = flags >> 4
+    if condition != PowerCondition.startValid {
+      // But for the stop, all conditions are the same to a medium that does not turn (SBC-4 §4.20.5.10).
+      if [PowerCondition.active, PowerCondition.idle, PowerCondition.standby].contains(condition) { isStopped = false }
+    } else if flags & Self.loadEjectBit != 0 {
       if isStarting && isEjected { establish(.mediumMayHaveChanged, except: command.nexus) }
       isEjected = !isStarting
       isStopped = false
