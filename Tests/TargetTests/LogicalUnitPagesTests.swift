@@ -225,6 +225,13 @@ import Testing
     }
     #expect(select(bench, [0, 0, 0, 0]).status == .good)
     #expect(select(bench, [0, 0, 0, 8, 0, 0, 0, 0]).additional == .parameterListLengthError)
+    // Whatever the number of blocks: it cannot be changed, and is not looked at.
+    for blocks in [0, 7, 2048, 0xFFFF_FFFF] as [UInt32] {
+      var descriptor: [UInt8] = [0, 0, 0, 8]
+      descriptor.append32(blocks)
+      #expect(select(bench, descriptor + [0, 0, 2, 0]).status == .good)
+      #expect(select(bench, descriptor + [0, 0, 2, 8]).additional == .invalidFieldInParameterList)
+    }
     #expect(bench.run([0x15, 0x10, 0, 0, 0, 0]).status == .good)
     #expect(bench.run([0x15, 0x11, 0, 0, 4, 0], [0, 0, 0, 0]).additional == .invalidFieldInCDB)
     #expect(bench.run([0x15, 0x00, 0, 0, 4, 0], [0, 0, 0, 0]).additional == .invalidFieldInCDB)

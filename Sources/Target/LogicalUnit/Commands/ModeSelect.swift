@@ -90,16 +90,10 @@ extension LogicalUnit {
     return nil
   }
 
-  /// The capacity and the block length cannot be changed: 0 and all ones stand for what they are.
+  /// Neither the capacity nor the block length can be changed. NUMBER OF LOGICAL BLOCKS is to be ignored then (SBC-4 §6.5.2.2).
   private func checkDescriptor(_ list: [UInt8], at index: Int, isLong: Bool) -> Sense? {
-    func number(_ start: Int, _ count: Int) -> UInt64 {
-      list[(index + start)..<(index + start + count)].reduce(0) { $0 << 8 | UInt64($1) }
-    }
-    let blocks = isLong ? number(0, 8) : number(0, 4)
-    let all: UInt64 = isLong ? .max : 0xFFFF_FFFF
-    if blocks != 0 && blocks != all && blocks != blockCount { return invalidParameter(byte: index) }
-    let length = isLong ? number(12, 4) : number(5, 3)
-    if length != UInt64(blockLength) { return invalidParameter(byte: index + (isLong ? 12 : 5)) }
-    return nil
+    let place = isLong ? index + 12..<index + 16 : index + 5..<index + 8
+    let length = list[place].reduce(0) { $0 << 8 | Int($1) }
+    return length == blockLength ? nil : invalidParameter(byte: place.lowerBound)
   }
 }
