@@ -19,18 +19,16 @@ extension LogicalUnit {
     let attention = nexus < nexuses.count ? nexuses[nexus].attentions.first : nil
     if let attention { sense = Sense(.unitAttention, attention.sense) }
     let disposition = answerSense(&command, sense, &context)
-    // The condition is cleared by being returned: not by an attempt that found no memory, nor without what it is.
-    let isTold = Int(command.cdb[4]) >= (wantsDescriptor(command) ? 4 : 14)
-    if disposition == .finished, isTold, let attention { nexuses[nexus].attentions.remove(attention) }
+    // The condition is cleared with any ALLOCATION LENGTH, also 0, as some hosts clear it; but not by an attempt that found no
+    // memory.
+    if disposition == .finished, let attention { nexuses[nexus].attentions.remove(attention) }
     return disposition
   }
 
-  private func wantsDescriptor(_ command: borrowing Command) -> Bool { command.cdb[1] & 0x01 != 0 }
-
   /// Returns `sense` as parameter data, in the format that DESC asks for.
   private func answerSense(_ command: inout Command, _ sense: Sense, _ context: inout Context) -> Disposition {
-    answer(
-      &command, sense.parameterData(descriptor: wantsDescriptor(command)), allocationLength: Int(command.cdb[4]),
-      &context)
+    let isDescriptor = command.cdb[1] & 0x01 != 0
+    return answer(
+      &command, sense.parameterData(descriptor: isDescriptor), allocationLength: Int(command.cdb[4]), &context)
   }
 }
