@@ -98,6 +98,22 @@ import Testing
     #expect(bench.leakedBuffers == 0)
   }
 
+  @Test func writeSameWithoutDataGoesOnWhenItHasWaitedForMemory() {
+    let bench = thin(.medium(LogicalUnitBench.mediumHandle, alignment: 512))
+    bench.run(blockCDB(0x8A, 0, 8), pattern(4096))
+    bench.failures = [(.discard, .unsupported), (.writeZeroes, .unsupported)]
+    var held: [Extent] = []
+    while let extent = bench.context.buffers.allocate(4096) { held.append(extent) }
+    let task = bench.submit(blockCDB(0x93, 0, 8, flags: 0x09))
+    while bench.step(task) {}
+    #expect(task.disposition == .starved)
+    for extent in held { bench.context.buffers.free(extent) }
+    bench.retry(task)
+    #expect(bench.finish(task).status == .good)
+    #expect(bench.run(blockCDB(0x88, 0, 8)).data.allSatisfy { $0 == 0 })
+    #expect(bench.leakedBuffers == 0)
+  }
+
   @Test func writeSameRefusesWhatItCannotDo() {
     let bench = thin(.medium(LogicalUnitBench.mediumHandle, alignment: 512), blocks: 1 << 18)
     let fixed = LogicalUnitBench()

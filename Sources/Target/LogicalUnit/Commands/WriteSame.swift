@@ -66,6 +66,8 @@ extension LogicalUnit {
     switch event {
     case .dataArrived:
       guard !command.isAborted else { return .finished }
+      // Without data-out it has waited for memory.
+      if hasNoData(command.cdb) { return chooseWriteSame(&command, isZero: true, &context) }
       guard command.dataOutLength >= blockLength else {
         return fail(&command, Sense(.illegalRequest, .invalidFieldInCommandInformationUnit))
       }
