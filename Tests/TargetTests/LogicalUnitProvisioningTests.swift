@@ -186,6 +186,10 @@ import Testing
 
   @Test func unmapIsNotOfAFullyProvisionedUnit() {
     #expect(unmap(LogicalUnitBench(), unmapList([(0, 1)])).additional == .invalidCommandOperationCode)
+    // Of GET LBA STATUS it is the service action that is not there.
+    #expect(
+      LogicalUnitBench().run(blockCDB(0x9E, 0, 24, flags: 0x12)).sense
+        == Sense(.illegalRequest, .invalidFieldInCDB, specific: .field(inCDB: true, byte: 1, bit: 4)))
   }
 
   @Test func unmapWithoutAWriteCacheIsStableWhenItIsAnswered() {

@@ -84,10 +84,10 @@ public final class LogicalUnit {
   public func submit(_ command: inout Command, _ context: inout Context) -> Disposition {
     let rule = table.rule(for: command.cdb)
     guard isOffered(rule) else {
+      let isOperationCodeKnown = rule.hasServiceAction || rule.properties.contains(.isUnknownServiceAction)
       return refuse(
         &command,
-        rule.properties.contains(.isUnknownServiceAction)
-          ? invalidField(byte: 1, bit: 4) : Sense(.illegalRequest, .invalidCommandOperationCode))
+        isOperationCodeKnown ? invalidField(byte: 1, bit: 4) : Sense(.illegalRequest, .invalidCommandOperationCode))
     }
     if !rule.properties.contains(.overtakes) {
       guard command.attribute != .aca else {
