@@ -247,10 +247,10 @@ import Testing
     #expect(Sense(decoding: bench.run([0x03, 0, 0, 0, 252, 0]).data) == Sense(.noSense, .none))
   }
 
-  @Test func everyCommandOfTheListIsThereAndNoOther() {
+  @Test(arguments: [true, false]) func everyCommandOfTheListIsThereAndNoOther(hasOptions: Bool) {
     let bench = LogicalUnitBench {
-      $0.isThin = true
-      $0.isRemovable = true
+      $0.isThin = hasOptions
+      $0.isRemovable = hasOptions
     }
     let all = bench.run([0xA3, 0x0C, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0]).data
     #expect(Int(big(all[0..<4])) == all.count - 4 && (all.count - 4) % 8 == 0)
@@ -285,6 +285,20 @@ import Testing
     for option in UInt8(4)...7 {
       #expect(bench.run([0xA3, 0x0C, option, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0]).additional == .invalidFieldInCDB)
     }
+  }
+
+  @Test(arguments: [true, false]) func theMapHasTheBitsThatTheUnitHasAUseFor(hasOptions: Bool) {
+    let bench = LogicalUnitBench {
+      $0.isThin = hasOptions
+      $0.isRemovable = hasOptions
+    }
+    func usage(_ code: UInt8) -> ArraySlice<UInt8> {
+      bench.run([0xA3, 0x0C, 0x01, code, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0]).data.dropFirst(4)
+    }
+    // UNMAP and LOEJ.
+    #expect(usage(0x41).dropFirst().first == (hasOptions ? 0x08 : 0))
+    #expect(usage(0x93).dropFirst().first == (hasOptions ? 0x09 : 0x01))
+    #expect(usage(0x1B).dropFirst(4).first == (hasOptions ? 0xF7 : 0xF5))
   }
 
   /// Each bit that the map does not have is refused, with a pointer to it.

@@ -13,7 +13,8 @@ struct CommandDescriptor: Sendable {
 
   /// The CDB USAGE DATA of REPORT SUPPORTED OPERATION CODES (SPC-4 §6.35.3), as long as the CDB: a bit is set where the
   /// field is used, and the operation code and service action stand there as they are. A CDB with a bit set elsewhere is
-  /// refused, so that the map is the truth. (GROUP NUMBER is taken, and leads to nothing: SBC-4 §4.23.)
+  /// refused, so that the map is the truth. (GROUP NUMBER is taken, and leads to nothing: SBC-4 §4.23. What only some units have
+  /// use for is refused by the others, and not in their map.)
   let usage: [UInt8]
   fileprivate(set) var rule: CommandRule
   let begin: Begin

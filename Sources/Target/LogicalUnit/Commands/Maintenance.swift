@@ -57,8 +57,21 @@ extension LogicalUnit {
       return fail(&command, invalidField(byte: 2, bit: 2))
     }
     if let descriptor = found, !isOffered(descriptor.rule) { found = nil }
-    let data = ReportedOperationCodes.one(usage: found?.usage, withTimeouts: withTimeouts)
+    let data = ReportedOperationCodes.one(usage: found.map(usage), withTimeouts: withTimeouts)
     return answerMaintenance(&command, data, &context)
+  }
+
+  /// The map of a command without the bits that this unit has no use for.
+  private func usage(_ descriptor: CommandDescriptor) -> [UInt8] {
+    var usage = descriptor.usage
+    switch descriptor.operationCode {
+    case OperationCode.writeSame10, OperationCode.writeSame16:
+      if !configuration.isThin { usage[1] &= ~Self.unmapBit }
+    case OperationCode.startStopUnit:
+      if !configuration.isRemovable { usage[4] &= ~Self.loadEjectBit }
+    default: break
+    }
+    return usage
   }
 
   fileprivate func beginReportTaskManagement(_ command: inout Command, _ context: inout Context) -> Disposition {

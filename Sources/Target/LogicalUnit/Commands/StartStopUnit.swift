@@ -25,7 +25,8 @@ private enum PowerCondition {
 
 extension LogicalUnit {
   private static let startBit: UInt8 = 0x01
-  private static let loadEjectBit: UInt8 = 0x02
+  /// LOEJ of START STOP UNIT.
+  static let loadEjectBit: UInt8 = 0x02
   private static let noFlushBit: UInt8 = 0x04
 
   fileprivate func beginStartStop(_ command: inout Command, _ context: inout Context) -> Disposition {

@@ -31,7 +31,8 @@ private enum Phase {
 }
 
 extension LogicalUnit {
-  private static let unmapBit: UInt8 = 0x08
+  /// UNMAP of WRITE SAME.
+  static let unmapBit: UInt8 = 0x08
   private static let noDataBit: UInt8 = 0x01
 
   fileprivate func beginWriteSame(_ command: inout Command, _ context: inout Context) -> Disposition {
