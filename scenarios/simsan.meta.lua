@@ -193,6 +193,7 @@ function random.bytes(site, count) end
 ---@field connection connection
 ---@field received table<string, string>
 ---@field luns integer[]
+---@field cdb string
 ---@field [string] any
 
 ---@class capacity

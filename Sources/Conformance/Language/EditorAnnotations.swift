@@ -256,6 +256,7 @@ public enum EditorAnnotations {
     ---@field connection connection
     ---@field received table<string, string>
     ---@field luns integer[]
+    ---@field cdb string
     ---@field [string] any
 
     ---@class capacity

@@ -15,7 +15,8 @@ extension Player {
     let id = try HostLibrary.obeyed { () throws(InitiatorError) in
       try connection.driver.machine.execute(request, on: connection.id)
     }
-    let task = track(id, on: session, what: what, decode: decode)
+    let cdb = request.cdb
+    let task = track(id, on: session, what: what) { PDULanguage.noting(cdb, in: decode($0)) }
     if let access, let lun {
       task.access = durability.begin(
         access, target: session.target, lun: lun, by: (session.plan.initiatorName, session.plan.isid.rawValue), at: now)
@@ -48,6 +49,13 @@ extension Player {
 
 extension PDULanguage {
   static func isUnitAttention(_ sense: [UInt8]) -> Bool { Sense(decoding: sense)?.key == .unitAttention }
+
+  /// The result of a command, which says what the CDB was.
+  static func noting(_ cdb: [UInt8], in result: LuaValue) -> LuaValue {
+    guard case .table(var table) = result, table.kind == .result else { return result }
+    table.entries.append((.text("cdb"), .string(cdb)))
+    return .table(table)
+  }
 
   /// How a task ended, as a record.
   static func record(_ result: TaskResult) -> LuaValue {

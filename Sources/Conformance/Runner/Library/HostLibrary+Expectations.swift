@@ -201,14 +201,19 @@ extension HostLibrary {
     return table
   }
 
-  private static func isStatus(_ table: LuaTable, _ status: UInt8) -> Bool {
+  static func isStatus(_ table: LuaTable, _ status: UInt8) -> Bool {
     table["outcome"].text == "completed" && table["status"].int == Int64(status) && table["response"].int == 0
   }
 
   private static func check(
     _ player: Player, _ call: LuaCall, _ value: LuaValue, _ isRight: Bool, _ expected: String
   ) throws(LuaFailure) {
-    if !isRight { throw failure(player, call, value, expected) }
+    if isRight { return }
+    if let command = missingCommand(player, value) {
+      player.skip("the target has no \(command)")
+      throw LuaFailure("skipped", stops: true)
+    }
+    throw failure(player, call, value, expected)
   }
 
   /// RFC 7143 §11.17.1: what a Reject may say, by name.

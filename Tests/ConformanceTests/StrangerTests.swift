@@ -1,0 +1,85 @@
+import Foundation
+import Ring
+import SCSI
+import Testing
+
+@testable import Conformance
+
+/// A target of somebody's own, which has what it likes of what the standard leaves to it. It is ours, played on as if over real
+/// sockets.
+@Suite struct StrangerTests {
+  private final class Stranger: Playground {
+    let world: SimulatedPlayground
+
+    init() throws {
+      var target = TargetDescription()
+      target.units = [UnitDescription()]
+      var description = WorldDescription()
+      description.targets = [target]
+      world = try SimulatedPlayground(description, seed: 1)
+    }
+
+    var now: Instant { world.now }
+    var drivers: [InitiatorDriver] { world.drivers }
+    var targets: [TargetFacts] { world.targets }
+    var simulation: SimulatedPlayground? { nil }
+    var traceHash: String { "" }
+    var eventCount: UInt64 { world.eventCount }
+    func driver(on host: String?) -> InitiatorDriver? { world.driver(on: host) }
+    func corruptedSegments(towards driver: InitiatorDriver) -> UInt64 { 0 }
+    func advance(until deadline: Instant) { world.advance(until: deadline) }
+  }
+
+  private func play(_ body: String) throws -> CaseResult {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "simsan-stranger-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appending(path: "a.lua")
+    let text = "scenario { title = 'x', play = function(t)\nlocal s = t:login {}\n\(body)\nend }"
+    try Data(text.utf8).write(to: file)
+    let suite = Suite(paths: [file.path])
+    try #require(suite.mistakes.isEmpty, "\(suite.mistakes)")
+    return suite.play(0, seed: 1, on: .real { try Stranger() })
+  }
+
+  @Test(arguments: [
+    ("expect(s:unmap { ranges = { { 0, 1 } } }):good()", "the target has no UNMAP"),
+    ("expect(s:persistent_reserve_in {}):status('RESERVATION CONFLICT')", "the target has no PERSISTENT RESERVE IN"),
+    ("expect(s:get_lba_status {}):good()", "the target has no GET LBA STATUS"),
+  ])
+  func whatItNeedNotHaveSkipsTheCase(body: String, reason: String) throws {
+    let result = try play(body)
+    #expect(result.outcome == .skipped, "\(result.failures)")
+    #expect(result.reason == reason)
+  }
+
+  @Test(arguments: [
+    // Refused for what is in it, and not because it is not there.
+    "expect(s:orwrite { blocks = 1, wrprotect = 1 }):good()",
+    "expect(s:report_supported_operation_codes { reporting_options = 7 }):good()",
+    // Nobody knows what this is.
+    "expect(s:command { cdb = '\\x13\\0\\0\\0\\0\\0' }):good()",
+    "expect(s:read { lba = -1 }):good()",
+  ])
+  func whatItDoesWrongFailsIt(body: String) throws {
+    #expect(try play(body).outcome == .failed)
+  }
+
+  @Test func whatItMustHaveIsNotMissing() throws {
+    let unknown = Sense(.illegalRequest, .invalidCommandOperationCode)
+    for layout in CDBLayout.all {
+      let isMandatory = ["inquiry", "read10", "write10", "read_capacity16"].contains(layout.name)
+      let isOptional = ["orwrite16", "read12", "mode_sense6", "get_lba_status"].contains(layout.name)
+      let missing = HostLibrary.missingCommand(layout.encode([]), refusedWith: unknown)
+      if isMandatory { #expect(missing == nil, "\(layout.name)") }
+      if isOptional { #expect(missing == layout.standardName) }
+    }
+    // Where the sense data do not say what is wrong, nothing else may be.
+    let unsaid = Sense(.illegalRequest, .invalidFieldInCDB)
+    let status = try #require(CDBLayout.named("get_lba_status"))
+    #expect(HostLibrary.missingCommand(status.encode([("allocation_length", 24)]), refusedWith: unsaid) != nil)
+    #expect(HostLibrary.missingCommand(status.encode([]), refusedWith: unsaid) == nil)
+    // What is expected of it is not skipped.
+    #expect(try play("expect(s:unmap { ranges = {} }):check_condition('ILLEGAL REQUEST', 0x2000)").outcome == .passed)
+  }
+}
