@@ -5,6 +5,13 @@ end
 
 local zeroes = string.rep("\0", 512)
 
+-- What a block may hold that was to be unmapped. For a target UNMAP is a hint (SBC-4 §4.7.3.4.2): it may leave the block as it
+-- was; and only with LBPRZ does a block that is unmapped hold zeroes. Ours unmaps all.
+local function expect_unmapped(t, s, block, old)
+  if t.simulated then return expect(block):equals(zeroes) end
+  if s:read_capacity16 {}.data:byte(15) & 0x40 ~= 0 then expect(block):one_of(zeroes, old) end
+end
+
 scenario {
   title = "Unmapped blocks read as zeroes, and others as they were",
   covers = { "SCSI-UNMAP-001", "SCSI-UNMAP-002", "SCSI-UNMAP-008", "SCSI-UNMAP-014", "SCSI-READ-016" },
@@ -18,8 +25,8 @@ scenario {
     local read = s:read { lba = 0, blocks = 300 }.data
     for lba = 0, 299 do
       local is_unmapped = lba >= 3 and lba < 9 or lba >= 64 and lba < 128 or lba >= 200 and lba < 207
-      local block = read:sub(lba * 512 + 1, lba * 512 + 512)
-      expect(block == (is_unmapped and zeroes or data:sub(lba * 512 + 1, lba * 512 + 512))):holds("block " .. lba)
+      local block, old = read:sub(lba * 512 + 1, lba * 512 + 512), data:sub(lba * 512 + 1, lba * 512 + 512)
+      if is_unmapped then expect_unmapped(t, s, block, old) else expect(block == old):holds("block " .. lba) end
     end
   end,
 }
@@ -38,13 +45,15 @@ scenario {
     end
     expect(s:unmap { ranges = {} }):good()
     local data = random.bytes("data", 1024)
-    expect(s:write { lba = 0, data = data }):good()
     local list = string.pack(">I2I2I4I8I4I4I8I4I4", 38, 31, 0, 0, 1, 0, 1, 1, 0)
-    expect(s:unmap { data = list }):good()
-    expect(s:read { lba = 0, blocks = 2 }.data):equals(zeroes .. data:sub(513))
-    expect(s:write { lba = 0, data = data }):good()
-    expect(s:unmap { data = (string.pack(">I2I2I4I8I4I4I8I4I4", 38, 32, 0, 0, 1, 0, 1, 1, 0)):sub(1, 39) }):good()
-    expect(s:read { lba = 0, blocks = 2 }.data):equals(zeroes .. data:sub(513))
+    local cut = (string.pack(">I2I2I4I8I4I4I8I4I4", 38, 32, 0, 0, 1, 0, 1, 1, 0)):sub(1, 39)
+    for _, parameters in ipairs { list, cut } do
+      expect(s:write { lba = 0, data = data }):good()
+      expect(s:unmap { data = parameters }):good()
+      local read = s:read { lba = 0, blocks = 2 }.data
+      expect_unmapped(t, s, read:sub(1, 512), data:sub(1, 512))
+      expect(read:sub(513)):equals(data:sub(513))
+    end
   end,
 }
 
@@ -62,14 +71,19 @@ scenario {
       expect(s:unmap { ranges = { { 0, 1 }, range } })
         :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
     end
-    local count = string.unpack(">I4", s:inquiry { evpd = true, page_code = 0xB0 }.data, 25)
+    local count = string.unpack(">I4", expect(s:inquiry { evpd = true, page_code = 0xB0 }):good().data, 25)
     if count < 4000 then
       local ranges = {}
       for index = 1, count + 1 do ranges[index] = { 0, 1 } end
       expect(s:unmap { ranges = ranges }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN PARAMETER LIST")
     end
-    expect(s:unmap { ranges = { { 0, 1 } }, anchor = 1 }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
-    expect(s:read { lba = 0, blocks = 1 }.data):equals(data)
+    -- Only a thin unit without ANC_SUP refuses ANCHOR.
+    local provisioning = expect(s:inquiry { evpd = true, page_code = 0xB2 }):good().data
+    if t.simulated or provisioning:byte(6) & 2 == 0 and provisioning:byte(7) & 7 == 2 then
+      expect(s:unmap { ranges = { { 0, 1 } }, anchor = 1 }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    end
+    -- A target may obey the descriptors before the one that is wrong.
+    if t.simulated then expect(s:read { lba = 0, blocks = 1 }.data):equals(data) end
   end,
 }
 

@@ -8,13 +8,30 @@ local function pages(data, first)
   return found, index
 end
 
+-- One page in a MODE SENSE(6) answer without block descriptors.
+local function page(s, code, pc)
+  return expect(s:mode_sense { page_code = code, dbd = 1, pc = pc }):good().data:sub(5)
+end
+
+-- A page as MODE SELECT takes it: PS is reserved there.
+local function settable(page) return string.char(page:byte(1) & 0x7F) .. page:sub(2) end
+
+-- Skips the case where MODE SELECT may not change these bits of a page: it is for a target to say what can be changed.
+local function must_be_changeable(t, s, code, index, bits)
+  local can_be = page(s, code, 1):byte(index + 1) & bits == bits
+  if not can_be and not t.simulated then skip("what is to be changed cannot be changed") end
+  expect(can_be):holds("bits that can be changed")
+end
+
 scenario {
   title = "MODE SENSE of all pages is well formed, with either CDB",
   covers = { "SCSI-MODE-001", "SCSI-MODE-002", "SCSI-MODE-004", "SCSI-MODE-010" },
   matrix = { cdb = { 6, 10 }, dbd = { 0, 1 } },
   play = function(t, case)
     local s = t:login {}
-    local data = expect(s:mode_sense { cdb = case.cdb, page_code = 0x3F, dbd = case.dbd }):good().data
+    local data = expect(s:mode_sense {
+      cdb = case.cdb, page_code = 0x3F, dbd = case.dbd, allocation_length = case.cdb == 10 and 65535 or 255,
+    }):good().data
     local header = case.cdb == 6 and 4 or 8
     local descriptor
     if case.cdb == 6 then
@@ -24,41 +41,58 @@ scenario {
       expect((string.unpack(">I2", data))):equals(#data - 2)
       descriptor = string.unpack(">I2", data, 7)
     end
-    expect(descriptor):equals(case.dbd == 1 and 0 or 8)
+    -- Block descriptors are optional (SBC-4 §6.5.2), and 0 in one says that the number of blocks is not reported.
+    if case.dbd == 1 then expect(descriptor):equals(0) else expect(descriptor):one_of(0, 8) end
+    if t.simulated then expect(descriptor):equals(case.dbd == 1 and 0 or 8) end
     if descriptor > 0 then
       local capacity = s:capacity()
-      expect((string.unpack(">I4", data, header + 1))):equals(capacity.blocks)
+      local blocks = string.unpack(">I4", data, header + 1)
+      if blocks ~= 0 or t.simulated then expect(blocks):equals(math.min(capacity.blocks, 0xFFFFFFFF)) end
       expect((string.unpack(">I3", data, header + 6))):equals(capacity.block_size)
     end
+    -- Page 00h, which is the vendor's own and need not look like a page, comes last.
     local list, index = pages(data, header + descriptor + 1)
-    expect(index):equals(#data + 1)
     local last = 0
     for _, page in ipairs(list) do
+      if page.code == 0 then return end
       expect(page.code):at_least(last + 1)
       last = page.code
     end
-    expect(#list):at_least(2)
+    expect(index):equals(#data + 1)
+    if t.simulated then expect(#list):at_least(2) end
   end,
 }
 
 scenario {
-  title = "Every page has current, changeable and default values, and none is saved",
+  title = "Every page has current, changeable and default values, and saved ones if there are any",
   covers = { "SCSI-MODE-003", "SCSI-MODE-005", "SCSI-MODE-006" },
   play = function(t)
     local s = t:login {}
     local all = pages(expect(s:mode_sense { page_code = 0x3F, dbd = 1 }):good().data, 5)
     for _, page in ipairs(all) do
+      if page.code == 0 then break end
       for pc = 0, 2 do
         local r = expect(s:mode_sense { page_code = page.code, dbd = 1, pc = pc }):good()
         expect(#r.data):equals(4 + #page.bytes)
       end
-      expect(s:mode_sense { page_code = page.code, dbd = 1, pc = 3 })
-        :check_condition("ILLEGAL REQUEST", "SAVING PARAMETERS NOT SUPPORTED")
+      local saved = s:mode_sense { page_code = page.code, dbd = 1, pc = 3 }
+      if saved.status_name == "GOOD" and not t.simulated then
+        expect(#saved.data):equals(4 + #page.bytes)
+      else
+        expect(saved):check_condition("ILLEGAL REQUEST", "SAVING PARAMETERS NOT SUPPORTED")
+      end
     end
-    expect(s:mode_sense { page_code = 0x3E }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    -- No standard has given these to a disk.
+    expect(s:mode_sense { page_code = 0x1F }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
     expect(s:mode_sense { page_code = 0x0A, subpage_code = 0x55 })
       :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
-    expect(s:mode_sense { page_code = 0x3F, subpage_code = 0xFF }):good()
+    local r = s:mode_sense { cdb = 10, page_code = 0x3F, subpage_code = 0xFF, allocation_length = 65535 }
+    -- A target may have no subpages, not even all of them.
+    if r.status_name == "GOOD" or t.simulated then
+      expect(r):good()
+    else
+      expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    end
   end,
 }
 
@@ -67,15 +101,17 @@ scenario {
   covers = { "SCSI-RS-010", "SCSI-RS-014", "SCSI-MODE-026" },
   play = function(t)
     local s = t:login {}
-    local control = expect(s:mode_sense { page_code = 0x0A, dbd = 1 }):good().data:sub(5)
-    local descriptor = control:sub(1, 2) .. string.char(control:byte(3) | 0x04) .. control:sub(4)
+    must_be_changeable(t, s, 0x0A, 2, 0x04)
+    local control = page(s, 0x0A)
     local last = s:capacity().last_lba
-    expect(s:mode_select { data = "\0\0\0\0" .. descriptor }):good()
-    local r = s:read { lba = last, blocks = 2 }
-    expect(r):check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
-    expect(r.sense.raw:byte(1)):equals(0x72)
-    expect(s:mode_select { data = "\0\0\0\0" .. control }):good()
-    expect(s:read { lba = last, blocks = 2 }.sense.raw:byte(1) & 0x7F):equals(0x70)
+    for _, d_sense in ipairs { 0x04, 0 } do
+      local changed = control:sub(1, 2) .. string.char(control:byte(3) & ~0x04 | d_sense) .. control:sub(4)
+      expect(s:mode_select { data = "\0\0\0\0" .. settable(changed) }):good()
+      local r = s:read { lba = last, blocks = 2 }
+      expect(r):check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+      expect(r.sense.raw:byte(1) & 0x7F):equals(d_sense == 0 and 0x70 or 0x72)
+    end
+    expect(s:mode_select { data = "\0\0\0\0" .. settable(control) }):good()
   end,
 }
 
@@ -85,7 +121,8 @@ scenario {
   needs = { "dataloss" },
   play = function(t)
     local s = t:login {}
-    local control = expect(s:mode_sense { page_code = 0x0A, dbd = 1 }):good().data:sub(5)
+    must_be_changeable(t, s, 0x0A, 4, 0x08)
+    local control = settable(page(s, 0x0A))
     local protected = control:sub(1, 4) .. string.char(control:byte(5) | 0x08) .. control:sub(6)
     expect(s:mode_select { data = "\0\0\0\0" .. protected }):good()
     expect(s:mode_sense { page_code = 0x0A }.data:byte(3) & 0x80):equals(0x80)
@@ -102,14 +139,20 @@ scenario {
     "SCSI-MODE-017", "SCSI-MODE-018" },
   play = function(t)
     local s = t:login {}
-    local function control() return s:mode_sense { page_code = 0x0A, dbd = 1 }.data:sub(5) end
+    must_be_changeable(t, s, 0x0A, 2, 0x04)
+    local function control() return settable(page(s, 0x0A)) end
     local before = control()
     local wanted = before:sub(1, 2) .. string.char(before:byte(3) ~ 0x04) .. before:sub(4)
+    local lists = {
+      ["a page that is not there"] = wanted .. "\x1F\x00", ["a wrong page length"] = wanted .. "\x0A\x09" .. wanted:sub(3),
+    }
     -- A good page, and then one that changes what cannot be changed.
-    local bad = wanted:sub(1, 3) .. string.char(wanted:byte(4) ~ 0xF0) .. wanted:sub(5)
-    local list = { ["a field that cannot be changed"] = wanted .. bad, ["a page that is not there"] = wanted .. "\x3E\x00",
-      ["a wrong page length"] = wanted .. "\x0A\x09" .. wanted:sub(3), }
-    for what, data in pairs(list) do
+    local fixed = ~page(s, 0x0A, 1):byte(4) & 0xF0
+    if fixed ~= 0 then
+      lists["a field that cannot be changed"] =
+        wanted .. wanted:sub(1, 3) .. string.char(wanted:byte(4) ~ fixed) .. wanted:sub(5)
+    end
+    for what, data in pairs(lists) do
       local r = s:mode_select { data = "\0\0\0\0" .. data }
       expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN PARAMETER LIST")
       print(what, r.sense.field_byte)
@@ -120,10 +163,13 @@ scenario {
           :check_condition("ILLEGAL REQUEST", "PARAMETER LIST LENGTH ERROR")
       end
     end
-    local descriptor = "\0\0\0\8" .. string.pack(">I4I4", 0, 1024)
+    -- A length that no disk can be formatted with: others might be taken, and the unit be of no use until it is formatted.
+    local descriptor = "\0\0\0\8" .. string.pack(">I4I4", 0, 3)
     expect(s:mode_select { data = descriptor }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN PARAMETER LIST")
-    expect(s:mode_select { data = "\0\0\0\0" .. wanted, sp = 1 })
-      :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    if s:mode_sense { page_code = 0x0A, dbd = 1, pc = 3 }.status_name ~= "GOOD" then
+      expect(s:mode_select { data = "\0\0\0\0" .. wanted, sp = 1 })
+        :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    end
     expect(s:mode_select { data = "" }):good()
     expect(control()):equals(before)
   end,

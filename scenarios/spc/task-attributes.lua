@@ -54,6 +54,8 @@ scenario {
   covers = { "SCSI-TASK-006", "SCSI-TASK-007", "SCSI-READ-017" },
   play = function(t)
     local s = t:login {}
+    -- NORMACA.
+    if not t.simulated and s:inquiry {}.data:byte(4) & 0x20 ~= 0 then skip("the unit has ACA") end
     expect(s:read { lba = 0, blocks = 1, attribute = "aca" }):check_condition("ILLEGAL REQUEST", "INVALID MESSAGE ERROR")
     expect(s:read { lba = 0, blocks = 1, control = 0x04 })
       :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")

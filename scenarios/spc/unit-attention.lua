@@ -40,12 +40,17 @@ scenario {
   play = function(t)
     local a = t:login { name = "iqn.2026-11.example:a" }
     local b = t:login { name = "iqn.2026-11.example:b" }
+    local changeable = a:mode_sense { page_code = 0x08, dbd = 1, pc = 1 }
+    local can_be = changeable.status_name == "GOOD" and changeable.data:byte(7) & 0x04 ~= 0
+    if not can_be and not t.simulated then skip("WCE cannot be changed") end
+    expect(can_be):holds("WCE can be changed")
     local page = expect(a:mode_sense { page_code = 0x08, dbd = 1 }):good().data:sub(5)
+    page = string.char(page:byte(1) & 0x7F) .. page:sub(2)
     local changed = page:sub(1, 2) .. string.char(page:byte(3) ~ 0x04) .. page:sub(4)
     expect(a:mode_select { data = "\0\0\0\0" .. changed }):good()
     expect(b:test_unit_ready()):check_condition("UNIT ATTENTION", "MODE PARAMETERS CHANGED")
     expect(a:test_unit_ready()):good()
-    expect(b:mode_sense { page_code = 0x08, dbd = 1 }.data:sub(5)):equals(changed)
+    expect(b:mode_sense { page_code = 0x08, dbd = 1 }.data:sub(6)):equals(changed:sub(2))
     expect(a:mode_select { data = "\0\0\0\0" .. page }):good()
   end,
 }
