@@ -4,10 +4,10 @@ scenario {
   needs = { "dataloss" },
   play = function(t)
     local s = t:login {}
-    local last = s:capacity().last_lba
-    expect(s:write { lba = 2, data = string.rep("\x0F\xA0", 512) }):good()
-    expect(s:orwrite { lba = 2, data = string.rep("\x30\x05", 512) }):good()
-    expect(s:read { lba = 2, blocks = 2 }.data):equals(string.rep("\x3F\xA5", 512))
+    local last, size = s:capacity().last_lba, s:capacity().block_size
+    expect(s:write { lba = 2, data = string.rep("\x0F\xA0", size) }):good()
+    expect(s:orwrite { lba = 2, data = string.rep("\x30\x05", size) }):good()
+    expect(s:read { lba = 2, blocks = 2 }.data):equals(string.rep("\x3F\xA5", size))
     expect(s:orwrite { lba = 0, blocks = 0 }):good()
     expect(s:orwrite { lba = last + 1, blocks = 0 })
       :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
@@ -21,17 +21,18 @@ scenario {
   needs = { "dataloss", "2init" },
   play = function(t)
     local setup = t:login {}
-    expect(setup:write { lba = 8, data = string.rep("\0", 512) }):good()
+    local size = setup:capacity().block_size
+    expect(setup:write { lba = 8, data = string.rep("\0", size) }):good()
     local function set(name, bits)
       return function()
         local s = t:login { name = "iqn.2026-11.example:" .. name }
         for _, bit in ipairs(bits) do
-          expect(s:orwrite { lba = 8, data = string.rep(string.char(1 << bit), 512) }):good()
+          expect(s:orwrite { lba = 8, data = string.rep(string.char(1 << bit), size) }):good()
         end
       end
     end
     together(set("even", { 0, 2, 4, 6 }), set("odd", { 1, 3, 5, 7 }))
-    expect(setup:read { lba = 8, blocks = 1 }.data):equals(string.rep("\xFF", 512))
+    expect(setup:read { lba = 8, blocks = 1 }.data):equals(string.rep("\xFF", size))
   end,
 }
 

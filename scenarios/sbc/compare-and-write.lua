@@ -5,7 +5,8 @@ scenario {
   matrix = { blocks = { 1, 8 } },
   play = function(t, case)
     local s = t:login {}
-    local old, new = random.bytes("old", 512 * case.blocks), random.bytes("new", 512 * case.blocks)
+    local length = s:capacity().block_size * case.blocks
+    local old, new = random.bytes("old", length), random.bytes("new", length)
     expect(s:write { lba = 7, data = old }):good()
     expect(s:compare_and_write { lba = 7, compare = old, write = new }):good()
     expect(s:read { lba = 7, blocks = case.blocks }.data):equals(new)
@@ -16,15 +17,18 @@ scenario {
   title = "COMPARE AND WRITE leaves all as it is when a byte differs, and says which",
   covers = { "SCSI-CAW-002", "SCSI-CAW-003" },
   needs = { "dataloss" },
-  matrix = { place = { 0, 1, 511, 512, 1023 } },
+  -- The first or the second byte of a block, or the last.
+  matrix = { block = { 0, 1 }, byte = { 0, 1, -1 } },
   play = function(t, case)
     local s = t:login {}
-    local old = random.bytes("old", 1024)
+    local size = s:capacity().block_size
+    local place = case.block * size + case.byte % size
+    local old = random.bytes("old", 2 * size)
     expect(s:write { lba = 7, data = old }):good()
-    local wrong = old:sub(1, case.place) .. string.char(old:byte(case.place + 1) ~ 0x80) .. old:sub(case.place + 2)
-    local r = s:compare_and_write { lba = 7, compare = wrong, write = random.bytes("new", 1024) }
+    local wrong = old:sub(1, place) .. string.char(old:byte(place + 1) ~ 0x80) .. old:sub(place + 2)
+    local r = s:compare_and_write { lba = 7, compare = wrong, write = random.bytes("new", 2 * size) }
     expect(r):check_condition("MISCOMPARE", "MISCOMPARE DURING VERIFY OPERATION")
-    expect(r.sense.information):equals(case.place)
+    expect(r.sense.information):equals(place)
     expect(s:read { lba = 7, blocks = 2 }.data):equals(old)
   end,
 }
@@ -34,12 +38,12 @@ scenario {
   covers = { "SCSI-CAW-004", "SCSI-CAW-005", "SCSI-CAW-006", "SCSI-CAW-007", "VUL-26" },
   play = function(t)
     local s = t:login {}
-    local last = s:capacity().last_lba
+    local last, size = s:capacity().last_lba, s:capacity().block_size
     local page = s:inquiry { evpd = true, page_code = 0xB0 }
     local maximum = page.status_name == "GOOD" and page.data:byte(6) or 0
     if maximum == 0 and not t.simulated then skip("there is no COMPARE AND WRITE") end
     expect(maximum):at_least(1)
-    local function blocks(count) return string.rep("\0", 512 * count) end
+    local function blocks(count) return string.rep("\0", size * count) end
     expect(s:compare_and_write { lba = 0 }):good()
     expect(s:compare_and_write { lba = last + 1, compare = blocks(1), write = blocks(1) })
       :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
@@ -62,7 +66,8 @@ scenario {
   needs = { "dataloss", "2init" },
   play = function(t)
     local setup = t:login {}
-    expect(setup:write { lba = 50, data = string.rep("\0", 512) }):good()
+    local size = setup:capacity().block_size
+    expect(setup:write { lba = 50, data = string.rep("\0", size) }):good()
     local wins = {}
     local function contend(name)
       return function()
@@ -73,7 +78,7 @@ scenario {
             local now_held = s:read { lba = 50, blocks = 1 }.data
             local count = string.unpack(">I4", now_held)
             local r = s:compare_and_write {
-              lba = 50, compare = now_held, write = string.pack(">I4", count + 1) .. string.rep(name, 508),
+              lba = 50, compare = now_held, write = string.pack(">I4", count + 1) .. string.rep(name, size - 4),
             }
             local won = r.status_name == "GOOD"
             if not won then expect(r):check_condition("MISCOMPARE") end

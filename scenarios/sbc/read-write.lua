@@ -5,13 +5,13 @@ scenario {
   matrix = { cdb = { 6, 10, 12, 16 }, blocks = { 1, 2, 7, 8, 64, 255, 256 } },
   play = function(t, case)
     local s = t:login {}
-    local last = s:capacity().last_lba
+    local last, size = s:capacity().last_lba, s:capacity().block_size
     local where = { 0, 1001 }
     if case.cdb ~= 6 then where[3] = last - case.blocks + 1 end
     for _, lba in ipairs(where) do
       if lba > 0 then expect(s:write { lba = lba - 1, blocks = 1 }):good() end
       if lba + case.blocks <= last then expect(s:write { lba = lba + case.blocks, blocks = 1 }):good() end
-      local data = random.bytes("data", 512 * case.blocks)
+      local data = random.bytes("data", size * case.blocks)
       expect(s:write { cdb = case.cdb, lba = lba, blocks = case.blocks % 256 == 0 and case.cdb == 6 and 0 or case.blocks,
         data = data }):good()
       expect(s:read { lba = lba, blocks = case.blocks }.data):equals(data)
@@ -26,8 +26,9 @@ scenario {
   covers = { "SCSI-READ-006", "SCSI-WRITE-004" },
   play = function(t)
     local s = t:login {}
-    local r = expect(s:read { cdb = 6, lba = 0, blocks = 0, expected = 256 * 512 }):good()
-    expect(#r.data):equals(256 * 512)
+    local length = 256 * s:capacity().block_size
+    local r = expect(s:read { cdb = 6, lba = 0, blocks = 0, expected = length }):good()
+    expect(#r.data):equals(length)
   end,
 }
 
@@ -131,7 +132,7 @@ scenario {
     expect(s:write_same { lba = 0, blocks = 1 }):check_condition("DATA PROTECT", "WRITE PROTECTED")
     expect(s:orwrite { lba = 0, blocks = 1 }):check_condition("DATA PROTECT", "WRITE PROTECTED")
     expect(s:unmap { ranges = { { lba = 0, blocks = 1 } } }):check_condition("DATA PROTECT", "WRITE PROTECTED")
-    local block = string.rep("\0", 512)
+    local block = string.rep("\0", s:capacity().block_size)
     expect(s:compare_and_write { lba = 0, compare = block, write = block })
       :check_condition("DATA PROTECT", "WRITE PROTECTED")
   end,

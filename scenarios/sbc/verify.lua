@@ -5,7 +5,7 @@ scenario {
   matrix = { cdb = { 10, 12, 16 }, blocks = { 1, 8, 600 } },
   play = function(t, case)
     local s = t:login {}
-    local data = random.bytes("data", 512 * case.blocks)
+    local data = random.bytes("data", s:capacity().block_size * case.blocks)
     expect(s:write { lba = 20, data = data }):good()
     expect(s:verify { cdb = case.cdb, lba = 20, blocks = case.blocks }):good()
     expect(s:verify { cdb = case.cdb, lba = 20, blocks = case.blocks, data = data }):good()
@@ -25,7 +25,7 @@ scenario {
   needs = { "dataloss" },
   play = function(t)
     local s = t:login {}
-    local block = random.bytes("block", 512)
+    local block = random.bytes("block", s:capacity().block_size)
     expect(s:write_same { lba = 100, blocks = 50, data = block }):good()
     local r = s:verify { lba = 100, blocks = 50, bytchk = 3, data = block }
     -- Reserved in SBC-2.
@@ -61,7 +61,7 @@ scenario {
   matrix = { cdb = { 10, 12, 16 }, bytchk = { 0, 1 } },
   play = function(t, case)
     local s = t:login {}
-    local data = random.bytes("data", 512 * 9)
+    local data = random.bytes("data", s:capacity().block_size * 9)
     expect(s:write_and_verify { cdb = case.cdb, lba = 33, data = data, bytchk = case.bytchk }):good()
     expect(s:read { lba = 33, blocks = 9 }.data):equals(data)
     local last = s:capacity().last_lba

@@ -10,8 +10,8 @@ scenario {
   matrix = { cdb = { 10, 16 }, blocks = { 1, 2, 255, 256, 1000 } },
   play = function(t, case)
     local s = t:login {}
-    local block = random.bytes("block", 512)
-    local before = random.bytes("before", 512)
+    local size = s:capacity().block_size
+    local block, before = random.bytes("block", size), random.bytes("before", size)
     expect(s:write { lba = 10, data = before }):good()
     expect(s:write { lba = 11 + case.blocks, data = before }):good()
     expect(s:write_same { cdb = case.cdb, lba = 11, blocks = case.blocks, data = block }):good()
@@ -33,12 +33,13 @@ scenario {
   play = function(t, case)
     local s = t:login {}
     must_be_thin(s)
+    local size = s:capacity().block_size
     expect(s:write { lba = 0, blocks = 64 }):good()
     expect(s:write_same {
       cdb = case.how.cdb, lba = 3, blocks = 50, unmap = case.how.unmap, ndob = case.how.ndob,
-      data = not case.how.ndob and string.rep("\0", 512) or nil,
+      data = not case.how.ndob and string.rep("\0", size) or nil,
     }):good()
-    expect(s:read { lba = 3, blocks = 50 }.data):equals(string.rep("\0", 512 * 50))
+    expect(s:read { lba = 3, blocks = 50 }.data):equals(string.rep("\0", size * 50))
     -- The durability model knows what is before and after.
     expect(s:read { lba = 0, blocks = 64 }):good()
   end,
@@ -51,7 +52,7 @@ scenario {
   play = function(t)
     local s = t:login {}
     must_be_thin(s)
-    local block = random.bytes("block", 512)
+    local block = random.bytes("block", s:capacity().block_size)
     expect(s:write_same { cdb = 16, lba = 5, blocks = 20, data = block, unmap = 1 }):good()
     expect(s:read { lba = 5, blocks = 20 }.data):equals(string.rep(block, 20))
   end,
@@ -87,10 +88,12 @@ scenario {
 scenario {
   title = "WRITE SAME wants one block of data, neither more nor less",
   covers = { "SCSI-WS-012" },
-  matrix = { bytes = { 0, 256, 511, 1024 } },
+  matrix = { of = { "nothing", "half a block", "all but a byte", "two blocks" } },
   play = function(t, case)
     local s = t:login {}
-    expect(s:write_same { lba = 0, blocks = 1, data = string.rep("x", case.bytes) }):check_condition("ILLEGAL REQUEST")
+    local size = s:capacity().block_size
+    local bytes = ({ nothing = 0, ["half a block"] = size // 2, ["all but a byte"] = size - 1, ["two blocks"] = 2 * size })[case.of]
+    expect(s:write_same { lba = 0, blocks = 1, data = string.rep("x", bytes) }):check_condition("ILLEGAL REQUEST")
     expect(s:read { lba = 0, blocks = 1 }):good()
   end,
 }

@@ -5,16 +5,17 @@ scenario {
   matrix = { depth = { 1, 8, 64 } },
   play = function(t, case)
     local s = t:login {}
+    local size = s:capacity().block_size
     local tasks = {}
     -- Each round overwrites what the round before wrote; ordered tasks keep the rounds apart.
     for round = 1, 4 do
       for index = 0, case.depth - 1 do
-        tasks[#tasks + 1] = s:write { lba = index, data = string.rep(string.char(round), 512), async = true }
+        tasks[#tasks + 1] = s:write { lba = index, data = string.rep(string.char(round), size), async = true }
       end
       tasks[#tasks + 1] = s:synchronize_cache { attribute = "ordered", async = true }
     end
     for _, task in ipairs(tasks) do expect(task:wait { within = "10s" }):good() end
-    expect(s:read { lba = 0, blocks = case.depth }.data):equals(string.rep("\4", 512 * case.depth))
+    expect(s:read { lba = 0, blocks = case.depth }.data):equals(string.rep("\4", size * case.depth))
   end,
 }
 
@@ -23,13 +24,13 @@ scenario {
   covers = { "SCSI-TASK-002", "ISCSI-CMD-008" },
   play = function(t)
     local s = t:login { keys = { InitialR2T = "No", ImmediateData = "No" } }
-    local beyond = s:capacity().blocks
+    local beyond, size = s:capacity().blocks, s:capacity().block_size
     local failing = s:send(pdu.scsi_command {
-      write = true, final = false, expected_data_transfer_length = 512,
+      write = true, final = false, expected_data_transfer_length = size,
       cdb = cdb.write16 { lba = beyond, blocks = 1 },
     })
     local ordered = s:send(pdu.scsi_command { attribute = 2, cdb = cdb.test_unit_ready {} })
-    s:send(pdu.data_out { itt = failing.itt, lun = 0, data = string.rep("\0", 512) })
+    s:send(pdu.data_out { itt = failing.itt, lun = 0, data = string.rep("\0", size) })
     -- The failed one has ended when its status is sent, and that waits for the data (RFC 7143 §11.4.2).
     expect(s:receive { opcode = "scsi response" }):pdu { itt = failing.itt, status = 2 }
     expect(s:receive { opcode = "scsi response" }):pdu { itt = ordered.itt, status = 0 }
