@@ -124,7 +124,7 @@ scenario {
       end
       expect(at):at_most(last + 1)
     end
-    expect(s:get_lba_status { lba = last + 1 })
+    expect(s:get_lba_status { lba = last + (t.simulated and 1 or 2) })
       :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
   end,
 }

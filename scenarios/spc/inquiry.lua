@@ -43,9 +43,13 @@ scenario {
     local r = s:inquiry { page_code = 0x83 }
     expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
     expect(s:inquiry { evpd = true, page_code = 0xFE }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
-    -- CMDDT, which is obsolete.
-    expect(s:command { cdb = "\x12\x02\x00\x00\x24\x00", read = 36 })
-      :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    -- CMDDT, which is obsolete: a target need not look at it.
+    local obsolete = s:command { cdb = "\x12\x02\x00\x00\x24\x00", read = 36 }
+    if obsolete.status_name == "GOOD" and not t.simulated then
+      expect(obsolete.data):equals(expect(s:inquiry { allocation_length = 36 }):good().data)
+    else
+      expect(obsolete):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    end
   end,
 }
 
@@ -55,6 +59,12 @@ scenario {
   matrix = { lun = { 7, 255, 16383 } },
   play = function(t, case)
     local s = t:login {}
-    expect(expect(s:inquiry { lun = case.lun }):good().data:byte(1)):equals(0x7F)
+    for _, lun in ipairs(expect(s:report_luns {}):good().luns) do
+      if lun == case.lun then skip("there is a unit of this number") end
+    end
+    local peripheral = expect(s:inquiry { lun = case.lun }):good().data:byte(1)
+    -- Qualifier 011b has no device type; with 001b there could be a unit of that type.
+    if t.simulated then expect(peripheral):equals(0x7F) end
+    if peripheral ~= 0x7F then expect(peripheral >> 5):equals(1) end
   end,
 }
