@@ -1,3 +1,8 @@
+-- A short CDB cannot name the end of a unit of 2 TiB or more.
+local function must_reach(last, cdb)
+  if cdb < 16 and last > 0xFFFFFFFF - 256 then skip("the unit is too large for the CDB") end
+end
+
 scenario {
   title = "ORWRITE sets bits and clears none",
   covers = { "SCSI-ORW-001", "SCSI-ORW-002" },
@@ -59,6 +64,7 @@ scenario {
   play = function(t, case)
     local s = t:login {}
     local last = s:capacity().last_lba
+    must_reach(last, case.cdb)
     local function answered(options)
       local r = s:prefetch(options)
       if r.status_name ~= "CONDITION MET" then expect(r):good() end
@@ -77,6 +83,7 @@ scenario {
   play = function(t, case)
     local s = t:login {}
     local last = s:capacity().last_lba
+    must_reach(last, case.cdb)
     expect(s:synchronize_cache { cdb = case.cdb }):good()
     expect(s:synchronize_cache { cdb = case.cdb, lba = last, blocks = 1 }):good()
     expect(s:synchronize_cache { cdb = case.cdb, lba = last + (t.simulated and 1 or 2) })

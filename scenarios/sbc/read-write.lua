@@ -1,3 +1,8 @@
+-- A short CDB cannot name the end of a unit of 2 TiB or more.
+local function must_reach(last, cdb)
+  if cdb < 16 and last > 0xFFFFFFFF - 256 then skip("the unit is too large for the CDB") end
+end
+
 scenario {
   title = "What is written is read back, and its neighbours stay",
   covers = { "SCSI-READ-001", "SCSI-WRITE-001" },
@@ -7,7 +12,7 @@ scenario {
     local s = t:login {}
     local last, size = s:capacity().last_lba, s:capacity().block_size
     local where = { 0, 1001 }
-    if case.cdb ~= 6 then where[3] = last - case.blocks + 1 end
+    if case.cdb == 16 or case.cdb > 6 and last <= 0xFFFFFFFF then where[3] = last - case.blocks + 1 end
     for _, lba in ipairs(where) do
       if lba > 0 then expect(s:write { lba = lba - 1, blocks = 1 }):good() end
       if lba + case.blocks <= last then expect(s:write { lba = lba + case.blocks, blocks = 1 }):good() end
@@ -39,6 +44,7 @@ scenario {
   play = function(t, case)
     local s = t:login {}
     local last = s:capacity().last_lba
+    must_reach(last, case.cdb)
     local function refused(lba, blocks, first)
       local r = s[case.command](s, { cdb = case.cdb, lba = lba, blocks = blocks })
       expect(r):check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
@@ -46,7 +52,7 @@ scenario {
     end
     refused(last + 1, 1, last + 1)
     refused(last, 2, last + 1)
-    refused(0xFFFFFFFF, 1, 0xFFFFFFFF)
+    if last < 0xFFFFFFFF then refused(0xFFFFFFFF, 1, 0xFFFFFFFF) end
     if case.cdb == 16 then
       for _, lba in ipairs { 1 << 63, -1, 1 << 55, 0x7FFFFFFFFFFFFF } do refused(lba, 2, lba) end
     end
@@ -61,6 +67,7 @@ scenario {
   play = function(t, case)
     local s = t:login {}
     local last = s:capacity().last_lba
+    must_reach(last, case.cdb)
     expect(s[case.command](s, { cdb = case.cdb, lba = last, blocks = 0 })):good()
     -- At its end the standard can be read either way.
     for past = t.simulated and 1 or 2, 3 do
