@@ -126,6 +126,12 @@ extension Sense {
           information = bytes[(index + 4)..<end].reduce(0) { $0 << 8 | UInt64($1) }
         } else if bytes[index] == 0x02, end - index == 8 {
           specific = Self.decodeSpecific(bytes[index + 4], bytes[index + 5], bytes[index + 6], key: key)
+        } else if bytes[index] == 0x0D, end - index == 24 {
+          // SBC-4 §4.18.5: both of these, of a direct access block device.
+          if bytes[index + 2] & 0x80 != 0 {
+            information = bytes[(index + 8)..<(index + 16)].reduce(0) { $0 << 8 | UInt64($1) }
+          }
+          specific = Self.decodeSpecific(bytes[index + 4], bytes[index + 5], bytes[index + 6], key: key)
         }
         index = end
       }

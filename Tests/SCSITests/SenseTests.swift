@@ -39,6 +39,16 @@ import Testing
       ])
   }
 
+  @Test func theDescriptorOfADirectAccessBlockDeviceStandsForTheOthers() {
+    let header: [UInt8] = [0x72, 5, 0x24, 0, 0, 0, 0, 24, 0x0D, 0x16]
+    let rest: [UInt8] = [0, 0, 0xCF, 0, 2, 0] + [0, 0, 0, 1, 0, 0, 0, 5] + [0, 0, 0, 0, 0, 0, 0, 9]
+    var wanted = Sense(.illegalRequest, .invalidFieldInCDB, specific: .field(inCDB: true, byte: 2, bit: 7))
+    #expect(Sense(decoding: header + rest) == wanted)
+    wanted.information = 1 << 32 | 5
+    #expect(Sense(decoding: header + [0x80] + rest.dropFirst()) == wanted)
+    #expect(Sense(decoding: header + rest.dropLast())?.specific == Sense.Specific.none)
+  }
+
   @Test func fixedFormatDoesNotCutAnLBAOfMoreThan32Bits() {
     let bytes = Sense(.mediumError, .unrecoveredReadError, information: 1 << 32).parameterData(descriptor: false)
     #expect(bytes[0] == 0x70)
