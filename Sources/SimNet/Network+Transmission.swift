@@ -105,6 +105,7 @@ extension Network {
       links[link].busyUntil = overflow ? .max : done
       entered = max(entered, links[link].freeAt)
     }
+    pipes[pipe].leavesAt = entered
     let arrival = cross(link, after: 0)
     if let arrival {
       let (late, overflow) = arrival.addingReportingOverflow(entered - now)
@@ -266,13 +267,14 @@ extension Network {
 
   // MARK: Repetition
 
-  private func deadline(_ pipe: Int) -> UInt64 {
+  private func deadline(_ pipe: Int, after start: UInt64 = 0) -> UInt64 {
     guard isLive(pipes[pipe].sender) else { return .max }
     let host = Int(sockets[Int(pipes[pipe].sender.slot)].host)
     let first = hosts[host].options.retransmitTimeout.nanoseconds
     let (doubled, overflow) = first.multipliedReportingOverflow(by: 1 << UInt64(min(pipes[pipe].retries, 30)))
     let wait = min(overflow ? .max : doubled, hosts[host].options.retransmitTimeoutMax.nanoseconds)
-    return (timeline.now + Interval(nanoseconds: max(wait, 1))).nanoseconds
+    let start = max(timeline.now, Instant(nanoseconds: start))
+    return (start + Interval(nanoseconds: max(wait, 1))).nanoseconds
   }
 
   /// Sees to it that what is under way is sent again if nothing is heard of it.
@@ -299,6 +301,11 @@ extension Network {
     pipes[pipe].retransmitEventTime = .max
     guard !pipes[pipe].senderGone, pipes[pipe].acked < pipes[pipe].end else { return }
     guard pipes[pipe].retransmitTime <= now else { return scheduleRetransmit(pipe) }
+    if pipes[pipe].leavesAt > now {
+      // As on Linux: what still waits for a slow link is not lost, and sending it again would wait behind it.
+      pipes[pipe].retransmitTime = deadline(pipe, after: pipes[pipe].leavesAt)
+      return scheduleRetransmit(pipe)
+    }
     let sender = pipes[pipe].sender
     guard isLive(sender) else { return }
     let host = Int(sockets[Int(sender.slot)].host)

@@ -79,6 +79,8 @@ struct Pipe {
   /// due before, and is then put off; it is never due later.
   var retransmitTime: UInt64 = .max
   var retransmitEventTime: UInt64 = .max
+  /// When the last of them has left the link's queue, in nanoseconds.
+  var leavesAt: UInt64 = 0
   var retries = 0
   /// A gap was noticed and what follows `acked` was sent again; no second time before this position is acknowledged.
   var recoverUntil: UInt64 = 0

@@ -140,6 +140,18 @@ import Testing
     #expect((1000...1030).contains(milliseconds), "a megabyte at a megabyte a second took \(milliseconds) ms")
   }
 
+  @Test("What waits for a slow link is not sent again", arguments: [256_000, 1_000_000, 8_000_000] as [UInt64])
+  func slowLink(_ bandwidth: UInt64) throws {
+    let wire = Wire { $0.bandwidth = bandwidth }
+    let (client, server) = try wire.connect()
+    let bytes = pattern(600_000)
+    let start = wire.timeline.now
+    #expect(wire.transfer(bytes, from: client, to: server) == bytes)
+    let ideal = UInt64(bytes.count) * 8_000_000_000 / bandwidth
+    #expect((wire.timeline.now - start).nanoseconds < ideal / 100 * 102)
+    #expect(wire.network.counters.retransmissions == 0)
+  }
+
   @Test("A burst passes at once; the bucket fills with time")
   func burst() throws {
     let wire = Wire {
