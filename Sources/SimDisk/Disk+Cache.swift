@@ -58,20 +58,23 @@ extension Disk {
     }
     let tearing = tearings.last
     let unit = tearing?.unit ?? max(options.atomicUnit, 1)
-    let fate: UInt64 =
+    let units = Self.unitCount(entry, unit)
+    var fate: UInt64 =
       switch tearing == nil ? options.survival : .torn {
       case .drawn: crashRandom.next(below: UInt64(4))
       case .torn: 2
       case .none: 0
       case .all: 1
       }
+    // What lies within one unit has no parts: it is there or it is not.
+    if fate > 1, units <= 1 { fate = crashRandom.next(below: UInt64(2)) }
     switch fate {
-    case 0: counters.unitsLost += Self.unitCount(entry, unit)
+    case 0: counters.unitsLost += units
     case 1: play(entry, number)
     default:
       counters.writesTorn += 1
       if let tearing { strike(tearing.id) }
-      tear(entry, number, unit)
+      tear(entry, number, unit, units)
     }
   }
 
@@ -80,12 +83,11 @@ extension Disk {
     entry.length == 0 ? 0 : (entry.offset + entry.length - 1) / unit - entry.offset / unit + 1
   }
 
-  /// Lets some of the atomic units of a write survive.
-  private func tear(_ entry: WriteLog.Entry, _ number: UInt64, _ unit: UInt64) {
+  /// Lets some of the atomic units of a write survive, and not all of them. It has two at least.
+  private func tear(_ entry: WriteLog.Entry, _ number: UInt64, _ unit: UInt64, _ units: UInt64) {
     guard entry.kind == .data else {
       // These can be huge: a part from a drawn cut on survives, or the part before it.
-      let before = crashRandom.next(below: Self.unitCount(entry, unit) + 1)
-      let cut = before == 0 ? 0 : min((entry.offset / unit + before) * unit - entry.offset, entry.length)
+      let cut = (entry.offset / unit + 1 + crashRandom.next(below: units - 1)) * unit - entry.offset
       var piece = entry
       if crashRandom.chance(1, of: 2) {
         piece.length = cut
@@ -93,20 +95,20 @@ extension Disk {
         piece.offset += cut
         piece.length -= cut
       }
-      if piece.length > 0 { play(piece, number) }
+      play(piece, number)
       return
     }
+    // One that survives, and another one that does not; of the rest any.
+    let kept = crashRandom.next(below: units)
+    var lost = crashRandom.next(below: units - 1)
+    if lost >= kept { lost += 1 }
     var done: UInt64 = 0
     var bits: UInt64 = 0
-    var left = 0
-    while done < entry.length {
+    for index in 0..<units {
       let offset = entry.offset + done
       let length = min(unit - offset % unit, entry.length - done)
-      if left == 0 {
-        bits = crashRandom.next()
-        left = 64
-      }
-      if bits & 1 != 0 {
+      if index % 64 == 0 { bits = crashRandom.next() }
+      if index == kept || index != lost && bits & 1 != 0 {
         var piece = entry
         piece.offset = offset
         piece.length = length
@@ -116,7 +118,6 @@ extension Disk {
         counters.unitsLost += 1
       }
       bits >>= 1
-      left -= 1
       done += length
     }
   }

@@ -44,6 +44,28 @@ import Testing
     #expect(lost > 5 && kept > 5 && torn > 5, "\(lost) lost, \(kept) kept, \(torn) torn")
   }
 
+  @Test("What is torn survives in part, and what lies within one atomic unit is not torn", arguments: 0..<50)
+  func tornInPart(_ seed: Int) {
+    let medium = Medium(seed: UInt64(seed)) { $0.size = 1 << 20 }
+    let fault = medium.disk.injectTearing(atomicUnit: 4096)
+    medium.write(0, 1, 8192)
+    medium.write(20480, 1, 4096)
+    // Of a part of a unit and a part of the next one.
+    medium.write(36352, 1, 1024)
+    medium.disk.crash()
+    #expect(medium.read(0, 8192).count { $0 == 1 } == 4096)
+    #expect([0, 4096].contains(medium.read(20480, 4096).count { $0 == 1 }))
+    #expect(medium.read(36352, 1024).count { $0 == 1 } == 512)
+    #expect(medium.disk.fired(fault) == 2)
+    medium.write(65536, 1, 65536)
+    medium.flush()
+    medium.disk.clear(at: 65536, length: 65536, allocated: seed % 2 == 0)
+    medium.disk.crash()
+    let left = medium.read(65536, 65536).count { $0 == 1 }
+    #expect(left > 0 && left < 65536 && left % 4096 == 0)
+    #expect(medium.disk.fired(fault) == 3)
+  }
+
   @Test("Zeroes and discards are torn between atomic units too, wherever they begin", arguments: 0..<50)
   func tornClears(_ seed: Int) {
     let medium = Medium(seed: UInt64(seed)) {

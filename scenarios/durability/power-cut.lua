@@ -52,6 +52,26 @@ scenario {
 }
 
 scenario {
+  title  = "A write that is torn in a power cut is there in whole atomic units, some of them and not all",
+  covers = { "SCSI-WRITE-013" },
+  needs  = { "simulation" },
+  play   = function(t)
+    local s = t:login {}
+    local torn = fault.disk.torn { atomic_unit = 4096 }
+    for i = 0, 15 do expect(s:write { lba = 16 * i, data = string.rep("A", 8192) }):good() end
+    t:crash()
+    t:restart()
+    s:relogin {}
+    for i = 0, 15 do
+      local data = s:read { lba = 16 * i, blocks = 16 }.data
+      local one, other = string.rep("A", 4096) .. string.rep("\0", 4096), string.rep("\0", 4096) .. string.rep("A", 4096)
+      expect(data == one or data == other):holds("one of two units is there of write " .. i)
+    end
+    expect(torn:fired()):equals(16)
+  end,
+}
+
+scenario {
   title  = "With a write-through cache every acknowledged write survives a power cut",
   covers = { "SCSI-WRITE-008" },
   world  = { target { luns = { { size = "8MiB", cache = "write-through" } } } },
