@@ -130,7 +130,9 @@ extension Disk {
     let fault = rule.fault
     switch access {
     case .read, .seek: if !fault.reads { return false }
-    case .write, .discard, .writeZeroes: if !fault.writes { return false }
+    case .write, .writeZeroes: if !fault.writes { return false }
+    // What gives storage back needs no room.
+    case .discard: if !fault.writes || fault.effect == .fail(.noSpace) { return false }
     case .flush: if !fault.flushes { return false }
     }
     if access != .flush {

@@ -23,6 +23,16 @@ import Testing
     #expect(disk.fired(id) == 2, "the count outlives the fault")
   }
 
+  @Test("Where there is no room, storage can be given back")
+  func full() {
+    let disk = Medium().disk
+    let id = disk.inject(DiskFault(.fail(.noSpace)))
+    #expect(disk.judge(.write, at: 0, length: 512).error == .noSpace)
+    #expect(disk.judge(.writeZeroes, at: 0, length: 512).error == .noSpace)
+    #expect(disk.judge(.discard, at: 0, length: 512).error == .none)
+    #expect(disk.fired(id) == 2)
+  }
+
   @Test("A short access moves whole sectors, fewer than asked and at least one")
   func short() {
     let disk = Medium().disk

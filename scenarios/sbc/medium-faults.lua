@@ -49,6 +49,8 @@ scenario {
     local fault = fault.disk.full {}
     expect(s:write { lba = 0, blocks = 8 }):check_condition("DATA PROTECT", "SPACE ALLOCATION FAILED WRITE PROTECT")
     expect(s:read { lba = 0, blocks = 8 }):good()
+    -- Storage can be given back.
+    expect(s:unmap { ranges = { { lba = 0, blocks = 8 } } }):good()
     fault:lift()
     expect(s:write { lba = 0, blocks = 8 }):good()
   end,
