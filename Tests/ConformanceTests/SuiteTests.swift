@@ -32,6 +32,22 @@ import Testing
     }
   }
 
+  /// From within the folder, from above it, and by a path with turns.
+  @Test func aCaseIsTheSameFromWhereverItIsCalled() throws {
+    try inFolder { folder in
+      let inner = folder.appending(path: "scenarios/sbc")
+      try FileManager.default.createDirectory(at: inner, withIntermediateDirectories: true)
+      try "scenario { title = \"Two\", play = function(t) end }".write(
+        to: inner.appending(path: "two.lua"), atomically: false, encoding: .utf8)
+      let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath).pathComponents.dropFirst()
+      let relative = here.map { _ in "../" }.joined() + inner.path.dropFirst()
+      for path in ["\(inner.path)/two.lua", "\(relative)/two.lua", "\(folder.path)/scenarios", "\(inner.path)/../sbc"] {
+        let suite = Suite(paths: [path])
+        #expect(suite.caseNames == ["scenarios/sbc/two.lua: Two"], "\(path)")
+      }
+    }
+  }
+
   @Test func aFolderThatIsNamedLikeAScenarioIsSaid() throws {
     try inFolder { folder in
       let inner = folder.appending(path: "two.lua")

@@ -85,6 +85,9 @@ enum Need: String, CaseIterable {
 /// One combination of a scenario's matrix: what is played, seeded, reported and sharded by itself.
 struct Case {
   var file: String
+  /// The file from its `scenarios` folder on, its name where it is in none: so that the seed does not depend on where the
+  /// suite was called from.
+  var stableFile: String
   var scenario: Int
   var title: String
   var covers: [String]
@@ -96,13 +99,6 @@ struct Case {
   var name: String {
     if choices.isEmpty { return title }
     return "\(title) [\(choices.map { "\($0.name)=\(Self.label($0.value))" }.joined(separator: " "))]"
-  }
-
-  /// The file from its `scenarios` folder on, so that the seed does not depend on where the suite was called from.
-  var stableFile: String {
-    let parts = file.split(separator: "/")
-    guard let start = parts.lastIndex(of: "scenarios") else { return parts.last.map(String.init) ?? file }
-    return parts[start...].joined(separator: "/")
   }
 
   /// The file and the name.
@@ -125,16 +121,25 @@ struct Case {
   }
 
   /// The cases of a scenario: the first axis varies slowest.
-  static func expand(_ scenario: Scenario, file: String) -> [Case] {
+  ///
+  /// - Parameter place: The file's path from the root on; `file` when nil.
+  static func expand(_ scenario: Scenario, file: String, place: String? = nil) -> [Case] {
+    let stableFile = stable(place ?? file)
     var combinations: [[(name: String, value: LuaValue)]] = [[]]
     for axis in scenario.matrix {
       combinations = combinations.flatMap { combination in axis.values.map { combination + [(axis.name, $0)] } }
     }
     return combinations.map {
       Case(
-        file: file, scenario: scenario.index, title: scenario.title, covers: scenario.covers,
+        file: file, stableFile: stableFile, scenario: scenario.index, title: scenario.title, covers: scenario.covers,
         location: scenario.location, choices: $0)
     }
+  }
+
+  private static func stable(_ path: String) -> String {
+    let parts = path.split(separator: "/")
+    guard let start = parts.lastIndex(of: "scenarios") else { return parts.last.map(String.init) ?? path }
+    return parts[start...].joined(separator: "/")
   }
 
   /// What `play` gets as its second argument.

@@ -48,7 +48,8 @@ public struct Suite {
       texts[path] = text
       let script = try Script(file: path, text: text)
       if script.scenarios.isEmpty { mistakes.append("\(path): expected scenario { … }, found none in the file") }
-      for scenario in script.scenarios { cases += Case.expand(scenario, file: path) }
+      let place = URL(fileURLWithPath: path).absoluteURL.standardized.path
+      for scenario in script.scenarios { cases += Case.expand(scenario, file: path, place: place) }
     } catch {
       mistakes.append(error.message)
     }
