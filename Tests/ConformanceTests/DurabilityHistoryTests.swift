@@ -64,6 +64,12 @@ import Testing
       if isGood, isFUA || !isCacheVolatile { writes[write].durable = now }
     }
 
+    /// It was not carried out.
+    mutating func refuse(_ write: Int) {
+      writes[write].end = tick()
+      for sector in sectors.indices { sectors[sector].removeAll { $0.write == write } }
+    }
+
     mutating func flushed(begin: Int) {
       let now = tick()
       for (index, write) in writes.enumerated()
@@ -217,6 +223,9 @@ import Testing
       if case .flush = entry.kind { isGood = chance.below(3) != 0 }
       outcome.status = isGood ? 0 : 2
       switch entry.kind {
+      case .write where !isGood && chance.below(2) == 0:
+        outcome.status = 0x18
+        rules.refuse(entry.write)
       case .write(let isFUA): rules.end(entry.write, isGood: isGood, isFUA: isFUA)
       case .vague: rules.end(entry.write, isGood: false, isFUA: false)
       case .flush:

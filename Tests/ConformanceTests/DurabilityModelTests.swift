@@ -113,6 +113,25 @@ import Testing
     #expect(try !bench.mayRead("b"))
   }
 
+  @Test(arguments: [UInt8(0x18), 0x28, 0x30])
+  func aWriteThatWasRefusedHasNotHappened(status: UInt8) throws {
+    let bench = Bench()
+    let first = try bench.write("a")
+    try bench.end(first, status: status)
+    #expect(try bench.mayRead(nil))
+    #expect(try !bench.mayRead("a"))
+    try bench.good("b")
+    let second = try bench.write("c")
+    #expect(try bench.mayRead("c"))
+    try bench.end(second, status: status)
+    #expect(try !bench.mayRead("c"))
+    bench.model.powerCut([0], at: .zero)
+    #expect(try bench.mayRead("b"))
+    #expect(try bench.mayRead(nil))
+    #expect(try !bench.mayRead("a"))
+    #expect(try !bench.mayRead("c"))
+  }
+
   @Test func aPowerCutMayLoseWhatWasNotFlushed() throws {
     let bench = Bench()
     try bench.good("a")

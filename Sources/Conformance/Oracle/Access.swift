@@ -9,8 +9,8 @@ enum Access {
   case same(lba: UInt64, blocks: UInt64, block: [UInt8])
   /// Zeroes, or what was there before.
   case unmap([(lba: UInt64, blocks: UInt64)])
-  /// Writes only on GOOD.
-  case compareAndWrite(lba: UInt64, data: [UInt8], forceUnitAccess: Bool)
+  /// Writes only where all is as in `compare`, and says so with GOOD.
+  case compareAndWrite(lba: UInt64, compare: [UInt8], data: [UInt8], forceUnitAccess: Bool)
   /// Zero blocks: all.
   case flush(lba: UInt64, blocks: UInt64)
   /// Nobody can say what is there afterwards.
@@ -45,7 +45,8 @@ enum Access {
     case "compare_and_write":
       let half = dataOut.count / 2
       guard UInt64(half) == blocks * UInt64(unit.blockSize) else { return .unknown(lba: lba, blocks: blocks) }
-      return .compareAndWrite(lba: lba, data: Array(dataOut[half...]), forceUnitAccess: isFUA)
+      return .compareAndWrite(
+        lba: lba, compare: Array(dataOut[..<half]), data: Array(dataOut[half...]), forceUnitAccess: isFUA)
     case "synchronize_cache": return value("immed") == 1 ? nil : .flush(lba: lba, blocks: blocks)
     case "unmap": return .unmap(ranges(dataOut))
     case "mode_select": return .modeSelect
@@ -56,7 +57,7 @@ enum Access {
   /// The same access when the command was changed on purpose: whatever it writes, it is not known.
   var blurred: Access {
     switch self {
-    case .write(let lba, let data, _), .compareAndWrite(let lba, let data, _):
+    case .write(let lba, let data, _), .compareAndWrite(let lba, _, let data, _):
       .unknown(lba: lba, blocks: UInt64(data.count / 512))
     case .same(let lba, let blocks, _): .unknown(lba: lba, blocks: blocks)
     case .read, .flush: .unknown(lba: 0, blocks: 0)
@@ -68,7 +69,8 @@ enum Access {
   var outline: Access {
     switch self {
     case .write(let lba, _, let isFUA): .write(lba: lba, data: [], forceUnitAccess: isFUA)
-    case .compareAndWrite(let lba, _, let isFUA): .compareAndWrite(lba: lba, data: [], forceUnitAccess: isFUA)
+    case .compareAndWrite(let lba, _, _, let isFUA):
+      .compareAndWrite(lba: lba, compare: [], data: [], forceUnitAccess: isFUA)
     case .same(let lba, let blocks, _): .same(lba: lba, blocks: blocks, block: [])
     case .read, .unmap, .flush, .unknown, .modeSelect: self
     }

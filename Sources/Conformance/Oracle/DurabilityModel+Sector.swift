@@ -8,6 +8,8 @@ extension DurabilityModel {
     /// How many crashes of the unit there had been. What has come through a crash is on the medium, one of several
     /// that may be there, and replaces none of the others.
     var era = 0
+    /// A COMPARE AND WRITE has found it and written in its place: no other has.
+    var isFound = false
   }
 
   /// The contents that a sector may have.
@@ -52,6 +54,9 @@ extension DurabilityModel {
       versions.append(Version(hash: hash, write: write, era: crashes))
     }
 
+    /// Takes back what a write has added that was not carried out.
+    mutating func remove(write: Int) { versions.removeAll { $0.write == write } }
+
     /// Whether it is time to ``tidy(before:_:)``.
     var isFull: Bool { versions.count >= roomForVersions }
 
@@ -80,6 +85,7 @@ extension DurabilityModel {
       guard self.failedFlushes < failedFlushes else { return }
       self.failedFlushes = failedFlushes
       (versions, covered) = (all, [])
+      forgetFound()
     }
 
     /// What was read before a flush failed may have been read from the cache that was lost.
@@ -97,6 +103,12 @@ extension DurabilityModel {
       covered = []
       seen = nil
       crashes += 1
+      forgetFound()
+    }
+
+    /// What was written in its place may be gone, and it is there again.
+    private mutating func forgetFound() {
+      for index in versions.indices { versions[index].isFound = false }
     }
 
     /// What a power cut may leave: all that no durable write has replaced.
@@ -124,6 +136,23 @@ extension DurabilityModel {
         if let seen, seen.at < readBegan, end < seen.at, version.hash != seen.hash, version.hash != nil { return false }
         return end >= last
       }
+    }
+
+    /// A COMPARE AND WRITE, the write with this number, has found `hash`, and written over it: whether that was there for it.
+    ///
+    /// Of several versions with that content the one that is replaced first is taken for the one that it has found: that
+    /// leaves the others those that they can have found.
+    mutating func find(_ hash: UInt64, by write: Int, began: Moment, _ writes: [Write]) -> Bool {
+      let others = legal(began, writes).filter { $0.write != write && !$0.isFound }
+      if others.contains(where: { $0.hash == nil }) { return true }
+      let found = others.filter { $0.hash == hash }.min { writes.end(of: $0) < writes.end(of: $1) }
+      guard let found else { return false }
+      // One that writes what it has found leaves it there.
+      guard versions.contains(where: { $0.write == write && $0.hash != hash }),
+        let place = versions.firstIndex(where: { $0.write == found.write && $0.hash == hash })
+      else { return true }
+      versions[place].isFound = true
+      return true
     }
 
     /// Whether all writes of what may be there had ended at a moment.

@@ -21,17 +21,19 @@ struct DurabilityModel {
   typealias Moment = Int
 
   /// A command that was watched.
-  private struct Watched {
+  struct Watched {
     var what: Access
     var unit: Int
     var begin: Moment
     /// Of an UNMAP one for each range.
     var writes: [Int] = []
+    /// What a COMPARE AND WRITE compares with: the hash of each sector.
+    var compared: [UInt64] = []
     var nexus: Nexus
     var isOver = false
   }
 
-  private struct Nexus: Equatable {
+  struct Nexus: Equatable {
     var name: String
     var isid: UInt64
   }
@@ -74,9 +76,9 @@ struct DurabilityModel {
     var sectorsPerBlock: UInt64 { UInt64(facts.blockSize / sectorLength) }
   }
 
-  private var units: [Unit] = []
+  var units: [Unit] = []
   private var watched: [Watched] = []
-  private var writes: [Write] = []
+  var writes: [Write] = []
   private var moment: Moment = 1
   private var patterns: UInt64 = 0
 
@@ -127,6 +129,15 @@ struct DurabilityModel {
     return state
   }
 
+  /// The hash of each sector of `data`.
+  static func hashes(_ data: [UInt8]) -> [UInt64] {
+    data.withUnsafeBytes { bytes in
+      (0..<(bytes.count / sectorLength)).map { index in
+        hash(UnsafeRawBufferPointer(rebasing: bytes[(index * sectorLength)..<((index + 1) * sectorLength)]))
+      }
+    }
+  }
+
   static let zeroHash: UInt64 = [UInt8](repeating: 0, count: sectorLength).withUnsafeBytes { hash($0) }
 
   // MARK: Commands
@@ -140,22 +151,15 @@ struct DurabilityModel {
     var entry = Watched(
       what: access.outline, unit: unit, begin: begin, nexus: Nexus(name: nexus.name, isid: nexus.isid))
     switch access {
-    case .write(let lba, let data, _), .compareAndWrite(let lba, let data, _):
+    case .write(let lba, let data, _), .compareAndWrite(let lba, _, let data, _):
       let blocks = UInt64(data.count / units[unit].facts.blockSize)
       entry.writes.append(addWrite(unit, lba, blocks, begin, time))
       let first = lba &* units[unit].sectorsPerBlock
-      data.withUnsafeBytes { bytes in
-        for index in 0..<(data.count / Self.sectorLength) {
-          let part = UnsafeRawBufferPointer(
-            rebasing: bytes[(index * Self.sectorLength)..<((index + 1) * Self.sectorLength)])
-          addVersion(unit, first &+ UInt64(index), Self.hash(part))
-        }
-      }
+      for (index, hash) in Self.hashes(data).enumerated() { addVersion(unit, first &+ UInt64(index), hash) }
+      if case .compareAndWrite(_, let compare, _, _) = access { entry.compared = Self.hashes(compare) }
     case .same(let lba, let blocks, let block):
       entry.writes.append(addWrite(unit, lba, blocks, begin, time))
-      let hashes = stride(from: 0, to: block.count, by: Self.sectorLength).map { start in
-        block[start..<(start + Self.sectorLength)].withUnsafeBytes { Self.hash($0) }
-      }
+      let hashes = Self.hashes(block)
       addVersions(unit, lba, blocks) { hashes[Int($0) % hashes.count] }
     case .unmap(let ranges):
       for range in ranges {
@@ -204,9 +208,22 @@ struct DurabilityModel {
     units[unit].sectors[number] = sector
   }
 
+  /// A write was not carried out: none of its contents is there.
+  private mutating func takeBack(_ write: Int, _ unit: Int, _ now: Moment) {
+    writes[write].end = now
+    let perBlock = units[unit].sectorsPerBlock
+    guard writes[write].blocks <= Self.sectorsMax / perBlock else { return }
+    for index in 0..<(writes[write].blocks * perBlock) {
+      let number = writes[write].lba &* perBlock &+ index
+      var sector = take(unit, number)
+      sector.remove(write: write)
+      units[unit].sectors[number] = sector
+    }
+  }
+
   /// Takes a sector out of its unit, so that its lists grow in place, with all that has struck the unit applied to it.
   /// Whoever takes one puts it back.
-  private mutating func take(_ unit: Int, _ number: UInt64) -> Sector {
+  mutating func take(_ unit: Int, _ number: UInt64) -> Sector {
     let start = Version(hash: units[unit].facts.startsZeroed ? Self.zeroHash : nil, write: -1)
     var sector = units[unit].sectors.updateValue(Sector([]), forKey: number) ?? Sector([start])
     sector.uncover(failedFlushes: units[unit].failedFlushes)
@@ -225,6 +242,7 @@ struct DurabilityModel {
     units[entry.unit].open.removeAll { $0 == index }
     guard !entry.isOver else { return }
     watched[index].isOver = true
+    watched[index].compared = []
     var isGood = false
     var data: [UInt8] = []
     var mayHaveLostCache = false
@@ -244,6 +262,10 @@ struct DurabilityModel {
     default: break
     }
     let now = tick()
+    if case .command(let outcome) = result, try wasRefused(entry, outcome) {
+      for write in entry.writes { takeBack(write, entry.unit, now) }
+      return
+    }
     switch entry.what {
     case .read(let lba, let length):
       guard isGood else { break }
@@ -253,7 +275,7 @@ struct DurabilityModel {
             + "expected: \(length) bytes\ncame: \(data.count) bytes")
       }
       if !units[entry.unit].isBlind { try check(entry, lba, data) }
-    case .write(_, _, let isFUA), .compareAndWrite(_, _, let isFUA):
+    case .write(_, _, let isFUA), .compareAndWrite(_, _, _, let isFUA):
       ended(entry, now, isGood: isGood, isDurable: isGood && isFUA)
     case .same: ended(entry, now, isGood: isGood, isDurable: false)
     // The old content may be there as well: it replaces nothing.
@@ -308,8 +330,7 @@ struct DurabilityModel {
 
   private mutating func check(_ entry: Watched, _ lba: UInt64, _ data: [UInt8]) throws(LuaFailure) {
     let first = lba &* units[entry.unit].sectorsPerBlock
-    for index in 0..<(data.count / Self.sectorLength) {
-      let hash = data[(index * Self.sectorLength)..<((index + 1) * Self.sectorLength)].withUnsafeBytes { Self.hash($0) }
+    for (index, hash) in Self.hashes(data).enumerated() {
       let number = first &+ UInt64(index)
       var sector = take(entry.unit, number)
       defer { units[entry.unit].sectors[number] = sector }
