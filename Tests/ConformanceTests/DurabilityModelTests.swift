@@ -13,10 +13,13 @@ import Testing
   private final class Bench {
     var model = DurabilityModel()
 
-    init(isCacheVolatile: Bool = true, startsZeroed: Bool = true, isLostOnExit: Bool = false) {
+    init(
+      isCacheVolatile: Bool = true, startsZeroed: Bool = true, isLostOnExit: Bool = false,
+      readsUnmappedAsZeroes: Bool = true
+    ) {
       let unit = UnitFacts(
-        lun: 0, blockSize: blockSize, blockCount: 1000, startsZeroed: startsZeroed, isCacheVolatile: isCacheVolatile,
-        isLostOnExit: isLostOnExit)
+        lun: 0, blockSize: blockSize, blockCount: 1000, startsZeroed: startsZeroed,
+        readsUnmappedAsZeroes: readsUnmappedAsZeroes, isCacheVolatile: isCacheVolatile, isLostOnExit: isLostOnExit)
       model.add([TargetFacts(iqn: "iqn.x:t", portals: [], units: [unit])])
     }
 
@@ -235,6 +238,16 @@ import Testing
     }
     try bench.good("d", lba: 5)
     #expect(try !bench.mayRead(nil, lba: 5))
+  }
+
+  @Test func withoutLBPRZUnmapLeavesAnything() throws {
+    let bench = Bench(readsUnmappedAsZeroes: false)
+    try bench.good("a")
+    try bench.end(try bench.begin(.unmap([(0, 1)])))
+    for letter in [nil, "a", "x"] as [Character?] { #expect(try bench.mayRead(letter)) }
+    #expect(try !bench.mayRead("x", lba: 1))
+    try bench.good("b")
+    #expect(try !bench.mayRead("x"))
   }
 
   @Test func writeSameFillsEveryBlock() throws {

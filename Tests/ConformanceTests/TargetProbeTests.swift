@@ -15,6 +15,13 @@ import Testing
     #expect(unit.blockCount == 2048)
   }
 
+  @Test(arguments: [(UInt8(0xC0), true), (0x80, false), (0, false)])
+  func whatUnmappedBlocksHoldIsWhatLBPRZSays(byte: UInt8, isZeroes: Bool) throws {
+    let capacity: [UInt8] = [0, 0, 0, 0, 0, 0, 7, 255, 0, 0, 2, 0, 0, 0, byte, 0]
+    #expect(try TargetProbe.facts(of: 0, capacity: capacity).readsUnmappedAsZeroes == isZeroes)
+    #expect(try !TargetProbe.facts(of: 0, capacity: Array(capacity.prefix(12))).readsUnmappedAsZeroes)
+  }
+
   @Test(
     arguments: [
       [0, 0, 0, 0], [0, 0, 0, 1], [0, 0, 2, 8], [255, 255, 255, 255], [255, 255, 254, 0], [0, 32, 0, 0],

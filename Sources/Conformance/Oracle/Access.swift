@@ -7,7 +7,7 @@ enum Access {
   case write(lba: UInt64, data: [UInt8], forceUnitAccess: Bool)
   /// One block, written over and over.
   case same(lba: UInt64, blocks: UInt64, block: [UInt8])
-  /// Zeroes, or what was there before.
+  /// Zeroes, or whatever the unit shows of unmapped blocks, or what was there before.
   case unmap([(lba: UInt64, blocks: UInt64)])
   /// Writes only where all is as in `compare`, and says so with GOOD.
   case compareAndWrite(lba: UInt64, compare: [UInt8], data: [UInt8], forceUnitAccess: Bool)

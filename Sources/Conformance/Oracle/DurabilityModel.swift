@@ -162,9 +162,10 @@ struct DurabilityModel {
       let hashes = Self.hashes(block)
       addVersions(unit, lba, blocks) { hashes[Int($0) % hashes.count] }
     case .unmap(let ranges):
+      let hash = units[unit].facts.readsUnmappedAsZeroes ? Self.zeroHash : nil
       for range in ranges {
         entry.writes.append(addWrite(unit, range.lba, range.blocks, begin, time))
-        addVersions(unit, range.lba, range.blocks) { _ in Self.zeroHash }
+        addVersions(unit, range.lba, range.blocks) { _ in hash }
       }
     case .unknown(let lba, let blocks):
       entry.writes.append(addWrite(unit, lba, blocks, begin, time))

@@ -57,6 +57,8 @@ public struct UnitFacts: Sendable {
   public var blockCount: UInt64
   /// What a block holds that nobody has written: zeroes, or nobody knows.
   public var startsZeroed: Bool
+  /// LBPRZ: what an unmapped block holds is zeroes; otherwise nobody knows.
+  public var readsUnmappedAsZeroes: Bool
   /// A completed write may be lost when the power goes.
   public var isCacheVolatile: Bool
   /// The contents are gone when the target ends.
@@ -65,13 +67,14 @@ public struct UnitFacts: Sendable {
   public var forgetsWrites: Bool
 
   public init(
-    lun: Int, blockSize: Int, blockCount: UInt64, startsZeroed: Bool = false, isCacheVolatile: Bool = true,
-    isLostOnExit: Bool = false, forgetsWrites: Bool = false
+    lun: Int, blockSize: Int, blockCount: UInt64, startsZeroed: Bool = false, readsUnmappedAsZeroes: Bool = true,
+    isCacheVolatile: Bool = true, isLostOnExit: Bool = false, forgetsWrites: Bool = false
   ) {
     self.lun = lun
     self.blockSize = blockSize
     self.blockCount = blockCount
     self.startsZeroed = startsZeroed
+    self.readsUnmappedAsZeroes = readsUnmappedAsZeroes
     self.isCacheVolatile = isCacheVolatile
     self.isLostOnExit = isLostOnExit
     self.forgetsWrites = forgetsWrites

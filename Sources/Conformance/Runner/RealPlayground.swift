@@ -113,6 +113,7 @@ public enum TargetProbe {
     }
     let (count, overflow) = last.addingReportingOverflow(1)
     guard !overflow else { throw Failure(message: "LUN \(lun): expected a last LBA, found \(last)") }
-    return UnitFacts(lun: lun, blockSize: length, blockCount: count)
+    let isReadAsZeroes = capacity.count > 14 && capacity[14] & 0x40 != 0
+    return UnitFacts(lun: lun, blockSize: length, blockCount: count, readsUnmappedAsZeroes: isReadAsZeroes)
   }
 }
