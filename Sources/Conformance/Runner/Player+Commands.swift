@@ -30,8 +30,7 @@ extension Player {
   ) -> ScriptTask {
     let task = ScriptTask(index: tasks.count, session: session, id: id, what: what, decode: decode)
     tasks.append(task)
-    let driver = playground.drivers.firstIndex { $0 === session.connection.driver } ?? 0
-    taskIndex[TaskKey(driver: driver, task: id.rawValue)] = task.index
+    taskIndex[TaskKey(driver: number(of: session.connection.driver), task: id.rawValue)] = task.index
     return task
   }
 

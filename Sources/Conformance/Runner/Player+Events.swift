@@ -11,7 +11,9 @@ extension Player {
   }
 
   private func handle(_ event: InitiatorEvent, _ driver: InitiatorDriver, _ number: Int) {
-    guard let connection = connection(event.connection, of: driver) else { return }
+    let key = ConnectionKey(driver: number, connection: event.connection.rawValue)
+    guard let connection = connectionIndex[key].map({ connections[$0] }) else { return }
+    defer { stir(connection) }
     func record(_ text: String, toTarget: Bool) {
       recorder.event(text, toTarget: toTarget, connection: connection.index, at: event.time)
     }
@@ -71,15 +73,11 @@ extension Player {
     guard let index = taskIndex.removeValue(forKey: TaskKey(driver: number, task: result.task.rawValue)) else { return }
     let task = tasks[index]
     task.result = result
+    stir(task)
     if let access = task.access {
       do throws(LuaFailure) { try durability.end(access, result.outcome, at: now) } catch {
         fail("durability", error.message + recorder.tail())
       }
     }
-  }
-
-  func connection(_ id: ConnectionID, of driver: InitiatorDriver) -> ScriptConnection? {
-    // The newest are the ones that something happens to.
-    connections.last { $0.driver === driver && $0.id == id }
   }
 }

@@ -32,19 +32,8 @@ final class Player {
     var lua: LuaActor
     var location: SourceLocation?
     var hasEnded = false
-  }
-
-  /// An actor that waits for something.
-  struct Wait {
-    var actor: LuaActor
-    var deadline: Instant
-    /// In words, for a case that makes no progress.
-    var what: String
-    var location: SourceLocation?
-    /// The results once they are there; nil before.
-    var poll: () throws(LuaFailure) -> [LuaValue]?
-    /// The results, or the error, when the deadline has come first.
-    var timeout: () throws(LuaFailure) -> [LuaValue]
+    /// Who waits for its end.
+    var waiters: [Int] = []
   }
 
   enum Resumption {
@@ -53,7 +42,9 @@ final class Player {
   }
 
   var actors: [ActorState] = []
-  private var waits: [Wait] = []
+  /// The places in it of those that run.
+  private var actorIndex: [LuaActor: Int] = [:]
+  private var waits = Waits()
   /// When a poll asks to be asked again though nothing has happened.
   private var alarm = Instant.distantFuture
 
@@ -66,11 +57,12 @@ final class Player {
 
   // MARK: What the script holds
 
-  var connections: [ScriptConnection] = []
+  private(set) var connections: [ScriptConnection] = []
   var sessions: [ScriptSession] = []
   var tasks: [ScriptTask] = []
   var faults: [ScriptFault] = []
   /// By driver and the machine's own number.
+  var connectionIndex: [ConnectionKey: Int] = [:]
   var taskIndex: [TaskKey: Int] = [:]
   var streams: [String: RandomStream] = [:]
   var durability = DurabilityModel()
@@ -98,6 +90,20 @@ final class Player {
 
   var now: Instant { playground.now }
 
+  /// Keeps a connection that a driver's machine has begun.
+  func keep(_ connection: ConnectionID, of driver: InitiatorDriver, to portal: SocketAddress, of target: Int)
+    -> ScriptConnection
+  {
+    let made = ScriptConnection(
+      index: connections.count, driver: driver, id: connection, target: target, portal: portal)
+    connections.append(made)
+    connectionIndex[ConnectionKey(driver: number(of: driver), connection: connection.rawValue)] = made.index
+    return made
+  }
+
+  /// The place of a driver among all.
+  func number(of driver: InitiatorDriver) -> Int { playground.drivers.firstIndex { $0 === driver } ?? 0 }
+
   /// The simulation, for a function that needs it.
   func simulation(for function: String) throws(LuaFailure) -> SimulatedPlayground {
     if let simulation = playground.simulation { return simulation }
@@ -116,7 +122,7 @@ final class Player {
     defer {
       script.player = nil
       // What waits for something holds the player.
-      waits = []
+      waits = Waits()
       ready = []
       spawned = []
     }
@@ -152,7 +158,7 @@ final class Player {
         stall()
         return
       }
-      let next = min(waits.map(\.deadline).min() ?? deadline, alarm, deadline)
+      let next = min(waits.nextDeadline() ?? deadline, alarm, deadline)
       alarm = .distantFuture
       playground.advance(until: next)
     }
@@ -162,7 +168,7 @@ final class Player {
     let bound =
       now >= deadline
       ? "\(Quantity.text(scenario.within)) of virtual time" : "\(Self.eventsMax) events"
-    let waiting = waits.map { "\($0.location.map { $0.description + ": " } ?? "")\($0.what)" }
+    let waiting = waits.all.map { "\($0.location.map { $0.description + ": " } ?? "")\($0.what)" }
     fail(
       "liveness", "expected the case to end within \(bound); it still waits for\n  " + waiting.joined(separator: "\n  ")
     )
@@ -183,6 +189,7 @@ final class Player {
       do {
         let actor = try script.state.start(function, arguments)
         actors[index].lua = actor
+        actorIndex[actor] = index
         ready.append((actor, .results([])))
       } catch {
         fail("script", error.message, at: actors[index].location)
@@ -207,7 +214,9 @@ final class Player {
   }
 
   private func ended(_ actor: LuaActor) {
-    if let index = actors.firstIndex(where: { $0.lua == actor }) { actors[index].hasEnded = true }
+    guard let index = actorIndex.removeValue(forKey: actor) else { return }
+    actors[index].hasEnded = true
+    waits.stir(&actors[index].waiters)
   }
 
   // MARK: Waiting
@@ -215,10 +224,11 @@ final class Player {
   /// Lets the calling actor wait until `poll` has results.
   ///
   /// - Parameters:
+  ///   - subject: What `poll` looks at; it is asked again when something has happened to that.
   ///   - within: How long; ``usualWait`` or ``usualRealWait`` when nil.
   ///   - timeout: What happens then; an error that names what was waited for when nil.
   func wait(
-    _ call: LuaCall, for what: String, within: Interval?,
+    _ call: LuaCall, for what: String, on subject: Waits.Subject, within: Interval?,
     timeout: (() throws(LuaFailure) -> [LuaValue])? = nil,
     _ poll: @escaping () throws(LuaFailure) -> [LuaValue]?
   ) throws(LuaFailure) -> LuaAnswer {
@@ -234,18 +244,29 @@ final class Player {
       fail("liveness", message, at: call.location)
       throw LuaFailure(message, stops: true)
     }
-    waits.append(
-      Wait(
-        actor: call.actor, deadline: now + within, what: what, location: call.location, poll: poll,
-        timeout: timeout ?? expired))
+    let wait = Waits.Wait(
+      actor: call.actor, deadline: now + within, what: what, location: call.location, poll: poll,
+      timeout: timeout ?? expired)
+    let number = waits.add(wait, on: subject)
+    switch subject {
+    case .anything, .time: break
+    case .task(let task): waits.join(number, &task.waiters)
+    case .connection(let connection): waits.join(number, &connection.waiters)
+    case .actors(let indices): for index in indices { waits.join(number, &actors[index].waiters) }
+    }
     return .wait
   }
 
+  /// Something has happened to a connection, or to a task.
+  func stir(_ connection: ScriptConnection) { waits.stir(&connection.waiters) }
+  func stir(_ task: ScriptTask) { waits.stir(&task.waiters) }
+
   private func settleWaits() {
     // In the order in which they began to wait, so that ties are the same in every run.
-    var index = 0
-    while index < waits.count, failures.isEmpty {
-      let wait = waits[index]
+    var last = 0
+    for number in waits.takeStirred(at: now) where number != last && failures.isEmpty {
+      last = number
+      guard let wait = waits[number] else { continue }
       let resumption: Resumption?
       do throws(LuaFailure) {
         if let values = try wait.poll() {
@@ -259,10 +280,8 @@ final class Player {
         resumption = .failure(error)
       }
       if let resumption {
-        waits.remove(at: index)
+        waits.end(number)
         ready.append((wait.actor, resumption))
-      } else {
-        index += 1
       }
     }
   }

@@ -22,6 +22,8 @@ final class ScriptConnection {
   var parameters: NegotiatedParameters?
   /// The script's session that runs over it.
   var session: Int?
+  /// Who waits for something to happen to it.
+  var waiters: [Int] = []
 
   init(index: Int, driver: InitiatorDriver, id: ConnectionID, target: Int, portal: SocketAddress) {
     self.index = index
@@ -74,6 +76,8 @@ final class ScriptTask {
   /// What the durability model calls it.
   var access: Int?
   var blockSize = 512
+  /// Who waits for its end.
+  var waiters: [Int] = []
 
   init(
     index: Int, session: ScriptSession, id: TaskID, what: String, decode: @escaping (TaskResult) -> LuaValue
@@ -104,6 +108,12 @@ final class ScriptFault {
   func lift() { handle.lift() }
 
   func fired() -> UInt64 { handle.fired }
+}
+
+/// Names a connection of one of several machines.
+struct ConnectionKey: Hashable {
+  var driver: Int
+  var connection: Int
 }
 
 /// Names a task of one of several machines.

@@ -11,9 +11,9 @@ extension HostLibrary {
         throw LuaFailure("sleep: expected a time such as \"200us\" or \"1.5s\", found \(call[0].found)")
       }
       let end = player.now + time
-      return try player.wait(call, for: "the end of a sleep", within: time, timeout: { () throws(LuaFailure) in [] }) {
-        () throws(LuaFailure) in player.now >= end ? [] : nil
-      }
+      return try player.wait(
+        call, for: "the end of a sleep", on: .time, within: time, timeout: { () throws(LuaFailure) in [] }
+      ) { () throws(LuaFailure) in player.now >= end ? [] : nil }
     },
     HostFunction("spawn") { (player, call) throws(LuaFailure) in
       guard case .function(let function) = call[0] else {
@@ -30,8 +30,12 @@ extension HostLibrary {
         }
         indices.append(player.spawn(function, [], at: call.location))
       }
-      return try player.wait(call, for: "the end of all actors", within: player.scenario.within) {
-        () throws(LuaFailure) in indices.allSatisfy { player.actors[$0].hasEnded } ? [] : nil
+      // The first that has not ended when it was looked last.
+      var first = 0
+      return try player.wait(call, for: "the end of all actors", on: .actors(indices), within: player.scenario.within) {
+        () throws(LuaFailure) in
+        while first < indices.count, player.actors[indices[first]].hasEnded { first += 1 }
+        return first == indices.count ? [] : nil
       }
     },
     HostFunction("join", of: .actor) { (player, call) throws(LuaFailure) in
@@ -41,8 +45,8 @@ extension HostLibrary {
       var fields = try Fields(call[1], path: "actor:join")
       let within = try fields.time("within") ?? player.scenario.within
       try fields.finish()
-      return try player.wait(call, for: "the end of an actor", within: within) { () throws(LuaFailure) in
-        player.actors[Int(index)].hasEnded ? [] : nil
+      return try player.wait(call, for: "the end of an actor", on: .actors([Int(index)]), within: within) {
+        () throws(LuaFailure) in player.actors[Int(index)].hasEnded ? [] : nil
       }
     },
     HostFunction("random.integer") { (player, call) throws(LuaFailure) in

@@ -45,7 +45,7 @@ extension HostLibrary {
         request.expectedDataIn = 32
         let options = try finish(&request, &fields, session)
         let task = try player.execute(request, on: session, what: "read_capacity16") { PDULanguage.record($0) }
-        return try player.wait(call, for: "the end of read_capacity16", within: options.within) {
+        return try player.wait(call, for: "the end of read_capacity16", on: .task(task), within: options.within) {
           () throws(LuaFailure) in
           guard let result = task.result else { return nil }
           guard case .command(let outcome) = result.outcome, outcome.status == 0, outcome.dataIn.count >= 12 else {

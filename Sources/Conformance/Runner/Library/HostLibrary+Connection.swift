@@ -44,7 +44,8 @@ extension HostLibrary {
         )
       }
       try fields.finish()
-      return try player.wait(call, for: wanted.map { "a \($0)" } ?? "a PDU", within: within, timeout: nothing) {
+      let what = wanted.map { "a \($0)" } ?? "a PDU"
+      return try player.wait(call, for: what, on: .connection(connection), within: within, timeout: nothing) {
         () throws(LuaFailure) in
         let index = connection.inbox.firstIndex { opcode == nil || $0.opcode == opcode }
         if let index { return [PDULanguage.record(connection.inbox.remove(at: index))] }

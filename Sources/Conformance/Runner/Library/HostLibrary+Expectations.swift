@@ -121,9 +121,9 @@ extension HostLibrary {
         throw failure(
           player, call, value, "the connection to close within \(Quantity.text(within))", came: "an open connection")
       }
-      return try player.wait(call, for: "the end of a connection", within: within, timeout: timeout) {
-        () throws(LuaFailure) in connection.isGone ? [value] : nil
-      }
+      return try player.wait(
+        call, for: "the end of a connection", on: .connection(connection), within: within, timeout: timeout
+      ) { () throws(LuaFailure) in connection.isGone ? [value] : nil }
     },
     HostFunction("stays_open", of: .expectation) { (player, call) throws(LuaFailure) in
       let value = try subject(player, call)
@@ -132,8 +132,10 @@ extension HostLibrary {
       let time = try fields.time("for_") ?? Interval.seconds(1)
       try fields.finish()
       let end = player.now + time
-      return try player.wait(call, for: "time to pass", within: time, timeout: { () throws(LuaFailure) in [value] }) {
-        () throws(LuaFailure) in
+      return try player.wait(
+        call, for: "time to pass", on: .connection(connection), within: time,
+        timeout: { () throws(LuaFailure) in [value] }
+      ) { () throws(LuaFailure) in
         if connection.isGone {
           throw failure(
             player, call, value, "the connection to stay open for \(Quantity.text(time))",

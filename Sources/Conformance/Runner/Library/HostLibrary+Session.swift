@@ -162,7 +162,8 @@ extension HostLibrary {
     var attempt: LoginProgress?
     var connection: ScriptConnection?
     var next = player.now
-    return try player.wait(call, for: "a new login of the session", within: within) { () throws(LuaFailure) in
+    return try player.wait(call, for: "a new login of the session", on: .anything, within: within) {
+      () throws(LuaFailure) in
       if let connection, connection.isGone || connection.login?.isSuccessful == false {
         // Refused, or lost on the way: once more in a while.
         attempt = nil
@@ -175,9 +176,7 @@ extension HostLibrary {
           return nil
         }
         let id = try obeyed { () throws(InitiatorError) in try old.driver.machine.connect(to: old.portal) }
-        let made = ScriptConnection(
-          index: player.connections.count, driver: old.driver, id: id, target: old.target, portal: old.portal)
-        player.connections.append(made)
+        let made = player.keep(id, of: old.driver, to: old.portal, of: old.target)
         try obeyed { () throws(InitiatorError) in try old.driver.machine.login(session.plan, on: made.id) }
         connection = made
         attempt = LoginProgress(
@@ -214,7 +213,8 @@ extension HostLibrary {
     _ player: Player, _ call: LuaCall, _ task: ScriptTask, _ options: RequestOptions
   ) throws(LuaFailure) -> LuaAnswer {
     if options.isAsynchronous { return .result(.handle(.task, Int64(task.index))) }
-    return try player.wait(call, for: "the end of \(task.what)", within: options.within) { () throws(LuaFailure) in
+    return try player.wait(call, for: "the end of \(task.what)", on: .task(task), within: options.within) {
+      () throws(LuaFailure) in
       guard let result = task.result else { return nil }
       // The script has no task that it could ask again: the data of thousands of reads are not kept.
       task.result = nil
@@ -225,7 +225,7 @@ extension HostLibrary {
   private static func wait(
     _ player: Player, _ call: LuaCall, _ task: ScriptTask, within: Interval?
   ) throws(LuaFailure) -> LuaAnswer {
-    try player.wait(call, for: "the end of \(task.what)", within: within) { () throws(LuaFailure) in
+    try player.wait(call, for: "the end of \(task.what)", on: .task(task), within: within) { () throws(LuaFailure) in
       task.result.map { [task.decode($0)] }
     }
   }

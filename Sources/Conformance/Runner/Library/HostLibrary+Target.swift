@@ -130,10 +130,7 @@ extension HostLibrary {
     let id = try obeyed { () throws(InitiatorError) in
       try route.driver.machine.connect(to: route.portal, in: session)
     }
-    let connection = ScriptConnection(
-      index: player.connections.count, driver: route.driver, id: id, target: route.target, portal: route.portal)
-    player.connections.append(connection)
-    return connection
+    return player.keep(id, of: route.driver, to: route.portal, of: route.target)
   }
 
   private static func connect(
@@ -151,7 +148,9 @@ extension HostLibrary {
       throw fields.wrong("session", session, "a session")
     }
     let connection = try open(player, route, in: joined)
-    return try player.wait(call, for: "a connection to \(route.portal)", within: within) { () throws(LuaFailure) in
+    return try player.wait(
+      call, for: "a connection to \(route.portal)", on: .connection(connection), within: within
+    ) { () throws(LuaFailure) in
       if connection.isConnected { return [.handle(.connection, Int64(connection.index))] }
       guard connection.isGone else { return nil }
       if mustSucceed {
@@ -187,7 +186,8 @@ extension HostLibrary {
     // It begins as soon as the connection stands.
     try obeyed { () throws(InitiatorError) in try connection.driver.machine.login(plan, on: connection.id) }
     let progress = LoginProgress(player: player, connection: connection, plan: plan, options: options)
-    return try player.wait(call, for: "the end of a login", within: options.within) { () throws(LuaFailure) in
+    return try player.wait(call, for: "the end of a login", on: .connection(connection), within: options.within) {
+      () throws(LuaFailure) in
       try progress.poll(mustSucceed: mustSucceed, path: path)
     }
   }

@@ -178,7 +178,8 @@ extension HostLibrary {
       let within = try fields.time("within") ?? player.scenario.within
       let workload = try Workload(&fields, player)
       try fields.finish()
-      return try player.wait(call, for: "the end of a workload", within: within) { () throws(LuaFailure) in
+      return try player.wait(call, for: "the end of a workload", on: .anything, within: within) {
+        () throws(LuaFailure) in
         try workload.poll()
       }
     }
