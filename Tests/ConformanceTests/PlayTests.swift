@@ -195,6 +195,17 @@ import Testing
     #expect(result.outcome == .passed, "\(result.failures)")
   }
 
+  @Test func anActorThatHasEndedKeepsNothing() throws {
+    let result = try play(
+      body: """
+        for i = 1, 10000 do
+          local text = ("x"):rep(32768) .. i
+          together(function() return #text end)
+        end
+        """)
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
   @Test func sleepsOfAPowerCutAndANewLogin() throws {
     let result = try play(
       body: """

@@ -186,6 +186,8 @@ final class Player {
     let batch = spawned
     spawned.removeAll()
     for (index, function, arguments) in batch {
+      // The actor holds it from here on.
+      defer { script.state.release(function) }
       do {
         let actor = try script.state.start(function, arguments)
         actors[index].lua = actor
