@@ -19,10 +19,19 @@ public final class SimRing: Ring {
     /// Media: what the faults in force have decided.
     var verdict = DiskVerdict(length: 0)
     var mark: UInt64 = 0
-    /// With `World.checksBuffers`: the digest of its memory when it was handed over.
-    var digest: UInt64 = 0
+    /// With `World.checksBuffers`: what its memory held when it was handed over.
+    var seal = Seal.none
     /// A cancel that came too late and waits for this operation to complete.
     var canceller: Token?
+  }
+
+  /// What is known of memory that the ring owns.
+  enum Seal {
+    case none
+    /// It is all ``rubbish``.
+    case rubbish
+    /// The digest of what it holds.
+    case digest(UInt64)
   }
 
   /// What a handle names.
@@ -231,7 +240,7 @@ public final class SimRing: Ring {
       pending.append(Pending())
     }
     pending[index].operation = operation
-    pending[index].digest = 0
+    pending[index].seal = .none
     pending[index].isLive = true
     pending[index].sequence = nextSequence
     nextSequence += 1
@@ -251,10 +260,10 @@ public final class SimRing: Ring {
       for extent in pending[index].extents {
         bytes(extent).initializeMemory(as: UInt8.self, repeating: Self.rubbish)
       }
-    case .send, .write: break
-    default: return
+      pending[index].seal = .rubbish
+    case .send, .write: pending[index].seal = .digest(memoryDigest(index))
+    default: break
     }
-    pending[index].digest = memoryDigest(index)
   }
 
   private func memoryDigest(_ index: Int) -> UInt64 {
@@ -263,10 +272,32 @@ public final class SimRing: Ring {
     return digest
   }
 
+  /// Whether there is nothing but ``rubbish``. Buffers are long, and a step of a program has one or two of them.
+  private static func isRubbish(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    let pattern = UInt64(rubbish) &* 0x0101_0101_0101_0101
+    var difference: UInt64 = 0
+    var offset = 0
+    while offset &+ 8 <= bytes.count {
+      difference |= bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) ^ pattern
+      offset &+= 8
+    }
+    while offset < bytes.count {
+      difference |= UInt64(bytes[offset] ^ rubbish)
+      offset &+= 1
+    }
+    return difference == 0
+  }
+
   /// Called before an outstanding operation touches its memory.
   func checkSeal(_ index: Int) {
-    guard world.checksBuffers, pending[index].digest != 0, memoryDigest(index) != pending[index].digest else { return }
-    pending[index].digest = 0
+    let isIntact =
+      switch pending[index].seal {
+      case .none: true
+      case .rubbish: pending[index].extents.allSatisfy { Self.isRubbish(UnsafeRawBufferPointer(bytes($0))) }
+      case .digest(let digest): memoryDigest(index) == digest
+      }
+    guard !isIntact else { return }
+    pending[index].seal = .none
     world.note(.bufferChanged, process, pending[index].operation)
   }
 
