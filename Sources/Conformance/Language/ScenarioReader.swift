@@ -71,18 +71,17 @@ enum ScenarioReader {
         throw LuaFailure("scenario.matrix: expected \(casesMax) combinations at most, found more", field: "matrix")
       }
       count = product
-      var labels: [String] = []
+      var labels: Set<String> = []
       for item in values {
         if case .function = item {
           throw LuaFailure("scenario.matrix.\(name): expected plain values, found a function", field: name)
         }
         let label = Case.label(item)
-        guard !labels.contains(label) else {
+        guard labels.insert(label).inserted else {
           throw LuaFailure(
             "scenario.matrix.\(name): expected values that print differently (a table can have a label), "
               + "found \"\(label)\" twice", field: name)
         }
-        labels.append(label)
       }
     }
     return axes
