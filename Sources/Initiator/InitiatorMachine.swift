@@ -26,8 +26,10 @@ public final class InitiatorMachine: Machine {
   var buffers: BuddyAllocator
   var now = Instant.zero
   var connections: [Connection?] = []
-  /// The connections that are not closed, in the order in which they were made.
-  var live: [ConnectionID] = []
+  /// How many of them are not closed.
+  var liveCount = 0
+  /// Those for which the next step may have something to do: something has completed, or was asked for.
+  private var stirred: [ConnectionID] = []
   var sessions: [Session] = []
   private var events: [InitiatorEvent] = []
   private var taskCount: UInt64 = 0
@@ -45,12 +47,12 @@ public final class InitiatorMachine: Machine {
     self.now = now
     for completion in completions { complete(completion, into: &operations) }
     hasWork = false
-    // Connections that end in this step drop out of the list behind the index.
-    var index = 0
-    while index < live.count {
-      let id = live[index]
-      if let connection = connection(id) { advance(connection, into: &operations) }
-      if index < live.count, live[index] == id { index += 1 }
+    let due = stirred.sorted { $0.rawValue < $1.rawValue }
+    stirred.removeAll(keepingCapacity: true)
+    for id in due {
+      guard let connection = connection(id) else { continue }
+      connection.isStirred = false
+      advance(connection, into: &operations)
     }
   }
 
@@ -125,7 +127,18 @@ public final class InitiatorMachine: Machine {
     return connection
   }
 
-  func wake() { hasWork = true }
+  /// A connection has something to do, for which there must be a step.
+  func wake(_ connection: Connection) {
+    hasWork = true
+    stir(connection)
+  }
+
+  /// Has the next step, whenever it comes, look at a connection.
+  func stir(_ connection: Connection) {
+    guard !connection.isStirred else { return }
+    connection.isStirred = true
+    stirred.append(connection.id)
+  }
 
   func nextTaskID() -> TaskID {
     taskCount += 1

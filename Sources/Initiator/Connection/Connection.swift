@@ -20,6 +20,8 @@ final class Connection {
   var phase = Phase.connecting
   var socket = Handle.none
   var automatic = AutomaticBehaviour()
+  /// The next step looks at it.
+  var isStirred = false
 
   /// CID.
   var number: UInt16 = 0

@@ -27,7 +27,7 @@ extension InitiatorMachine {
   public func connect(to address: SocketAddress, in session: SessionID? = nil) throws(InitiatorError) -> ConnectionID {
     // What they receive into must leave room for what is sent.
     let most = (arena.capacity - Self.sendLengthMax) / Self.receiveLength
-    guard live.count < most else { throw .tooManyConnections(most: most) }
+    guard liveCount < most else { throw .tooManyConnections(most: most) }
     let home: Session
     if let session, session.rawValue < sessions.count {
       home = sessions[session.rawValue]
@@ -37,9 +37,9 @@ extension InitiatorMachine {
     }
     let connection = Connection(id: ConnectionID(connections.count), session: home, remote: address)
     connections.append(connection)
-    live.append(connection.id)
+    liveCount += 1
     home.connections.append(connection.id)
-    wake()
+    wake(connection)
     return connection.id
   }
 
@@ -51,8 +51,9 @@ extension InitiatorMachine {
 
   /// Shuts down the sending side when all that was queued has been sent.
   public func shutdown(_ id: ConnectionID) throws(InitiatorError) {
-    try open(id).shutdownWanted = true
-    wake()
+    let connection = try open(id)
+    connection.shutdownWanted = true
+    wake(connection)
   }
 
   /// Closes the connection: when all that was queued has been sent, or, with `reset`, at once and with a reset.
@@ -64,13 +65,14 @@ extension InitiatorMachine {
     } else if connection.closeWanted == nil {
       connection.closeWanted = .afterSending
     }
-    wake()
+    wake(connection)
   }
 
   /// Stops and resumes receiving: a slow reader, and back-pressure on the target.
   public func setReceiving(_ isReceiving: Bool, on id: ConnectionID) throws(InitiatorError) {
-    try open(id).wantsToReceive = isReceiving
-    wake()
+    let connection = try open(id)
+    connection.wantsToReceive = isReceiving
+    wake(connection)
   }
 
   // MARK: Queueing
@@ -94,7 +96,7 @@ extension InitiatorMachine {
       connection.queue.append(Connection.Piece(bytes: rest, endsSend: !wire.splitAt.isEmpty))
       start = end
     }
-    wake()
+    wake(connection)
   }
 
   // MARK: Emitting operations
@@ -146,7 +148,7 @@ extension InitiatorMachine {
     guard connection.wantsToReceive, !connection.sawEndOfStream else { return }
     if connection.receiveBuffer == nil { connection.receiveBuffer = buffers.allocate(Self.receiveLength) }
     // Without memory now, a later step tries again: something is being sent, and gives back its buffer.
-    guard let buffer = connection.receiveBuffer else { return }
+    guard let buffer = connection.receiveBuffer else { return stir(connection) }
     connection.isReceiveOutstanding = true
     operations.receive(on: connection.socket, into: buffer, token: token(.receive, connection))
   }
@@ -154,7 +156,8 @@ extension InitiatorMachine {
   private func pump(_ connection: Connection, into operations: inout Operations) {
     guard !connection.isSendOutstanding, !connection.isPausing, !connection.isShutdown else { return }
     if connection.sendRest.length == 0 {
-      guard connection.hasQueued, gather(connection) else { return }
+      guard connection.hasQueued else { return }
+      guard gather(connection) else { return stir(connection) }
     }
     connection.isSendOutstanding = true
     operations.send(on: connection.socket, from: [connection.sendRest], token: token(.send, connection))
@@ -206,6 +209,7 @@ extension InitiatorMachine {
     let raw = completion.token.rawValue
     let id = ConnectionID(Int(truncatingIfNeeded: raw & 0xFFFF_FFFF_FFFF))
     guard let kind = TokenKind(rawValue: raw >> 56), let connection = connection(id) else { return }
+    stir(connection)
     switch kind {
     case .connect: connectEnded(connection, completion)
     case .receive: receiveEnded(connection, completion)
@@ -307,7 +311,7 @@ extension InitiatorMachine {
     connection.queueHead = 0
     connection.framer = PDUFramer()
     connection.negotiation = Negotiation()
-    live.removeAll { $0 == connection.id }
+    liveCount -= 1
   }
 
   // MARK: Ends
@@ -316,7 +320,7 @@ extension InitiatorMachine {
   func fail(_ connection: Connection, _ reason: CloseReason) {
     lose(connection, reason)
     connection.closeWanted = .now(reset: false)
-    wake()
+    wake(connection)
   }
 
   /// Ends what depended on the connection and tells its end, once.

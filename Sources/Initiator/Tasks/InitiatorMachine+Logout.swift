@@ -37,7 +37,7 @@ extension InitiatorMachine {
       guard isMeant else { continue }
       closed.phase = .loggedOut
       if closed.automatic.closesAfterLogout, closed.closeWanted == nil { closed.closeWanted = .afterSending }
+      wake(closed)
     }
-    wake()
   }
 }
