@@ -66,12 +66,16 @@ extension Disk {
     return id
   }
 
-  /// Inverts `count` bits of a range, at places that are drawn.
+  /// Inverts `count` bits of a range, at places that are drawn; all of them where it has no more.
   public func injectBitRot(at offset: UInt64, length: UInt64, count: Int) -> DiskFaultID {
     let id = makeFaultID()
-    for _ in 0..<count where length > 0 {
+    let count = length <= UInt64(max(count, 0)) / 8 ? Int(length) * 8 : count
+    // A bit that is inverted twice is none.
+    var inverted: Set<UInt64> = []
+    while inverted.count < count {
       let place = offset + faultRandom.next(below: length)
       let bit = UInt8(faultRandom.next(below: UInt64(8)))
+      guard inverted.insert(place << 3 | UInt64(bit)).inserted else { continue }
       add(.flipped(bit), at: place, length: 1, by: id)
     }
     return id

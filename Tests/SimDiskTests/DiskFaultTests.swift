@@ -58,6 +58,15 @@ import Testing
     #expect(medium.read(0, 65536).allSatisfy { $0 == 0xFF })
   }
 
+  @Test("Bit rot inverts as many bits as it says, and no bit twice", arguments: [1, 7, 8, 9, 100])
+  func rottenBits(_ count: Int) {
+    let medium = Medium()
+    _ = medium.disk.injectBitRot(at: 4096, length: 1, count: count)
+    #expect(medium.read(4096, 1)[0].nonzeroBitCount == min(count, 8))
+    #expect(medium.read(0, 4096).allSatisfy { $0 == 0 })
+    _ = medium.disk.injectBitRot(at: 0, length: 0, count: count)
+  }
+
   @Test("A latent error is met by reading and healed by writing")
   func latent() {
     let medium = Medium()
