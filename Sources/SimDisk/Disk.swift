@@ -221,13 +221,13 @@ public final class Disk {
     endWrite()
   }
 
-  /// Makes a range read as zeroes, with (`allocated`) or without storage.
-  public func clear(at offset: UInt64, length: UInt64, allocated: Bool) {
+  /// Makes a range read as zeroes, with (`allocated`) or without storage; with `isCutOff` the power fails while it does.
+  public func clear(at offset: UInt64, length: UInt64, allocated: Bool, isCutOff: Bool = false) {
     counters.discards += 1
     damage.cut(offset, length, writtenAs: log.endNumber)
     current.clear(at: offset, length: length, allocated: allocated)
     log.append(allocated ? .zeroes : .discard, offset: offset, length: length, isStable: false)
-    endWrite()
+    if !isCutOff { endWrite() }
   }
 
   /// The mark of a flush that is submitted now: it covers the writes that have taken effect before.

@@ -153,10 +153,11 @@ extension SimRing {
     for (_, slot) in outstanding { complete(slot, .cancelled) }
   }
 
-  /// The process or its host dies: each write that is under way may still reach the medium's cache.
+  /// The process or its host dies: each write that is under way, of data or of zeroes, may still reach the medium's cache.
   func abandonWrites(isCutOff: Bool) {
+    let kinds: [Operation.Kind] = [.write, .discard, .writeZeroes]
     var outstanding: [(sequence: UInt64, slot: Int)] = []
-    for slot in pending.indices where pending[slot].isLive && pending[slot].operation.kind == .write {
+    for slot in pending.indices where pending[slot].isLive && kinds.contains(pending[slot].operation.kind) {
       outstanding.append((pending[slot].sequence, slot))
     }
     outstanding.sort { $0.sequence < $1.sequence }
@@ -166,7 +167,13 @@ extension SimRing {
       else { continue }
       let disk = world.disks[handles[index].disk]
       let operation = pending[slot].operation
-      guard disk.check(.write, at: operation.offset, length: operation.length) == .none else { continue }
+      let access = Self.access(operation.kind)
+      guard disk.check(access, at: operation.offset, length: operation.length) == .none else { continue }
+      guard access == .write else {
+        disk.clear(
+          at: operation.offset, length: operation.length, allocated: access == .writeZeroes, isCutOff: isCutOff)
+        continue
+      }
       // Not promised yet, so not stable even with FUA: the crash may tear it.
       pending[slot].operation.forceUnitAccess = false
       _ = write(slot, to: disk, isCutOff: isCutOff)

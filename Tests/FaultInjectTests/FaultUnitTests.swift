@@ -366,6 +366,31 @@ import Testing
     #expect(bench.world.disk(bench.disk).unflushedLength == 0)
   }
 
+  @Test("What is under way in a power cut may happen or not: data, zeroes, discards", arguments: [0, 1, 2])
+  func underWay(_ kind: Int) {
+    var happened = 0
+    for seed in 0..<40 as Range<UInt64> {
+      let bench = Bench(seed: seed)
+      let medium = bench.open()
+      _ = write(bench, medium, 0, 1)
+      _ = bench.perform(0) { $0.flush(medium, token: $1) }
+      let zeroes = bench.put([UInt8](repeating: 0, count: 512), at: 8192)
+      _ = bench.emit(0) {
+        switch kind {
+        case 0: $0.write(to: medium, at: 0, from: [zeroes], token: $1)
+        case 1: $0.writeZeroes(on: medium, at: 0, length: 512, token: $1)
+        default: $0.discard(on: medium, at: 0, length: 512, token: $1)
+        }
+      }
+      bench.plan.arm(HostPowerOff(bench.hosts[0]))
+      var byte: UInt8 = 9
+      withUnsafeMutableBytes(of: &byte) { bench.world.disk(bench.disk).read(at: 0, into: $0) }
+      #expect(byte == 0 || byte == 1)
+      if byte == 0 { happened += 1 }
+    }
+    #expect((4...24).contains(happened), "it begins half the time, and half of what has begun survives")
+  }
+
   @Test("With torn writes armed, a power cut tears what was not flushed")
   func torn() {
     let bench = Bench()
