@@ -56,11 +56,19 @@ import Testing
     ("scenario 'x'", "a.lua:1: scenario: expected a table of named fields, found string \"x\""),
     (
       "target {\n  luns = {\n    { size = '64 MiB' },\n    { size = '64MiX' } } }",
-      "a.lua:3: target.luns[2].size: expected a size such as \"64MiB\", or a number of bytes, found string \"64MiX\""
+      "a.lua:4: target.luns[2].size: expected a size such as \"64MiB\", or a number of bytes, found string \"64MiX\""
     ),
     (
       "target { luns = { { cache = 'write-bakc' } } }",
       "expected one of \"write-back\", \"write-through\", found string \"write-bakc\"; did you mean 'write-back'?"
+    ),
+    (
+      "local disk = { size = 5 }\ntarget {\n  luns = { { size = '1MiB' },\n    disk } }",
+      "a.lua:4: target.luns[2].size: expected a multiple of the block size"
+    ),
+    (
+      "target {\n  luns = { { memory = true } },\n  limits = { login_timeout = #{ memory = 2 },\n    memory = 5 } }",
+      "a.lua:4: target.limits.memory: expected a size from 1MiB to 1TiB"
     ),
     ("target { iqn = 'disk' }", "expected an iSCSI name such as"),
     (

@@ -37,7 +37,7 @@ struct Fields {
 
   /// The error for a value that is not what it should be.
   func wrong(_ name: String, _ value: LuaValue, _ expected: String) -> LuaFailure {
-    LuaFailure("\(path).\(name): expected \(expected), found \(value.found)", field: name)
+    LuaFailure("\(path).\(name): expected \(expected), found \(value.found)", field: "\(path).\(name)")
   }
 
   mutating func string(_ name: String) throws(LuaFailure) -> String? {
@@ -117,19 +117,17 @@ struct Fields {
     switch value {
     case .none: return nil
     case .table(let table) where table.kind == nil:
-      return try Self.items(of: table, path: "\(path).\(name)", field: name, hint: hint)
+      return try Self.items(of: table, path: "\(path).\(name)", hint: hint)
     default: return [value]
     }
   }
 
   /// The values of a table that is a list and nothing else: whatever has another key would be left out in silence.
-  static func items(
-    of table: LuaTable, path: String, field: String, hint: String = ""
-  ) throws(LuaFailure) -> [LuaValue] {
+  static func items(of table: LuaTable, path: String, hint: String = "") throws(LuaFailure) -> [LuaValue] {
     if let key = table.stray ?? table.fields.first.map({ .text($0.name) }) {
       throw LuaFailure(
         "\(path): expected a list, its values under 1, 2, 3 … without a gap; found one under \(key.found)\(hint)",
-        field: field)
+        field: path)
     }
     return table.items
   }
@@ -156,7 +154,7 @@ struct Fields {
     for (name, value) in table.fields where !known.contains(name) {
       throw LuaFailure(
         "\(path): unknown field '\(name)' (found \(value.found))\(Suggestion.clause(for: name, among: known)); "
-          + "expected: \(known.joined(separator: ", "))", field: name)
+          + "expected: \(known.joined(separator: ", "))", field: "\(path).\(name)")
     }
     if table.items.count > items {
       let extra = table.items[items]

@@ -17,7 +17,7 @@ enum ScenarioReader {
         let names = Need.allCases.map(\.rawValue)
         throw LuaFailure(
           "scenario.needs: expected some of \(names.joined(separator: ", ")); found \"\(name)\""
-            + Suggestion.clause(for: name, among: names), field: "needs")
+            + Suggestion.clause(for: name, among: names), field: "scenario.needs")
       }
       needs.append(need)
     }
@@ -51,36 +51,39 @@ enum ScenarioReader {
     guard case .table(let table) = value, table.kind == nil, table.items.isEmpty else {
       throw LuaFailure(
         "scenario.matrix: expected a table of lists such as { cdb = { 10, 12, 16 } }, found \(value.found)",
-        field: "matrix")
+        field: "scenario.matrix")
     }
     if let key = table.stray {
       throw LuaFailure(
         "scenario.matrix: expected a name for each list such as cdb = { 10, 12, 16 }, found one under \(key.found)",
-        field: "matrix")
+        field: "scenario.matrix")
     }
     var axes: [Scenario.Axis] = []
     var count = 1
     for (name, value) in table.fields {
       guard case .table(let list) = value, list.kind == nil, !list.entries.isEmpty else {
-        throw LuaFailure("scenario.matrix.\(name): expected a list of values, found \(value.found)", field: name)
+        throw LuaFailure(
+          "scenario.matrix.\(name): expected a list of values, found \(value.found)", field: "scenario.matrix.\(name)")
       }
-      let values = try Fields.items(of: list, path: "scenario.matrix.\(name)", field: name)
+      let values = try Fields.items(of: list, path: "scenario.matrix.\(name)")
       axes.append(Scenario.Axis(name: name, values: values))
       let (product, overflow) = count.multipliedReportingOverflow(by: values.count)
       guard !overflow, product <= casesMax else {
-        throw LuaFailure("scenario.matrix: expected \(casesMax) combinations at most, found more", field: "matrix")
+        throw LuaFailure(
+          "scenario.matrix: expected \(casesMax) combinations at most, found more", field: "scenario.matrix")
       }
       count = product
       var labels: Set<String> = []
       for item in values {
         if case .function = item {
-          throw LuaFailure("scenario.matrix.\(name): expected plain values, found a function", field: name)
+          throw LuaFailure(
+            "scenario.matrix.\(name): expected plain values, found a function", field: "scenario.matrix.\(name)")
         }
         let label = Case.label(item)
         guard labels.insert(label).inserted else {
           throw LuaFailure(
             "scenario.matrix.\(name): expected values that print differently (a table can have a label), "
-              + "found \"\(label)\" twice", field: name)
+              + "found \"\(label)\" twice", field: "scenario.matrix.\(name)")
         }
       }
     }

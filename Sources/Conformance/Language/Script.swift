@@ -152,10 +152,11 @@ final class Script {
     switch value {
     case .handle: values = [value]
     case .table(let table) where table.kind == nil:
-      values = try Fields.items(of: table, path: "scenario.world", field: "world")
+      values = try Fields.items(of: table, path: "scenario.world")
     default:
       throw LuaFailure(
-        "scenario.world: expected a list such as { target { … }, link { … } }, found \(value.found)", field: "world")
+        "scenario.world: expected a list such as { target { … }, link { … } }, found \(value.found)",
+        field: "scenario.world")
     }
     var world = WorldDescription()
     for (index, value) in values.enumerated() {
@@ -164,7 +165,7 @@ final class Script {
       else {
         throw LuaFailure(
           "scenario.world[\(index + 1)]: expected target { … }, host { … } or link { … }, found \(value.found)",
-          field: "world")
+          field: "scenario.world")
       }
       worldParts[Int(id)].add(to: &world)
     }

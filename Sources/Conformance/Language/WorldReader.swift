@@ -37,7 +37,8 @@ enum WorldReader {
       let unit = try self.unit(value, position: index)
       if target.units.contains(where: { $0.lun == unit.lun }) {
         throw LuaFailure(
-          "target.luns[\(index + 1)]: expected a LUN of its own, found a second \(unit.lun)", field: "luns")
+          "target.luns[\(index + 1)]: expected a LUN of its own, found a second \(unit.lun)",
+          field: "target.luns[\(index + 1)]")
       }
       target.units.append(unit)
     }
@@ -132,7 +133,8 @@ enum WorldReader {
     let isNull = try fields.flag("null") ?? false
     let backings = (file == nil ? 0 : 1) + (isMemory ? 1 : 0) + (isNull ? 1 : 0)
     guard backings <= 1 else {
-      throw LuaFailure("\(fields.path): expected one of file, memory, null; found \(backings) of them", field: "luns")
+      throw LuaFailure(
+        "\(fields.path): expected one of file, memory, null; found \(backings) of them", field: fields.path)
     }
     if let file { unit.backing = .file(file) }
     if isMemory { unit.backing = .memory }

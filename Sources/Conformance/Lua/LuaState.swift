@@ -200,7 +200,7 @@ public struct LuaFailure: Error {
   var stops: Bool
   /// Where it is, if not where the call is.
   var location: SourceLocation?
-  /// The field that is wrong, of the table that was handed over.
+  /// The field that is wrong, of a table that was handed over, as messages name it: `target.luns[2].size`.
   var field: String?
 
   init(_ message: String, stops: Bool = false, field: String? = nil) {

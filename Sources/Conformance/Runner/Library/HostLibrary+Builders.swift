@@ -113,7 +113,7 @@ extension HostLibrary {
     template.data = try fields.bytes("data") ?? []
     if let text = try self.text(fields.any("text"), path: "\(fields.path).text") {
       guard template.data.isEmpty else {
-        throw LuaFailure("\(fields.path): expected one of data and text, found both", field: "text")
+        throw LuaFailure("\(fields.path): expected one of data and text, found both")
       }
       template.data = text
     }

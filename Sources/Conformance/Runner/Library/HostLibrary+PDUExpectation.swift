@@ -40,7 +40,7 @@ extension HostLibrary {
     var values = [value]
     if value.isNone { return nil }
     if case .table(let table) = value, table.kind == nil {
-      values = try Fields.items(of: table, path: "pdu.opcode", field: "opcode")
+      values = try Fields.items(of: table, path: "pdu.opcode")
     }
     var opcodes: [Int64] = []
     for value in values {
@@ -72,7 +72,7 @@ extension HostLibrary {
       }
       return true
     default:
-      let choices = try Fields.items(of: wanted, path: path, field: path)
+      let choices = try Fields.items(of: wanted, path: path)
       return choices.contains { isEqual(found, $0) || sameText(found, $0) }
     }
   }
