@@ -30,20 +30,6 @@ static void *allocate(void *context, void *block, size_t old_size, size_t new_si
   return made;
 }
 
-void charge(lua_State *L, int64_t count) {
-  simsan_lua *state = owner_of(L);
-  state->instructions -= count;
-  if (state->instructions < 0) {
-    state->stopped = 1;
-    luaL_error(L, "the script runs on and on: more than %I instructions", (LUAI_UACINT)state->instructions_max);
-  }
-}
-
-static void on_count(lua_State *L, lua_Debug *record) {
-  (void)record;
-  charge(L, HOOK_COUNT);
-}
-
 /* Finds the innermost frame with a line. */
 static int where(lua_State *L, int level, lua_Debug *record) {
   for (; lua_getstack(L, level, record); level++) {
@@ -55,6 +41,26 @@ static int where(lua_State *L, int level, lua_Debug *record) {
 /* The whole name of the record's file; Lua's own short_src is cut off. */
 static const char *file_of(const lua_Debug *record) {
   return record->source[0] == '@' || record->source[0] == '=' ? record->source + 1 : record->short_src;
+}
+
+void charge(lua_State *L, int64_t count) {
+  simsan_lua *state = owner_of(L);
+  state->instructions -= count;
+  if (state->instructions < 0) {
+    state->stopped = 1;
+    /* luaL_error would name the caller of where it is. */
+    lua_Debug record;
+    if (where(L, 0, &record)) lua_pushfstring(L, "%s:%d: ", file_of(&record), record.currentline);
+    else lua_pushliteral(L, "");
+    lua_pushfstring(L, "the script runs on and on: more than %I instructions", (LUAI_UACINT)state->instructions_max);
+    lua_concat(L, 2);
+    lua_error(L);
+  }
+}
+
+static void on_count(lua_State *L, lua_Debug *record) {
+  (void)record;
+  charge(L, HOOK_COUNT);
 }
 
 static int raise_reply(lua_State *L, simsan_lua *state) {

@@ -68,7 +68,10 @@ final class Script {
     switch state.resume(actor) {
     case .finished: break
     case .waiting: throw Mistake(message: "\(file): a file cannot wait while it is being loaded")
-    case .failed(let failure, let traceback): throw Mistake(message: failure.message, traceback: traceback)
+    case .failed(let failure, let traceback):
+      // What the script raises as an error, and a shortage of memory, have no place.
+      let message = failure.message
+      throw Mistake(message: message.hasPrefix("\(file):") ? message : "\(file): \(message)", traceback: traceback)
     }
   }
 
