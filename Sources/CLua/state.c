@@ -197,10 +197,9 @@ static void push_thunk(lua_State *L, int32_t function) {
   lua_pushcclosure(L, thunk, 1);
 }
 
-static int do_define(lua_State *L) {
-  request *asked = lua_touserdata(L, 1);
+/* Pushes the table of that dotted name, which is made where it is not there; "" is the global table. */
+static void push_named_table(lua_State *L, const char *at) {
   lua_pushglobaltable(L);
-  const char *at = asked->table;
   while (*at) {
     const char *dot = strchr(at, '.');
     size_t length = dot ? (size_t)(dot - at) : strlen(at);
@@ -216,6 +215,11 @@ static int do_define(lua_State *L) {
     lua_remove(L, -2);
     at += length + (dot ? 1 : 0);
   }
+}
+
+static int do_define(lua_State *L) {
+  request *asked = lua_touserdata(L, 1);
+  push_named_table(L, asked->table);
   lua_pushstring(L, asked->name);
   push_thunk(L, asked->function);
   lua_rawset(L, -3);
@@ -225,6 +229,31 @@ static int do_define(lua_State *L) {
 int simsan_lua_define(simsan_lua *state, const char *table, const char *name, int32_t function) {
   request asked = {.table = table, .name = name, .function = function};
   return protected(state, do_define, &asked);
+}
+
+/* What the host says of a name that a table does not have. Upvalue: its function. */
+static int index_missing(lua_State *L) {
+  lua_settop(L, 2);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_replace(L, 1);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+static int do_define_missing(lua_State *L) {
+  request *asked = lua_touserdata(L, 1);
+  push_named_table(L, asked->table);
+  lua_newtable(L);
+  push_thunk(L, asked->function);
+  lua_pushcclosure(L, index_missing, 1);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
+  return 0;
+}
+
+int simsan_lua_define_missing(simsan_lua *state, const char *table, int32_t function) {
+  request asked = {.table = table, .function = function};
+  return protected(state, do_define_missing, &asked);
 }
 
 /* A method, else what the host's getter says. Upvalues: the methods, the getter. */

@@ -133,7 +133,10 @@ import Testing
       "scenario { title = 'x', world = { [0] = target {}, target {} }, play = print }",
       "scenario.world: expected a list"
     ),
-    ("scenaroi { title = 'x' }", "a.lua:1: attempt to call a nil value (global 'scenaroi')"),
+    ("scenaroi { title = 'x' }", "a.lua:1: attempt to call a nil value (global 'scenaroi'); did you mean 'scenario'?"),
+    ("fault.disk.ful {}", "a.lua:1: fault.disk has no 'ful'; did you mean 'full'?; it has io_error, slow, stuck"),
+    ("fault.netwrok.loss {}", "fault has no 'netwrok'; did you mean 'network'?; it has network, disk, process, clock"),
+    ("return pdu.nop_ou {}", "pdu has no 'nop_ou'; did you mean 'nop_out'?"),
     ("scenario { title = 'x', play = function() end,", "a.lua:1: unexpected symbol near <eof>"),
   ])
   func aMistakeNamesItsPlaceWhatWasFoundAndWhatWasExpected(text: String, expected: String) {

@@ -68,6 +68,9 @@ void simsan_lua_close(simsan_lua *state);
  * global table. 0, or -1 when there is no memory. */
 int simsan_lua_define(simsan_lua *state, const char *table, const char *name, int32_t function);
 
+/* Has the reading of a name that the dotted table `table` does not have call host function `function` with the name. */
+int simsan_lua_define_missing(simsan_lua *state, const char *table, int32_t function);
+
 /* Defines a kind of handles and records, named for messages; `kind` from 1. Reading a field that is no method calls the
  * host function `getter` with the object and the key; for a record, only where it has no such field. */
 int simsan_lua_define_kind(simsan_lua *state, int32_t kind, const char *name, int32_t getter);

@@ -127,6 +127,14 @@ final class Script {
         state.define(function.path, implementation)
       }
     }
+    for (table, names) in HostLibrary.tables {
+      state.define(missingIn: table) { call throws(LuaFailure) in
+        let name = call[0].plain
+        throw LuaFailure(
+          "\(table) has no '\(name)'\(Suggestion.clause(for: name, among: names)); it has \(names.joined(separator: ", "))"
+        )
+      }
+    }
   }
 
   /// Defines a function that reads a table; a mistake in a field is reported at that field's line.

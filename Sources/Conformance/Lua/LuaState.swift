@@ -16,6 +16,8 @@ final class LuaState {
 
   private var state: OpaquePointer?
   private var functions: [HostFunction] = []
+  /// The names that the host has put into the global table.
+  private var globals: [String] = []
 
   /// Nil when there is no memory for a state.
   init?(limits: Limits = Limits()) {
@@ -32,7 +34,14 @@ final class LuaState {
   func define(_ path: String, _ function: @escaping HostFunction) {
     var parts = path.split(separator: ".").map(String.init)
     let name = parts.popLast() ?? ""
+    globals.append(parts.first ?? name)
     simsan_lua_define(state, parts.joined(separator: "."), name, add(function))
+  }
+
+  /// Has the reading of a name that the table of that dotted name does not have call a host function; its argument is the
+  /// name.
+  func define(missingIn table: String, _ function: @escaping HostFunction) {
+    simsan_lua_define_missing(state, table, add(function))
   }
 
   /// Makes a kind of handles and records known. `getter` answers for a field that is neither a method nor, in a record,
@@ -90,8 +99,15 @@ final class LuaState {
     default:
       let texts = output
       return .failed(
-        LuaFailure(texts.first?.text ?? "the script failed"), traceback: texts.count > 1 ? texts[1].text ?? "" : "")
+        LuaFailure(hinted(texts.first?.text ?? "the script failed")),
+        traceback: texts.count > 1 ? texts[1].text ?? "" : "")
     }
+  }
+
+  /// What Lua says of a global name that nothing has, with the one that may have been meant.
+  private func hinted(_ message: String) -> String {
+    guard message.hasSuffix("')"), let place = message.firstRange(of: "(global '") else { return message }
+    return message + Suggestion.clause(for: String(message[place.upperBound...].dropLast(2)), among: globals)
   }
 
   private var output: [LuaValue] {

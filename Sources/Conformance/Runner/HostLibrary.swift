@@ -24,4 +24,19 @@ enum HostLibrary {
   static let all: [HostFunction] =
     actors + builders + targetMethods + connectionMethods + sessionMethods + commandMethods + taskMethods
     + expectations + faults + workloads
+
+  /// The tables in which functions stand, such as `fault.network`, and the names that each has.
+  static let tables: [(path: String, names: [String])] = {
+    var tables: [(path: String, names: [String])] = []
+    for function in all where function.kind == nil {
+      let parts = function.path.split(separator: ".").map(String.init)
+      for (depth, name) in parts.enumerated().dropFirst() {
+        let path = parts[..<depth].joined(separator: ".")
+        let index = tables.firstIndex { $0.path == path } ?? tables.endIndex
+        if index == tables.endIndex { tables.append((path, [])) }
+        if !tables[index].names.contains(name) { tables[index].names.append(name) }
+      }
+    }
+    return tables
+  }()
 }
