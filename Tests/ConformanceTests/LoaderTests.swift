@@ -107,6 +107,7 @@ import Testing
       "scenario { title = 'x', matrix = { a = 5 }, play = print }",
       "scenario.matrix.a: expected a list of values, found number 5"
     ),
+    ("scenario { title = 'x', matrix = { a = {} }, play = print }", "expected a list of values, found an empty table"),
     ("scenario { title = 'x', matrix = { a = { 1, 1 } }, play = print }", "found \"1\" twice"),
     (
       "scenario { title = 'x', world = { 5 }, play = print }",

@@ -238,8 +238,10 @@ import Testing
     ("cdb.read10 { lba = 1 << 32 }", "cdb.read10.lba: expected a whole number from 0 to 4294967295"),
     (
       "local s = t:login {} s.send('x')",
-      "a.lua:2: session:send: expected a connection or a session before the colon, found string \"x\""
+      "a.lua:2: session:send: expected a session before the colon, found string \"x\""
     ),
+    ("t.login { name = 'iqn.x:a' }", "a.lua:2: target:login: expected a target before the colon, found a table"),
+    ("expect(1):goood()", "an expectation has no field 'goood'; did you mean 'good'?; it has good, status"),
     ("t:connect():send(5)", "a.lua:2: send: expected a PDU such as pdu.nop_out {}, found number 5"),
     ("expect(t:login {}:test_unit_ready()):check_condition('ILLEGAL REQUST')", "did you mean 'ILLEGAL REQUEST'?"),
     ("sleep 'soon'", "sleep: expected a time such as \"200us\" or \"1.5s\", found string \"soon\""),

@@ -21,7 +21,7 @@ struct Fields {
 
   /// The value under `name`, whatever it is.
   mutating func any(_ name: String) -> LuaValue {
-    known.append(name)
+    if !known.contains(name) { known.append(name) }
     return table[name]
   }
 

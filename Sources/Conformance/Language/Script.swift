@@ -119,6 +119,11 @@ final class Script {
     for function in HostLibrary.all {
       let implementation: LuaState.HostFunction = { [unowned self] call throws(LuaFailure) in
         guard let player else { throw LuaFailure("\(function.name): can be called only while a scenario plays") }
+        if let kind = function.kind, call[0].kind != kind {
+          // The first argument would be overlooked: t.login { name = "…" }.
+          throw LuaFailure(
+            "\(function.name): expected \(kind.article) \(kind.name) before the colon, found \(call[0].found)")
+        }
         return try function.implementation(player, call)
       }
       if let kind = function.kind {

@@ -46,6 +46,9 @@ enum LuaKind: Int32, CaseIterable, Sendable {
     default: "\(self)"
     }
   }
+
+  /// What stands before its name.
+  var article: String { name.first.map { "aeiou".contains($0) } == true ? "an" : "a" }
 }
 
 /// A table, its entries in the order that `pairs` has.
@@ -132,6 +135,15 @@ extension LuaValue {
     }
   }
 
+  /// What it is, when the host made it.
+  var kind: LuaKind? {
+    switch self {
+    case .handle(let kind, _): kind
+    case .table(let table): table.kind
+    default: nil
+    }
+  }
+
   var isNone: Bool {
     if case .none = self { return true }
     return false
@@ -155,8 +167,9 @@ extension LuaValue {
     case .string(let bytes):
       let text = String(decoding: bytes.prefix(60), as: UTF8.self)
       return "string \"\(text)\(bytes.count > 60 ? "…" : "")\""
-    case .table(let table): return table.kind.map { "a \($0.name)" } ?? "a table"
-    case .handle(let kind, _): return "a \(kind.name)"
+    case .table(let table):
+      return table.kind.map { "\($0.article) \($0.name)" } ?? (table.entries.isEmpty ? "an empty table" : "a table")
+    case .handle(let kind, _): return "\(kind.article) \(kind.name)"
     case .function: return "a function"
     case .other(let name): return "a \(name)"
     }

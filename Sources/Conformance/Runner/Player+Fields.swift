@@ -5,7 +5,7 @@ import Initiator
 extension Player {
   func field(of kind: LuaKind, _ call: LuaCall) throws(LuaFailure) -> LuaAnswer {
     guard let name = call[1].text else {
-      throw LuaFailure("a \(kind.name) has no field \(call[1].found)")
+      throw LuaFailure("\(kind.article) \(kind.name) has no field \(call[1].found)")
     }
     switch call[0] {
     case .handle(.connection, _), .handle(.session, _):
@@ -24,12 +24,13 @@ extension Player {
         ])
     case .table(let table):
       // A record's own fields are found without asking here.
-      let names = table.fields.map(\.name)
+      // What an expectation keeps is its own business.
+      let names = (kind == .expectation ? [] : table.fields.map(\.name)) + methods(of: kind)
       // Fields that only some results have read as nil.
       if Self.optionalFields.contains(name) { return .result(.none) }
       throw LuaFailure(
-        "a \(kind.name) has no field '\(name)'\(Suggestion.clause(for: name, among: names + methods(of: kind))); it has \(names.joined(separator: ", "))"
-      )
+        "\(kind.article) \(kind.name) has no field '\(name)'\(Suggestion.clause(for: name, among: names)); "
+          + "it has \(names.joined(separator: ", "))")
     case .handle(.task, let index) where tasks.indices.contains(Int(index)):
       let task = tasks[Int(index)]
       let driver = task.session.connection.driver
@@ -53,7 +54,7 @@ extension Player {
     if let field = fields.first(where: { $0.0 == name }) { return .result(field.1) }
     let names = fields.map(\.0) + methods(of: kind)
     throw LuaFailure(
-      "a \(kind.name) has no '\(name)'\(Suggestion.clause(for: name, among: names)); it has \(names.joined(separator: ", "))"
+      "\(kind.article) \(kind.name) has no '\(name)'\(Suggestion.clause(for: name, among: names)); it has \(names.joined(separator: ", "))"
     )
   }
 
