@@ -37,6 +37,9 @@ public struct TargetNode: Sendable {
   /// The initiator names that may log in and discover it; nil for all.
   public var initiators: [String]?
 
+  /// The portals that it is reached at, by their places in ``TargetConfiguration/portals``; nil for all.
+  public var portals: [Int]?
+
   /// How its answers go out, from the full-feature phase on.
   public var sendPolicy = SendPolicy.batching
 
@@ -55,9 +58,13 @@ public struct TargetNode: Sendable {
   /// What the other machines know of it when `server` serves it.
   public func served(by server: MachineID) -> TargetNode {
     var node = TargetNode(name: name, alias: alias, logicalUnits: [], initiators: initiators)
+    node.portals = portals
     node.server = server
     return node
   }
+
+  /// Whether it is reached at that portal.
+  func isReached(at portal: Int) -> Bool { portals?.contains(portal) ?? true }
 }
 
 /// A network portal (RFC 7143 §4.4.1): an open listener, and what it is called in discovery.

@@ -147,10 +147,13 @@ struct TargetCore: ~Copyable {
     sessions = SessionTable(
       capacity: limits.connectionsMax, tagCapacity: Int(limits.commandWindow + limits.immediateTasksMax))
     tasks = TaskTable(capacity: limits.tasksMax)
-    var groupTags: [UInt16] = []
-    for portal in configuration.portals where !groupTags.contains(portal.groupTag) { groupTags.append(portal.groupTag) }
     nodes = []
     for (index, node) in configuration.nodes.enumerated() {
+      var groupTags: [UInt16] = []
+      for (number, portal) in configuration.portals.enumerated()
+      where node.isReached(at: number) && !groupTags.contains(portal.groupTag) {
+        groupTags.append(portal.groupTag)
+      }
       nodes.append(try NodeState(node, index: Int32(index), portalGroupTags: groupTags, arena: arena))
     }
     if configuration.isSharded { mailbox = openMailbox() }

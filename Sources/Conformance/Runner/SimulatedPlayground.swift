@@ -230,21 +230,29 @@ public final class SimulatedPlayground: Playground {
     let rings = program.processes.map { world.ring(of: $0) }
     var media: [[(handle: Handle, alignment: Int)?]] = []
     var portals: [Portal] = []
+    var reached: [[Int]] = []
     for (target, disks) in zip(program.descriptions, program.disks) {
       media.append(disks.map { disk in disk.map { (rings[target.shard ?? 0].open($0), 1) } })
       let wanted = target.portals.isEmpty ? TargetDescription.usualPortals : target.portals
-      for address in wanted where !portals.contains(where: { $0.address == address }) {
+      var places: [Int] = []
+      for address in wanted {
+        if let place = try TargetBuilder.portal(at: address, of: target, among: portals) {
+          places.append(place)
+          continue
+        }
         do {
           let (listener, bound) = try rings[0].listen(at: address, backlog: 128)
+          places.append(portals.count)
           portals.append(Portal(listener: listener, address: bound, groupTag: target.portalGroupTag))
         } catch {
           throw LuaFailure("target \(target.iqn): cannot listen at \(address): \(error)")
         }
       }
+      reached.append(places)
     }
     let memory = program.descriptions.compactMap(\.limits.memory).max() ?? 64 << 20
     let configurations = try TargetBuilder.configurations(
-      program.descriptions, media: media, portals: portals, on: program.processes.map(\.machine))
+      program.descriptions, media: media, portals: portals, reached: reached, on: program.processes.map(\.machine))
     program.machines = try configurations.map { (configuration) throws(LuaFailure) in
       guard let arena = try? Arena(allocating: Int(clamping: memory)) else {
         throw LuaFailure(TargetBuilder.whyNoBuffers(memory))

@@ -46,18 +46,35 @@ public enum TargetBuilder {
     (targets.compactMap(\.shard).max() ?? 0) + 1
   }
 
+  /// The place of a target's portal among those that its program has opened; nil when it is none of them.
+  ///
+  /// - Throws: When it has another portal group there: a portal is of one group, for all targets.
+  public static func portal(
+    at address: SocketAddress, of target: TargetDescription, among portals: [Portal]
+  ) throws(LuaFailure) -> Int? {
+    guard let place = portals.firstIndex(where: { $0.address == address }) else { return nil }
+    guard portals[place].groupTag == target.portalGroupTag else {
+      throw LuaFailure(
+        "target \(target.iqn): expected portal_group = \(portals[place].groupTag), as for another target at \(address); "
+          + "found \(target.portalGroupTag)")
+    }
+    return place
+  }
+
   /// The configurations of the machines that run `targets` together, one for each of `machines`: each of them knows all
   /// nodes, and serves those of its own shard; the first listens.
   ///
   /// - Parameters:
   ///   - media: Of each target, the media of its units; see ``node(_:media:)``.
   ///   - portals: The portals of the first machine.
+  ///   - reached: Of each target, the places of its portals among them.
   ///   - machines: At least ``shardCount(_:)``.
   public static func configurations(
     _ targets: [TargetDescription], media: [[(handle: Handle, alignment: Int)?]], portals: [Portal],
-    on machines: [MachineID]
+    reached: [[Int]], on machines: [MachineID]
   ) throws(LuaFailure) -> [TargetConfiguration] {
-    let nodes = try zip(targets, media).map { (target, media) throws(LuaFailure) in try node(target, media: media) }
+    var nodes = try zip(targets, media).map { (target, media) throws(LuaFailure) in try node(target, media: media) }
+    for (index, places) in zip(nodes.indices, reached) { nodes[index].portals = places }
     return machines.indices.map { shard in
       let known = zip(targets, nodes).map { target, node in
         let home = target.shard ?? 0

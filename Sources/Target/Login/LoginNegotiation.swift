@@ -359,10 +359,12 @@ struct LoginAuthority {
   }
 
   let nodes: [TargetNode]
+  /// Where the login arrived.
+  let portal: Int
 
-  /// The node of that name, if the initiator may use it.
+  /// The node of that name, if it is reached at this portal and the initiator may use it.
   func find(_ name: String, initiator: String) -> Answer {
-    guard let index = nodes.firstIndex(where: { $0.name == name }) else { return .notFound }
+    guard let index = nodes.firstIndex(where: { $0.name == name && $0.isReached(at: portal) }) else { return .notFound }
     if let allowed = nodes[index].initiators, !allowed.contains(initiator) { return .notAllowed }
     return .found(Int32(index))
   }

@@ -28,7 +28,8 @@ extension TargetCore {
       connection.pointee.login
       ?? LoginNegotiation(limits: limits, groupTag: configuration.portals[connection.pointee.portal].groupTag)
     connection.pointee.login = nil
-    let action = login.receive(header, data, authority: LoginAuthority(nodes: configuration.nodes))
+    let authority = LoginAuthority(nodes: configuration.nodes, portal: connection.pointee.portal)
+    let action = login.receive(header, data, authority: authority)
     switch action {
     case .refuse(let status):
       rejectLogin(connection, header, status)

@@ -145,15 +145,16 @@ extension TargetCore {
     return true
   }
 
-  /// The record of one node: its name, and where it is reached.
+  /// The record of one node: its name, and where it is reached. Without an address it would be taken to be reached here
+  /// (RFC 7143 Appendix C), so that there is none.
   private func list(
     _ index: Int, _ connection: UnsafeMutablePointer<Connection>, _ session: UnsafeMutablePointer<Session>,
     _ writer: inout TextWriter
   ) {
     let node = configuration.nodes[index]
     if let allowed = node.initiators, !allowed.contains(session.pointee.initiatorName) { return }
-    writer.append("TargetName", node.name)
-    for portal in configuration.portals {
+    var hasName = false
+    for (number, portal) in configuration.portals.enumerated() where node.isReached(at: number) {
       var address = portal.address
       if address.isWildcard {
         // The address that the initiator reached works for it; another family's it could not tell apart.
@@ -163,6 +164,8 @@ extension TargetCore {
       }
       // A zone means something on this host only.
       address.zone = 0
+      if !hasName { writer.append("TargetName", node.name) }
+      hasName = true
       writer.append("TargetAddress", "\(address),\(portal.groupTag)")
     }
   }

@@ -53,8 +53,12 @@ struct Server {
     var completed: [TargetDescription] = []
     var media: [[(handle: Handle, alignment: Int)?]] = []
     var listeners: [Portal] = []
+    var reached: [[Int]] = []
+    // What was asked for in the place of all portals is one group.
+    let commonGroup = portals.isEmpty ? nil : targets.first?.portalGroupTag
     for target in targets {
       var target = target
+      target.portalGroupTag = commonGroup ?? target.portalGroupTag
       let shard = target.shard ?? 0
       var own: [(handle: Handle, alignment: Int)?] = []
       for index in target.units.indices {
@@ -64,9 +68,15 @@ struct Server {
       completed.append(target)
       media.append(own)
       let wanted = !portals.isEmpty ? portals : target.portals.isEmpty ? TargetDescription.usualPortals : target.portals
-      for address in wanted where listens && !listeners.contains(where: { $0.address == address }) {
+      var places: [Int] = []
+      for address in wanted where listens {
+        if let place = try Self.portal(at: address, of: target, among: listeners) {
+          places.append(place)
+          continue
+        }
         do throws(RingError) {
           let (listener, bound) = try Self.listen(at: address, on: rings[0])
+          places.append(listeners.count)
           listeners.append(Portal(listener: listener, address: bound, groupTag: target.portalGroupTag))
           description.append("portal \(bound),\(target.portalGroupTag)")
         } catch {
@@ -76,13 +86,14 @@ struct Server {
           throw UsageError("cannot listen at \(address): \(Self.whyNotListened(error))")
         }
       }
+      reached.append(places)
       description.append("target \(target.iqn)" + (count > 1 ? ", shard \(shard)" : ""))
       description += target.units.map(Self.words)
     }
     var configurations: [TargetConfiguration]
     do {
       configurations = try TargetBuilder.configurations(
-        completed, media: media, portals: listeners, on: rings.map(\.machine))
+        completed, media: media, portals: listeners, reached: reached, on: rings.map(\.machine))
     } catch {
       throw UsageError(error.message)
     }
@@ -179,6 +190,15 @@ struct Server {
   /// Says something if it is taken at once: sessions do not wait for somebody to read it either.
   private func mention(_ line: String) {
     if takesNow(STDOUT_FILENO) { tell(line) }
+  }
+
+  /// ``TargetBuilder/portal(at:of:among:)``.
+  private static func portal(
+    at address: SocketAddress, of target: TargetDescription, among portals: [Portal]
+  ) throws(UsageError) -> Int? {
+    do throws(LuaFailure) { return try TargetBuilder.portal(at: address, of: target, among: portals) } catch {
+      throw UsageError(error.message)
+    }
   }
 
   /// Listens, and waits a while for an address that is taken: the kernel ends a killed server's io_uring, and with it the

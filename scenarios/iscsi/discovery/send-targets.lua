@@ -57,6 +57,30 @@ scenario {
 }
 
 scenario {
+  title = "A target is told of and reached at its own portals only",
+  covers = { "ISCSI-DISC-001", "ISCSI-DISC-007" },
+  needs = { "simulation" },
+  matrix = { shard = { 0, 1 } },
+  world = function(case)
+    return {
+      target { iqn = "iqn.2026-11.example:one", portals = { "10.0.0.1:3260" } },
+      target { iqn = "iqn.2026-11.example:two", portals = { "10.0.0.1:3261" }, portal_group = 2, shard = case.shard },
+    }
+  end,
+  play = function(t)
+    local one, two = "iqn.2026-11.example:one", "iqn.2026-11.example:two"
+    for _, portal in ipairs { "10.0.0.1:3260", "10.0.0.1:3261" } do
+      local s = t:login { type = "discovery", target = false, portal = portal }
+      local list = records(s:text { text = { SendTargets = "All" } })
+      expect(table.concat(list, "; ")):equals(one .. " 10.0.0.1:3260,1; " .. two .. " 10.0.0.1:3261,2")
+    end
+    expect(t:login { target = two }.received.TargetPortalGroupTag):equals("2")
+    expect(t:try_login { target = two, portal = "10.0.0.1:3260" }):login_refused(0x0203)
+    expect(t:try_login { target = one, portal = "10.0.0.1:3261" }):login_refused(0x0203)
+  end,
+}
+
+scenario {
   title = "SendTargets of one name tells that target only",
   covers = { "ISCSI-DISC-002" },
   play = function(t)
