@@ -65,13 +65,14 @@ public final class SimulatedPlayground: Playground {
     faults = FaultPlan(world)
     var description = description
     if description.targets.isEmpty { description.targets = [Self.usualTarget()] }
+    try Self.refuseDoubles(in: description)
     let targetHosts = description.targets.map(\.host)
     let initiators = description.hosts.filter(\.hasInitiator).map(\.name)
     var names = description.hostNames
     if names.allSatisfy({ targetHosts.contains($0) && !initiators.contains($0) }) {
       names.append(Self.usualInitiatorHost)
     }
-    for (index, name) in names.enumerated() { addHost(name, index: index, in: description) }
+    for (index, name) in names.enumerated() { addHost(name, index: index, of: names.count, in: description) }
     for link in description.links { try configure(link) }
     for (name, id) in hosts {
       let own = description.targets.filter { $0.host == name }
@@ -94,7 +95,44 @@ public final class SimulatedPlayground: Playground {
 
   // MARK: Building
 
-  private func addHost(_ name: String, index: Int, in description: WorldDescription) {
+  /// Refuses what would be overlooked in silence, or never be reached.
+  private static func refuseDoubles(in description: WorldDescription) throws(LuaFailure) {
+    for (index, host) in description.hosts.enumerated() {
+      let others = description.hosts[..<index]
+      if others.contains(where: { $0.name == host.name }) {
+        throw LuaFailure("host: expected one description of each host, found two of \"\(host.name)\"")
+      }
+      guard let address = host.address else { continue }
+      if let other = others.first(where: { $0.address?.hasSameHost(as: address) == true }) {
+        throw LuaFailure(
+          "host.address: expected one of its own for \"\(host.name)\", found \(address.host), which \"\(other.name)\" has"
+        )
+      }
+    }
+    for (index, target) in description.targets.enumerated() {
+      let others = description.targets[..<index]
+      if others.contains(where: { $0.host == target.host && $0.iqn == target.iqn }) {
+        throw LuaFailure("target: expected targets of different names on \"\(target.host)\", found \(target.iqn) twice")
+      }
+    }
+  }
+
+  /// The addresses of a host that is given none: such as no other is given.
+  private static func usualAddresses(_ index: Int, of count: Int, in description: WorldDescription) -> [SocketAddress] {
+    let given = description.hosts.compactMap(\.address) + description.targets.flatMap(\.portals)
+    var place = index
+    while true {
+      let number = UInt8(truncatingIfNeeded: place % 250 + 1)
+      let addresses = [
+        SocketAddress(10, 0, UInt8(truncatingIfNeeded: place / 250), number, port: 0),
+        SocketAddress(high: 0xFD00_0000_0000_0000, low: UInt64(place) + 1, port: 0),
+      ]
+      if !addresses.contains(where: { address in given.contains { $0.hasSameHost(as: address) } }) { return addresses }
+      place += count
+    }
+  }
+
+  private func addHost(_ name: String, index: Int, of count: Int, in description: WorldDescription) {
     let own = description.hosts.first { $0.name == name }
     var addresses: [SocketAddress] = []
     if let address = own?.address { addresses.append(address) }
@@ -104,11 +142,7 @@ public final class SimulatedPlayground: Playground {
         addresses.append(portal)
       }
     }
-    if addresses.isEmpty {
-      let number = UInt8(truncatingIfNeeded: index % 250 + 1)
-      addresses = [SocketAddress(10, 0, UInt8(truncatingIfNeeded: index / 250), number, port: 0)]
-      addresses.append(SocketAddress(high: 0xFD00_0000_0000_0000, low: UInt64(index) + 1, port: 0))
-    }
+    if addresses.isEmpty { addresses = Self.usualAddresses(index, of: count, in: description) }
     var options = HostOptions()
     if let bytes = own?.sendBuffer { options.sendBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
     if let bytes = own?.receiveBuffer { options.receiveBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
