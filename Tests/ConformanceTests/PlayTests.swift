@@ -250,7 +250,8 @@ import Testing
       "a.lua:2: the end of a sleep: cannot be waited for within a callback of a library function"
     ),
     (
-      "fault.disk.io_error { lun = 7 }", "fault.disk.io_error.lun: expected a logical unit of the world, found number 7"
+      "fault.disk.io_error { lun = 7 }",
+      "fault.disk.io_error.lun: expected a logical unit of iqn.2026-11.example:target: 0, found number 7"
     ),
     ("scenario { title = 'y', play = print }", "expected at the top of the file, not within play"),
   ])

@@ -2,8 +2,44 @@ import Testing
 
 @testable import Conformance
 
-/// Worlds of several hosts and targets.
+/// Worlds of several hosts and targets: whom a script means, and what cannot be meant.
 @Suite struct WorldTests: Playing {
+  private static let targets = """
+    world = { target { iqn = 'iqn.2026-11.example:one' },
+              target { iqn = 'iqn.2026-11.example:two', luns = { { lun = 5 }, { lun = 6, memory = true } } } },
+    """
+
+  @Test func theFirstUnitIsThatOfTheTargetThatIsNamed() throws {
+    let result = try play(
+      body: """
+        local one, two = t:login {}, t:login { target = 'iqn.2026-11.example:two' }
+        expect(one.lun):equals(0)
+        expect(two.lun):equals(5)
+        fault.disk.io_error { target = 'iqn.2026-11.example:TWO', of = 'read' }
+        expect(two:read { lba = 0 }):check_condition("MEDIUM ERROR")
+        expect(one:read { lba = 0 }):good()
+        """, fields: Self.targets)
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
+  @Test(arguments: [
+    (
+      "fault.disk.full { target = 'iqn.2026-11.example:tow' }",
+      "fault.disk.full.target: expected one of iqn.2026-11.example:one, iqn.2026-11.example:two, found string "
+        + "\"iqn.2026-11.example:tow\"; did you mean 'iqn.2026-11.example:two'?"
+    ),
+    ("fault.disk.full { lun = 5 }", "lun: expected a logical unit of iqn.2026-11.example:one: 0, found number 5"),
+    (
+      "fault.disk.full { target = 'iqn.2026-11.example:two', lun = 6 }",
+      "fault.disk.full.lun: expected a logical unit that is on a disk, found number 6"
+    ),
+    ("fault.disk.bit_rot { lba = 131072 }", "lba: expected a whole number from 0 to 131071, found number 131072"),
+    ("fault.disk.bit_rot { lba = 131071, blocks = 2 }", "blocks: expected a whole number from 1 to 1, found number 2"),
+  ])
+  func aFaultThatMeansNoDiskIsRefused(body: String, message: String) throws {
+    #expect(try failure(body, fields: Self.targets).message.contains(message))
+  }
+
   @Test(arguments: [
     (
       "host { name = 'a' }, host { name = 'a', nagle = true }",

@@ -1,4 +1,5 @@
 import FaultInject
+import ISCSI
 import Ring
 import SimClock
 import SimNet
@@ -125,31 +126,41 @@ extension HostLibrary {
     _ make: @escaping @Sendable (inout Fields, DiskPlace) throws(LuaFailure) -> any FaultUnit
   ) -> HostFunction {
     function("disk.\(name)") { (player, fields, simulation) throws(LuaFailure) in
-      let name = try fields.string("target")
-      let lun: Int = try fields.integer("lun", in: 0...16383) ?? player.playground.targets.first?.units.first?.lun ?? 0
-      for program in simulation.programs {
-        for (description, disks) in zip(program.descriptions, program.disks)
-        where name == nil || description.iqn == name {
-          for (unit, disk) in zip(description.units, disks) where Int(unit.lun) == lun {
-            guard let disk else { throw fields.wrong("lun", .integer(Int64(lun)), "a logical unit that is on a disk") }
-            // What such a fault does to the contents is not the target's doing.
-            let facts = player.playground.targets
-            let index = facts.firstIndex { $0.iqn == description.iqn && $0.host == program.host }
-            if corrupts, let index { player.durability.forgetAll(target: index) }
-            let size = unit.size ?? UnitDescription.defaultSize
-            return try make(&fields, DiskPlace(disk: disk, blockSize: UInt64(unit.blockSize), size: size))
-          }
-        }
+      let wanted = try fields.string("target")
+      let name = wanted.map { ISCSIName.normalized($0.utf8) ?? $0 }
+      let nodes = simulation.programs.flatMap { program in
+        zip(program.descriptions, program.disks).map { (host: program.host, target: $0, disks: $1) }
       }
-      throw fields.wrong("lun", .integer(Int64(lun)), "a logical unit of the world")
+      guard let node = nodes.first(where: { name == nil || $0.target.iqn == name }) else {
+        let names = nodes.map(\.target.iqn)
+        let value = wanted.map { LuaValue.text($0) } ?? .none
+        var mistake = fields.wrong("target", value, "one of \(names.joined(separator: ", "))")
+        mistake.message += Suggestion.clause(for: name ?? "", among: names)
+        throw mistake
+      }
+      let units = Array(zip(node.target.units, node.disks))
+      let lun: Int = try fields.integer("lun", in: 0...16383) ?? units.first.map { Int($0.0.lun) } ?? 0
+      guard let (unit, medium) = units.first(where: { Int($0.0.lun) == lun }) else {
+        let numbers = units.map { "\($0.0.lun)" }.joined(separator: ", ")
+        throw fields.wrong("lun", .integer(Int64(lun)), "a logical unit of \(node.target.iqn): \(numbers)")
+      }
+      guard let disk = medium else {
+        throw fields.wrong("lun", .integer(Int64(lun)), "a logical unit that is on a disk")
+      }
+      // What such a fault does to the contents is not the target's doing.
+      let index = player.playground.targets.firstIndex { $0.iqn == node.target.iqn && $0.host == node.host }
+      if corrupts, let index { player.durability.forgetAll(target: index) }
+      let size = unit.size ?? UnitDescription.defaultSize
+      return try make(&fields, DiskPlace(disk: disk, blockSize: UInt64(unit.blockSize), size: size))
     }
   }
 
   /// `lba` and `blocks`; all if not given.
   private static func range(_ fields: inout Fields, _ place: DiskPlace) throws(LuaFailure) -> Range<UInt64> {
-    let last = place.size / place.blockSize
-    let lba: UInt64 = try fields.integer("lba", in: 0...last) ?? 0
-    let blocks: UInt64 = try fields.integer("blocks", in: 1...(last - min(lba, last - 1))) ?? (last - lba)
+    // At least one: the world's description has no smaller unit.
+    let count = place.size / place.blockSize
+    let lba: UInt64 = try fields.integer("lba", in: 0...(count - 1)) ?? 0
+    let blocks: UInt64 = try fields.integer("blocks", in: 1...(count - lba)) ?? (count - lba)
     return (lba * place.blockSize)..<((lba + blocks) * place.blockSize)
   }
 

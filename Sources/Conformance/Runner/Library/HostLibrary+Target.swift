@@ -196,7 +196,8 @@ extension HostLibrary {
 /// What a login's table says beside the plan.
 struct LoginOptions {
   var within: Interval?
-  var lun = 0
+  /// Where the session's commands go; nil for the target's first logical unit.
+  var lun: Int?
   /// Whether TEST UNIT READY takes the unit attention of the new nexus away.
   var clearsUnitAttention = true
   /// The session that a connection is added to.
@@ -251,9 +252,7 @@ struct LoginOptions {
     try Self.chap(fields.any("chap"), path: "\(fields.path).chap", &plan, player)
     try Self.requests(&fields, &plan)
     within = try fields.time("within")
-    lun =
-      try fields.integer("lun", in: 0...LogicalUnitNumber.numberMax) ?? player.playground.targets.first?.units.first?
-      .lun ?? 0
+    lun = try fields.integer("lun", in: 0...LogicalUnitNumber.numberMax)
     clearsUnitAttention = try fields.flag("clear_unit_attention") ?? (plan.sessionType == .normal)
     let joined = fields.any("session")
     if !joined.isNone {

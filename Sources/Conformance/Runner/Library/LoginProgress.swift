@@ -77,9 +77,9 @@ final class LoginProgress {
       return keep(session)
     }
     player.durability.reinstated(plan.initiatorName, plan.isid.rawValue, at: player.now)
+    let lun = options.lun ?? player.playground.targets[connection.target].units.first?.lun ?? 0
     return keep(
-      ScriptSession(
-        index: player.sessions.count, connection: connection, plan: plan, login: login, lun: options.lun))
+      ScriptSession(index: player.sessions.count, connection: connection, plan: plan, login: login, lun: lun))
   }
 
   private func keep(_ session: ScriptSession) -> ScriptSession {
