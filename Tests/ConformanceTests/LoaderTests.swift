@@ -87,6 +87,7 @@ import Testing
     ("target { luns = { { file = 'x', null = true } } }", "expected one of file, memory, null; found 2 of them"),
     ("target { luns = { { lun = 1 }, { lun = 1 } } }", "expected a LUN of its own, found a second 1"),
     ("target { luns = { { size = 1000 } } }", "a multiple of the block size of 512 bytes"),
+    ("target { luns = { { disk = { atomic_unit = 700 } } } }", "disk.atomic_unit: expected a multiple of 512 bytes"),
     (
       "target { luns = { { size = '8388607TiB' } } }",
       "target.luns[1].size: expected less than 4194304TiB, found string \"8388607TiB\""

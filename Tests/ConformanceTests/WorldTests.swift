@@ -72,4 +72,11 @@ import Testing
         """)
     #expect(result.outcome == .passed, "\(result.failures)")
   }
+
+  /// What a power cut leaves of a write is told apart by sectors.
+  @Test func nothingIsTornWithinASector() throws {
+    #expect(
+      try failure("fault.disk.torn { atomic_unit = 700 }").message.contains(
+        "fault.disk.torn.atomic_unit: expected a multiple of 512 bytes, found number 700"))
+  }
 }

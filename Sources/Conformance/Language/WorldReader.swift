@@ -179,9 +179,19 @@ enum WorldReader {
     disk.jitter = try fields.time("jitter")
     disk.bandwidth = try fields.rate("bandwidth")
     disk.flushLatency = try fields.time("flush_latency")
-    disk.atomicUnit = try fields.integer("atomic_unit", in: 1...(1 << 20))
+    disk.atomicUnit = try atomicUnit(&fields)
     try fields.finish()
     return disk
+  }
+
+  /// What a power cut does not tear, in bytes. The durability model knows sectors, and no parts of them.
+  static func atomicUnit(_ fields: inout Fields) throws(LuaFailure) -> Int? {
+    guard let length: Int = try fields.integer("atomic_unit", in: 1...(1 << 20)) else { return nil }
+    guard length % DurabilityModel.sectorLength == 0 else {
+      throw fields.wrong(
+        "atomic_unit", .integer(Int64(length)), "a multiple of \(DurabilityModel.sectorLength) bytes")
+    }
+    return length
   }
 
   // MARK: host and link

@@ -109,8 +109,8 @@ extension HostLibrary {
       DiskBitRot(place.disk, try range(&fields, place), count: try fields.integer("count", in: 1...1_000_000) ?? 1)
     },
     disk("torn") { (fields, place) throws(LuaFailure) in
-      let unit: UInt64 = try fields.integer("atomic_unit", in: 512...(1 << 20)) ?? 512
-      return DiskTorn(place.disk, atomicUnit: unit)
+      let unit = try WorldReader.atomicUnit(&fields) ?? DurabilityModel.sectorLength
+      return DiskTorn(place.disk, atomicUnit: UInt64(unit))
     },
   ]
 
