@@ -84,6 +84,7 @@ import Testing
       "target { initiators = { 'iqn.2026-11.example:a', 'eui.5' } }",
       "target.initiators: expected an iSCSI name such as"
     ),
+    ("target { keys = { MaxOutstandingR2T = 65 } }", "expected a whole number from 1 to 64, found number 65"),
     ("target { luns = { { file = 'x', null = true } } }", "expected one of file, memory, null; found 2 of them"),
     ("target { luns = { { lun = 1 }, { lun = 1 } } }", "expected a LUN of its own, found a second 1"),
     ("target { luns = { { size = 1000 } } }", "a multiple of the block size of 512 bytes"),

@@ -69,7 +69,7 @@ enum WorldReader {
     keys.maxRecvDataSegmentLength = try fields.integer("MaxRecvDataSegmentLength", in: 512...0xFF_FFFF)
     keys.maxBurstLength = try fields.integer("MaxBurstLength", in: 512...0xFF_FFFF)
     keys.firstBurstLength = try fields.integer("FirstBurstLength", in: 512...0xFF_FFFF)
-    keys.maxOutstandingR2T = try fields.integer("MaxOutstandingR2T", in: 1...65535)
+    keys.maxOutstandingR2T = try fields.integer("MaxOutstandingR2T", in: 1...64)
     keys.initialR2T = try yes(&fields, "InitialR2T")
     keys.immediateData = try yes(&fields, "ImmediateData")
     keys.crc32c = try fields.flag("crc32c")
