@@ -52,9 +52,9 @@ let runCommand = Command(
   try progress.finish()
   let run = RunResult(
     cases: results, seed: options.seed, world: options.against?.text ?? "simulation", isVerified: options.isVerified)
-  try write(run, options, pages)
-  // A run repeats itself, so that the case is simply played once more with a witness.
-  if let path = options.pcap { try save(Data(suite.capture(0, seed: options.seed)), path) }
+  let problems = saveReports(of: run, suite, options)
+  try tell(run, options, pages)
+  if !problems.isEmpty { throw UsageError(problems.joined(separator: "\n")) }
   return run.count(.failed) == 0 ? 0 : 1
 }
 
@@ -97,11 +97,29 @@ final class FailurePages {
   }
 }
 
-/// Prints the summary and writes the reports that were asked for.
-private func write(_ run: RunResult, _ options: RunOptions, _ pages: FailurePages) throws {
-  if let path = options.json { try save(try Reports.json(run), path) }
-  if let path = options.junit { try save(Data(Reports.junit(run).utf8), path) }
-  if let path = options.html { try save(Data(Reports.html(run).utf8), path) }
+/// Writes the files that were asked for. The result is what is wrong with those that cannot be written: they do not take
+/// the others with them, nor what the run has found.
+private func saveReports(of run: RunResult, _ suite: Suite, _ options: RunOptions) -> [String] {
+  let reports: [(path: String?, data: () throws -> Data)] = [
+    (options.json, { try Reports.json(run) }), (options.junit, { Data(Reports.junit(run).utf8) }),
+    (options.html, { Data(Reports.html(run).utf8) }),
+    // A run repeats itself, so that the case is simply played once more with a witness.
+    (options.pcap, { Data(suite.capture(0, seed: options.seed)) }),
+  ]
+  var problems: [String] = []
+  for (path, data) in reports {
+    guard let path else { continue }
+    do { try save(try data(), path) } catch let error as UsageError {
+      problems.append(error.message)
+    } catch {
+      problems.append("\(path): \(error)")
+    }
+  }
+  return problems
+}
+
+/// Prints the summary.
+private func tell(_ run: RunResult, _ options: RunOptions, _ pages: FailurePages) throws {
   if options.writesTAP {
     try say(String(Reports.tap(run).dropLast()))
     return

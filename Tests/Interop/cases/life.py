@@ -7,6 +7,7 @@ import pathlib
 import re
 import signal
 import time
+import xml.etree.ElementTree
 
 from cases.scenarios import SCENARIOS
 from harness.command import Failure, Skip, run, start_in_background
@@ -206,6 +207,22 @@ def other_commands_end_when_their_output_is_lost(server: Server) -> None:
             raise Failure(f"expected status 2, and no more\n{left}")
 
 
+def a_report_that_cannot_be_written_takes_nothing_with_it(server: Server) -> None:
+    """What the run has found is said and in the other reports; the status is 2."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours is written")
+    junit = server.folder / "run.xml"
+    reports = ("--json", "/dev/null/run.json", "--junit", str(junit))
+    result = run(str(server.program), "run", "--jobs", "1", *reports, str(SCENARIOS / "sbc" / "read-beyond-end.lua"))
+    if result.status != 2:
+        raise Failure(f"expected status 2\n{result}")
+    result.says("/dev/null/run.json: cannot be written")
+    result.says("9 passed, 0 failed, 0 skipped")
+    if len(xml.etree.ElementTree.parse(junit).findall(".//testcase")) != 9:
+        raise Failure(f"expected nine cases in\n{junit.read_text()}")
+    junit.unlink()
+
+
 def a_run_that_is_ended_leaves_no_process_behind(server: Server) -> None:
     """Ctrl-C reaches the run alone, SIGTERM too; those that play for it are in the middle of something long."""
     if not isinstance(server, Simsan):
@@ -270,6 +287,7 @@ def cases() -> list[Case]:
             runs_as_an_ordinary_user,
             serves_on_when_its_output_is_lost,
             other_commands_end_when_their_output_is_lost,
+            a_report_that_cannot_be_written_takes_nothing_with_it,
             a_run_that_is_ended_leaves_no_process_behind,
             a_mistake_is_told_at_start,
             a_load_is_measured,
