@@ -32,6 +32,19 @@ import Testing
 
   @Test func theSummaryCounts() { #expect(run.summary == "1 passed, 1 failed, 1 skipped") }
 
+  @Test func whyCasesWereSkippedIsCounted() {
+    let reasons = ["so", nil, "thus", "so"]
+    let cases = reasons.enumerated().map { index, reason in
+      var result = CaseResult(index: index, id: "\(index)", file: "", line: 1, name: "", covers: [], seed: 1)
+      result.outcome = reason == nil ? .passed : .skipped
+      result.reason = reason
+      return result
+    }
+    let found = RunResult(cases: cases, seed: 1, world: "simulation", isVerified: false).skipReasons
+    #expect(found.map(\.reason) == ["so", "thus"])
+    #expect(found.map(\.cases) == [2, 1])
+  }
+
   @Test func jsonIsTheSameEachTime() throws {
     let (one, two) = (try Reports.json(run), try Reports.json(run))
     #expect(one == two)

@@ -84,6 +84,20 @@ public struct RunResult: Sendable {
   /// `N passed, N failed, N skipped`.
   public var summary: String { "\(count(.passed)) passed, \(count(.failed)) failed, \(count(.skipped)) skipped" }
 
+  /// Why cases were skipped, and how many for each reason, in the order in which the reasons come first.
+  public var skipReasons: [(reason: String, cases: Int)] {
+    var reasons: [(reason: String, cases: Int)] = []
+    for result in cases where result.outcome == .skipped {
+      let reason = result.reason ?? ""
+      if let index = reasons.firstIndex(where: { $0.reason == reason }) {
+        reasons[index].cases += 1
+      } else {
+        reasons.append((reason, 1))
+      }
+    }
+    return reasons
+  }
+
   /// One hash over the trace hashes of all cases in their order: two runs with the same are the same to the byte.
   public var overallHash: String {
     var high = StableHash()

@@ -137,6 +137,11 @@ private func tell(_ run: RunResult, _ options: RunOptions, _ pages: FailurePages
   if failed.count > 1, options.html == nil {
     try say("\nall failures on one page: add --html \(options.reports)/run.html")
   }
+  let reasons = run.skipReasons
+  if !reasons.isEmpty {
+    try say("\nskipped")
+    for (reason, cases) in reasons { try say("  \(cases) because \(reason)") }
+  }
   if !run.cases.allSatisfy({ $0.traceHash.isEmpty }) { try say("\nseed \(run.seed), hash \(run.overallHash)") }
   try say(run.summary)
 }
