@@ -86,7 +86,7 @@ import Testing
 
   @Test func thePageOfAFailureSaysHowToPlayItAgain() {
     let page = Reports.page(run.cases[1], run: run)
-    #expect(page.contains("simsan run scenarios/a.lua --seed 1 --filter 'a <b> & \"c\" #2'"))
+    #expect(page.contains("simsan run scenarios/a.lua --seed 1 --verify --filter 'a <b> & \"c\" #2'"))
     #expect(page.contains("durability: scenarios/a.lua:9: expected <x>\ncame:"))
     #expect(page.contains("0.000001000  c0 -> scsi command  READ(10) lba=<1>"))
   }
@@ -100,6 +100,15 @@ import Testing
     #expect(page.contains("came: \u{FFFD}[2J\u{FFFD}\u{FFFD}A ü\n"))
     #expect(page.contains("{ TargetAlias=a\u{FFFD}  0.1  c0 -> b\u{FFFD}\u{FFFD}c }\n"))
     #expect(!page.unicodeScalars.contains { $0.value < 32 && $0 != "\n" || (0x7F...0x9F).contains($0.value) })
+  }
+
+  @Test func howToPlayAFailureAgainIsForAShell() {
+    var run = run
+    run.isVerified = false
+    run.cases[1].file = "my scenarios/a.lua"
+    run.cases[1].name = "it's"
+    let page = Reports.page(run.cases[1], run: run)
+    #expect(page.contains("simsan run 'my scenarios/a.lua' --seed 1 --filter 'it'\\''s'\n"))
   }
 
   @Test func theHTMLPageStandsAlone() {

@@ -79,13 +79,26 @@ public enum Reports {
   public static func page(_ result: CaseResult, run: RunResult) -> String {
     var text = "\(result.id)\n\(result.file):\(result.line)\n\n"
     for failure in result.failures { text += describe(failure) + "\n\n" }
-    let quoted = result.name.replacingOccurrences(of: "'", with: "'\\''")
     let place = run.world == "simulation" ? "" : " --against \(run.world)"
-    text += "play it again: simsan run \(result.file) --seed \(run.seed) --filter '\(quoted)'\(place)\n"
+    let twice = run.isVerified ? " --verify" : ""
+    text += "play it again: simsan run \(word(result.file)) --seed \(run.seed)\(twice) "
+    text += "--filter \(quoted(result.name))\(place)\n"
     if !result.traceHash.isEmpty { text += "trace hash: \(result.traceHash)\n" }
     if !result.notes.isEmpty { text += "\nnotes\n" + result.notes.map { "  \(visible($0))\n" }.joined() }
     if !result.ladder.isEmpty { text += "\nPDUs\n" + Ladder.text(result.ladder[...]) }
     return text
+  }
+
+  /// A word of a shell's command.
+  private static func word(_ text: String) -> String {
+    let isPlain = text.unicodeScalars.allSatisfy { scalar in
+      scalar.isASCII && (scalar.properties.isAlphabetic || "0123456789/._-+:=@%,".unicodeScalars.contains(scalar))
+    }
+    return isPlain ? text : quoted(text)
+  }
+
+  private static func quoted(_ text: String) -> String {
+    "'\(text.replacingOccurrences(of: "'", with: "'\\''"))'"
   }
 
   /// A file name for a case's page: its file and name as far as they go, and a number that tells cases apart, those of files
