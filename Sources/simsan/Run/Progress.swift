@@ -74,6 +74,15 @@ final class Progress {
     var text = "[\(done)/\(total)]"
     if failed > 0 { text += " \(failed) failed" }
     if skipped > 0 { text += " \(skipped) skipped" }
-    try put("\r\u{1B}[K\(text)  \(file.suffix(60))")
+    // A line that is wrapped is not cleared.
+    let columns = self.columns
+    let line = "\(text)  \(file.suffix(max(0, columns - text.count - 3)))"
+    try put("\r\u{1B}[K\(line.prefix(columns - 1))")
+  }
+
+  /// How wide the terminal is.
+  private var columns: Int {
+    var size = winsize()
+    return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
   }
 }
