@@ -5,6 +5,7 @@ let clausesCommand = Command(
   name: "clauses", summary: "which clauses of the standards the scenarios cover", operands: "[PATH…]",
   options: [
     Option("--results", "FILE", "a JSON report of a run, for which clauses passed and failed"),
+    Option("--list", nil, "list all clauses: missing or covered, of those that were played passed or failed"),
     Option("--missing", nil, "list the clauses that no scenario names"),
     Option("--table", "FILE", "the catalogue; scenarios/clauses.tsv if not given"),
   ],
@@ -25,7 +26,18 @@ let clausesCommand = Command(
   do {
     coverage = try Coverage(table: String(decoding: text, as: UTF8.self), suite: suite, results: results)
   } catch {
-    throw UsageError("\(arguments["--results"] ?? ""): expected a report of simsan run --json; \(error)")
+    throw UsageError("\(arguments["--results"] ?? ""): expected a report of simsan run --json, found something else")
+  }
+  guard !coverage.clauses.isEmpty else {
+    throw UsageError("\(table): expected lines of id, standard, clause and title with tabs between them, found none")
+  }
+  if !coverage.mistakes.isEmpty { throw UsageError(coverage.mistakes.joined(separator: "\n")) }
+  let status: Int32 = coverage.count(.failed) == 0 ? 0 : 1
+  if arguments.has("--list") {
+    for (clause, state, _) in coverage.clauses {
+      try say("\(state.rawValue)\t\(clause.id)\t\(clause.standard) \(clause.section)\t\(clause.title)")
+    }
+    return status
   }
   if arguments.has("--missing") {
     for (clause, state, _) in coverage.clauses where state == .missing {
@@ -38,6 +50,11 @@ let clausesCommand = Command(
     try say("\(name) \(area.covered) of \(area.clauses)" + (area.failed > 0 ? ", \(area.failed) failed" : ""))
   }
   let covered = coverage.clauses.count - coverage.count(.missing)
-  try say("\n\(covered) of \(coverage.clauses.count) clauses covered, \(coverage.count(.failed)) failed")
-  return coverage.count(.failed) == 0 ? 0 : 1
+  var summary = "\(covered) of \(coverage.clauses.count) clauses covered"
+  if results != nil {
+    summary += ": \(coverage.count(.passed)) passed, \(coverage.count(.failed)) failed, "
+    summary += "\(coverage.count(.covered)) not played"
+  }
+  try say("\n\(summary)")
+  return status
 }

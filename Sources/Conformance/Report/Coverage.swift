@@ -24,6 +24,9 @@ public struct Coverage {
 
   public private(set) var clauses: [(clause: Clause, state: State, cases: Int)] = []
 
+  /// What scenarios say that they cover and the catalogue does not have, each with its file and line.
+  public private(set) var mistakes: [String] = []
+
   /// - Parameters:
   ///   - table: The text of `scenarios/clauses.tsv`: id, standard, clause, title.
   ///   - suite: The cases that are counted.
@@ -47,6 +50,16 @@ public struct Coverage {
       let cases = counts[clause.id] ?? 0
       let state = outcomes[clause.id].flatMap(State.init(rawValue:)) ?? (cases > 0 ? .covered : .missing)
       clauses.append((clause, state, cases))
+    }
+    let known = Set(clauses.map(\.clause.id))
+    var told: Set<String> = []
+    for each in suite.cases {
+      for id in each.covers where !known.contains(id) {
+        let place = each.location.description
+        let mistake = "\(place): scenario.covers: expected clauses of the catalogue, found \"\(id)\""
+        guard told.insert(mistake).inserted else { continue }
+        mistakes.append(mistake + Suggestion.clause(for: id, among: clauses.map(\.clause.id)))
+      }
     }
   }
 
