@@ -39,6 +39,20 @@ import Testing
     #expect(limit.rlim_cur == before.rlim_max)
   }
 
+  @Test func unitsThatShareAFileAreRefusedUnlessAllOnlyRead() throws {
+    let image = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-\(UUID().uuidString).img").path
+    try #require(FileManager.default.createFile(atPath: image, contents: Data(count: 4096)))
+    let link = image + ".link"
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: image)
+    defer { for path in [image, link] { try? FileManager.default.removeItem(atPath: path) } }
+    func units(_ one: String, _ other: String) -> String {
+      "luns = { { file = \"\(image)\", \(one) }, { lun = 7, file = \"\(link)\", \(other) } }"
+    }
+    let message = try mistake(units("", "read_only = true"), memory: 1 << 24)
+    #expect(message.contains("LUN 7: ") && message.contains("expected a file of its own, found that of target"))
+    #expect(try mistake(units("read_only = true", "read_only = true"), memory: 1 << 24) == "no mistake")
+  }
+
   @Test func aPortThatIsForbiddenIsNotCalledTaken() {
     #expect(Server.whyNotListened(.addressUnavailable).contains("taken by another program"))
     let message = Server.whyNotListened(.notPermitted)

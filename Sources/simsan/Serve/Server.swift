@@ -30,6 +30,7 @@ struct Server {
     _ file: WorldFile, portals: [SocketAddress], ring name: String?, shards count: Int?, memory: UInt64?,
     busyPoll: Interval? = nil, listens: Bool = true
   ) throws(UsageError) {
+    try Self.refuseSharedFiles(in: file)
     let memory = memory ?? file.world.targets.compactMap(\.limits.memory).max() ?? Self.usualMemory
     let targets = try Self.place(file.world.targets, on: count)
     let count = max(count ?? 1, TargetBuilder.shardCount(targets))
@@ -225,6 +226,29 @@ struct Server {
       "not allowed to this process; a port below 1024 needs root, CAP_NET_BIND_SERVICE or a smaller "
         + "net.ipv4.ip_unprivileged_port_start (sysctl), or choose another with --portal"
     default: "\(error)"
+    }
+  }
+
+  /// Refuses units that share a file: what one of them reserves or compares, the other would know nothing of. Several may read
+  /// the same.
+  private static func refuseSharedFiles(in file: WorldFile) throws(UsageError) {
+    var users: [(path: String, place: String, isReadOnly: Bool)] = []
+    for target in file.world.targets {
+      for unit in target.units {
+        guard case .file(let name) = unit.backing else { continue }
+        var path = file.path(of: name)
+        if let real = realpath(path, nil) {
+          path = String(cString: real)
+          free(real)
+        }
+        let place = "target \(target.iqn), LUN \(unit.lun)"
+        if let other = users.first(where: { $0.path == path && !($0.isReadOnly && unit.isReadOnly) }) {
+          throw UsageError(
+            "\(place): \(path): expected a file of its own, found that of \(other.place); with read_only = true both may have it"
+          )
+        }
+        users.append((path, place, unit.isReadOnly))
+      }
     }
   }
 
