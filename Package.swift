@@ -52,7 +52,10 @@ let package = Package(
       ]),
     .executableTarget(
       name: "simsan",
-      dependencies: ["Conformance", "HostRing", "Ring", "Target", "Initiator", "Load", "ISCSI", "CAllocation"],
+      dependencies: [
+        "Conformance", "HostRing", "FaultInject", "SimClock", "Ring", "Target", "Initiator", "Load", "ISCSI",
+        "CAllocation",
+      ],
       swiftSettings: swift),
 
     // What the target costs by itself.
@@ -83,7 +86,7 @@ let package = Package(
     tests("SimDisk", ["SimDisk", "SimClock", "Ring"]),
     tests("SimRing", ["SimRing", "FaultInject", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI", "CAllocation"]),
-    tests("Simsan", ["simsan", "Conformance", "Load", "Ring"]),
+    tests("Simsan", ["simsan", "Conformance", "FaultInject", "HostRing", "Load", "Ring", "SimClock"]),
     tests("Conformance", ["Conformance", "Ring", "ISCSI", "Initiator", "FaultInject", "SimRing"]),
   ],
   swiftLanguageModes: [.v6]

@@ -24,13 +24,19 @@ public struct RingFault: Hashable, Sendable {
   /// How often it strikes, of the operations that it concerns.
   public var chance: Ratio
 
+  /// How many of the operations that it concerns pass before the first that it may strike.
+  public var after: UInt64
+
   /// How often it strikes at most.
   public var limit: UInt64
 
-  public init(_ effect: Effect, on kinds: [Operation.Kind], chance: Ratio = .always, limit: UInt64 = .max) {
+  public init(
+    _ effect: Effect, on kinds: [Operation.Kind], chance: Ratio = .always, after: UInt64 = 0, limit: UInt64 = .max
+  ) {
     self.effect = effect
     self.kinds = kinds
     self.chance = chance
+    self.after = after
     self.limit = limit
   }
 }
@@ -48,6 +54,7 @@ public final class FaultRing: Ring {
   private struct Rule {
     var fault: RingFault
     var isActive = true
+    var passed: UInt64 = 0
     var fired: UInt64 = 0
   }
 
@@ -145,15 +152,18 @@ public final class FaultRing: Ring {
 
   public func reap(into completions: inout [Completion], until deadline: Instant) {
     let before = completions.count
+    var hasCome: Bool
     repeat {
       completions.append(contentsOf: released)
       let patience = completions.count > before ? Instant.zero : deadline
       released.removeAll(keepingCapacity: true)
       inner.reap(into: &arrived, until: patience)
+      hasCome = !arrived.isEmpty
       for completion in arrived { finish(completion, into: &completions) }
       arrived.removeAll(keepingCapacity: true)
       if !outgoing.isEmpty { inner.submit(&outgoing) }
-    } while completions.count == before && inner.now < deadline
+      // A ring that waits and brings nothing has been told to.
+    } while hasCome && completions.count == before && inner.now < deadline
   }
 
   // MARK: Operations on their way out
@@ -220,6 +230,10 @@ public final class FaultRing: Ring {
       case .cutShort: guard [.receive, .send, .read, .write].contains(kind) else { continue }
       case .corrupt: guard [.receive, .read].contains(kind) else { continue }
       case .delay, .refuse, .hold: break
+      }
+      if rules[index].passed < fault.after {
+        rules[index].passed += 1
+        continue
       }
       guard rules[index].fired < fault.limit, random.chance(fault.chance) else { continue }
       rules[index].fired += 1

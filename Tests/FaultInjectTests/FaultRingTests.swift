@@ -41,6 +41,19 @@ import Testing
     #expect(ring.fired(fault) == 1)
   }
 
+  @Test("So many operations pass before it strikes as it says")
+  func after() throws {
+    let (bench, ring) = bench()
+    let medium = bench.open()
+    let fault = ring.add(RingFault(.refuse(.noSpace), on: [.write], after: 2, limit: 1))
+    let extent = bench.put([9, 9])
+    let errors = (0..<4).map { _ in
+      bench.perform(0) { $0.write(to: medium, at: 0, from: [extent], token: $1) }?.error ?? .other
+    }
+    #expect(errors == [RingError.none, RingError.none, .noSpace, RingError.none])
+    #expect(ring.fired(fault) == 1)
+  }
+
   @Test("What is cut short moves a part")
   func cutShort() throws {
     let (bench, ring) = bench()

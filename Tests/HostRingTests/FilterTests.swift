@@ -41,6 +41,19 @@ private final class FilteredLoopback: RingWorld {
     try test.run(FilteredLoopback(.epoll, RingFault(.cutShort, on: [.receive, .send], chance: Ratio(1, in: 2))))
   }
 
+  @Test("Who interrupts the ring behind a filter ends the wait at the filter")
+  func interrupt() throws {
+    let arena = Arena(capacity: 4096)
+    let inner = try HostRings.make(.epoll, arena: arena)
+    let ring = FaultRing(inner, arena: arena, random: RandomStream(seed: 1))
+    let start = ring.now
+    inner.interrupt()
+    var completions: [Completion] = []
+    ring.reap(into: &completions, until: start + .seconds(2))
+    #expect(completions.isEmpty)
+    #expect(ring.now - start < .seconds(1))
+  }
+
   @Test("A delay on a real ring lasts as long as it says")
   func delay() throws {
     let arena = Arena(capacity: 4096)

@@ -19,6 +19,11 @@ let serveCommand = Command(
       "look for work so long, such as 50us, before every sleep; 0us is to sleep at once. If not given, as long as\n"
         + "it pays: at most twice what the work before took, and not at all when that helps nothing"),
     Option("--counters", "TIME", "print a line of counters so often, such as 1s, and all of them at the end"),
+    Option(
+      "--fault", "RULE",
+      "have operations go wrong, such as read:error,chance=1/100 or send:cut or write:delay=50ms,after=100,times=3;\n"
+        + "may be given several times; see docs/faults.md"),
+    Option("--seed", "N", "what the chance of faults derives from; 1 if not given"),
     Option("--check", nil, "check the file and what it names; listen nowhere and serve nothing"),
   ],
   discussion: """
@@ -62,10 +67,12 @@ let serveCommand = Command(
     }
     interval = time
   }
+  let faults = try arguments.all("--fault").map { text throws(UsageError) in try FaultRule(text) }
   let server = try Server(
     file, portals: portals, ring: try arguments.word("--ring", among: ringNames),
     shards: try arguments.number("--shards", in: 1...TargetDescription.shardMax + 1), memory: memory,
-    busyPoll: busyPoll, listens: !arguments.has("--check"))
+    busyPoll: busyPoll, faults: faults, seed: try arguments.number("--seed", in: 0...UInt64.max) ?? 1,
+    listens: !arguments.has("--check"))
   if arguments.has("--check") {
     for line in server.description { try say(line) }
     return 0

@@ -1,13 +1,16 @@
 import CAllocation
 import Conformance
+import FaultInject
 import Glibc
 import HostRing
 import Ring
+import SimClock
 import Target
 
 /// The targets of a world file on host rings: one for each shard, of which the first listens.
 struct Server {
   private let shards: [Shard]
+  private let faults: [FaultRule]
 
   /// What an operator wants to read at the start.
   private(set) var description: [String] = []
@@ -25,10 +28,12 @@ struct Server {
   ///   - count: How many shards; nil for what suits the host.
   ///   - memory: Bytes of memory for the buffers of each shard.
   ///   - busyPoll: ``HostRing/busyPoll``.
+  ///   - faults: What goes wrong in each shard, drawn from a stream of its own.
+  ///   - seed: What these streams derive from.
   ///   - listens: False to find out whether all is right while another server runs.
   init(
     _ file: WorldFile, portals: [SocketAddress], ring name: String?, shards count: Int?, memory: UInt64?,
-    busyPoll: Interval? = nil, listens: Bool = true
+    busyPoll: Interval? = nil, faults: [FaultRule] = [], seed: UInt64 = 1, listens: Bool = true
   ) throws(UsageError) {
     try Self.refuseSharedFiles(in: file)
     let memory = memory ?? file.world.targets.compactMap(\.limits.memory).max() ?? Self.usualMemory
@@ -43,10 +48,13 @@ struct Server {
       arenas.append(arena)
       let (ring, kind) = try makeRing(name, arena: arenas[shard])
       ring.busyPoll = busyPoll
-      rings.append(ring)
+      let random = RandomStreams(seed: seed).stream("serve.faults.\(shard)")
+      rings.append(
+        faults.isEmpty ? ring : FaultyRing(ring, arena: arena, faults: faults.map(\.fault), random: random))
       if shard == 0 { description.append("ring \(kind.rawValue)\(kind == .epoll ? " and libaio" : "")") }
     }
     if count > 1 { description.append("shards \(count), a thread each") }
+    for rule in faults { description.append("fault \(rule.text)") }
     let names = file.world.targets.map(\.iqn)
     if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
       throw UsageError("\(file.path): expected targets of different names, found \(twice) twice")
@@ -111,6 +119,7 @@ struct Server {
       }
     }
     self.shards = shards
+    self.faults = faults
   }
 
   /// Gives every target a shard: its own, or the one with the fewest targets so far.
@@ -179,6 +188,11 @@ struct Server {
     let end = counters()
     for other in others { other.thread.stop() }
     if interval != nil { mention(end.table(since: start)) }
+    // Of each shard a number for each rule.
+    let fired = shards.compactMap { ($0.ring as? FaultyRing)?.fired }
+    for (index, rule) in faults.enumerated() {
+      mention("fault \(rule.text): struck \(fired.reduce(0) { $0 + $1[index] }) times")
+    }
     let statistics = end.target
     mention(
       "stopped: \(statistics.logins) logins, \(statistics.commands) commands, \(statistics.bytesReceived) bytes received, "

@@ -20,7 +20,8 @@ enum Rooms {
       "CLua", "Foundation",
     ],
     "simsan": [
-      "Conformance", "HostRing", "Ring", "Target", "Initiator", "Load", "ISCSI", "CAllocation", "Foundation", "Glibc",
+      "Conformance", "HostRing", "FaultInject", "SimClock", "Ring", "Target", "Initiator", "Load", "ISCSI",
+      "CAllocation", "Foundation", "Glibc",
     ],
   ]
 

@@ -187,6 +187,34 @@ def serves_on_when_its_output_is_lost(server: Server) -> None:
         other.remove()
 
 
+def goes_wrong_as_it_is_told(server: Server) -> None:
+    """A fault strikes the operations that its rule names, is counted, and does not keep the server from ending."""
+    if not isinstance(server, Simsan):
+        raise Skip("only ours misbehaves when it is asked to")
+    other = Simsan(server.program, server.ring)
+    rules = ("read:error,after=1,times=2", "send:cut,chance=1/2")
+    scenario = other.folder / "faults.lua"
+    scenario.write_text(
+        'scenario { title = "reads", play = function(t)\n  local s = t:login {}\n  expect(s:read { lba = 0 }):good()\n'
+        '  for _ = 1, 2 do expect(s:read { lba = 0 }):check_condition("MEDIUM ERROR") end\n'
+        "  for _ = 1, 50 do expect(s:read { lba = 0, blocks = 16 }):good() end\nend }\n")
+    try:
+        faults = [word for rule in rules for word in ("--fault", rule)]
+        other.process = start_in_background(*other.argv(), *faults)
+        limit = time.monotonic() + 10
+        while not other.is_listening() and time.monotonic() < limit:
+            time.sleep(0.02)
+        run(str(server.program), "run", "--against", other.url("file"), str(scenario)).ok()
+        other.process.terminate()
+        output, _ = other.process.communicate(timeout=10)
+        said = output.decode("utf-8", "replace")
+        struck = dict(re.findall(r"^fault (\S+): struck (\d+) times$", said, re.MULTILINE))
+        if other.process.returncode != 0 or struck.get(rules[0]) != "2" or int(struck.get(rules[1], 0)) < 10:
+            raise Failure(f"status {other.process.returncode}, struck {struck}\n{said}")
+    finally:
+        other.remove()
+
+
 def other_commands_end_when_their_output_is_lost(server: Server) -> None:
     """With status 2: they say that a disk is full, and nothing to somebody who has stopped reading."""
     if not isinstance(server, Simsan):
@@ -291,6 +319,7 @@ def cases() -> list[Case]:
             a_run_that_is_ended_leaves_no_process_behind,
             a_mistake_is_told_at_start,
             a_load_is_measured,
+            goes_wrong_as_it_is_told,
             every_target_is_served_by_its_own_thread,
             a_steady_load_allocates_nothing,
             tells_its_counters_when_asked,
