@@ -148,7 +148,7 @@ final class LoadSession {
 
   func connected(_ completion: Completion, _ machine: LoadMachine) {
     guard completion.error == .none else {
-      return fail("cannot connect to \(target.address): \(completion.error)", machine)
+      return fail("cannot connect to \(target.address): \(completion.error.whyNotConnected)", machine)
     }
     socket = Handle(completion.result)
     if phase == .ended {

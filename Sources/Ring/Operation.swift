@@ -160,3 +160,16 @@ public enum RingError: UInt8, Error, Sendable {
   /// The system does not allow it to this process.
   case notPermitted
 }
+
+extension RingError {
+  /// In words, why there is no connection to an address, and what may be done about it.
+  public var whyNotConnected: String {
+    switch self {
+    case .connectionRefused: "nobody listens there; is the target running, and is this its port?"
+    case .timedOut: "there is no answer; is the address right, and does no firewall keep it away?"
+    case .unreachable: "there is no route to it"
+    case .connectionReset: "the connection was reset at once"
+    default: "\(self)"
+    }
+  }
+}

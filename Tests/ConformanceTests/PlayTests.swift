@@ -230,6 +230,7 @@ import Testing
       "t:login { host = 'target' }",
       "one of the initiators' hosts initiator (a target's host has one with initiator = true)"
     ),
+    ("t:login { target = 'iqn.2026-11.example:nobody' }", "the target answered with status 0x0203, not found"),
     ("t:login {}:read { lba = 'x' }", "session:read.lba: expected a whole number from 0 to"),
     ("t:login {}:read { cdb = 11 }", "session:read.cdb: expected one of 10, 6, 12, 16, found number 11"),
     ("local r = t:login {}:read {} return r.stauts", "has no field 'stauts'; did you mean 'status'?"),

@@ -125,12 +125,12 @@ import Testing
     let result = try play(listens: false) { _, _ in }.result
     #expect(result.lostSessions == 1)
     #expect(result.commands == 0)
-    #expect(result.firstError?.contains("cannot connect") == true)
+    #expect(result.firstError?.contains("nobody listens there") == true)
   }
 
   @Test func aTargetThatIsNotThereIsSaid() throws {
     let result = try play { load, _ in load.targets[0].name += "x" }.result
-    #expect(result.firstError?.contains("0x0203") == true, "\(result.firstError ?? "")")
+    #expect(result.firstError?.contains("0x0203, not found") == true, "\(result.firstError ?? "")")
   }
 
   @Test func aLengthThatIsNoMultipleOfTheBlocksIsSaid() throws {

@@ -56,7 +56,8 @@ public enum TargetProbe {
         _ = driver.turn(until: end)
         for event in machine.takeEvents() {
           switch event.kind {
-          case .connectFailed(let error): throw Failure(message: "cannot connect to \(portal): \(error)")
+          case .connectFailed(let error):
+            throw Failure(message: "cannot connect to \(portal): \(error.whyNotConnected)")
           case .loginEnded(let result): login = result
           case .taskEnded(let result): answers.append(result)
           case .closed(let reason) where login == nil:
@@ -75,9 +76,10 @@ public enum TargetProbe {
     }
     try wait { login != nil }
     guard login?.isSuccessful == true else {
-      let status = login?.status.map { PDULanguage.hex(UInt64($0), 4) } ?? "none"
+      let status = login?.status.map(PDULanguage.loginStatus) ?? "none"
       throw Failure(message: "\(iqn) at \(portal) refuses the login: status \(status)")
     }
+    var came = "nothing"
     // A few tries: the first answers of a new nexus are unit attentions.
     for _ in 0..<8 {
       var request = CommandRequest(cdb: CDBLayout.named("read_capacity16")?.encode([("allocation_length", 32)]) ?? [])
@@ -86,6 +88,7 @@ public enum TargetProbe {
       answers = []
       do { _ = try machine.execute(request, on: id) } catch { throw Failure(message: "\(error)") }
       try wait { !answers.isEmpty }
+      if let answer = answers.first { came = HostLibrary.describe(PDULanguage.record(answer)) }
       guard case .command(let outcome)? = answers.first?.outcome else { continue }
       guard outcome.status == 0, outcome.dataIn.count >= 12 else { continue }
       let unit = try facts(of: lun, capacity: outcome.dataIn)
@@ -94,7 +97,8 @@ public enum TargetProbe {
       while ring.now < rest, machine.bytesInUse > 0 { _ = driver.turn(until: rest) }
       return TargetFacts(iqn: iqn, portals: [portal], units: [unit])
     }
-    throw Failure(message: "LUN \(lun) of \(iqn) does not answer READ CAPACITY(16) with GOOD")
+    throw Failure(
+      message: "LUN \(lun) of \(iqn): expected GOOD to READ CAPACITY(16), with which it can be played on; came \(came)")
   }
 
   /// More than the blocks of any medium, in bytes. Cases write some without looking at their size.

@@ -38,4 +38,28 @@ public enum LoginStatus: UInt16, Sendable, CaseIterable {
   /// Status-Detail.
   @inlinable
   public var statusDetail: UInt8 { UInt8(truncatingIfNeeded: rawValue) }
+
+  /// What RFC 7143 §11.13.5 calls it.
+  public var name: String {
+    switch self {
+    case .success: "success"
+    case .targetMovedTemporarily: "target moved temporarily"
+    case .targetMovedPermanently: "target moved permanently"
+    case .initiatorError: "initiator error"
+    case .authenticationFailure: "authentication failure"
+    case .authorizationFailure: "authorization failure"
+    case .notFound: "not found"
+    case .targetRemoved: "target removed"
+    case .unsupportedVersion: "unsupported version"
+    case .tooManyConnections: "too many connections"
+    case .missingParameter: "missing parameter"
+    case .cannotIncludeInSession: "can't include in session"
+    case .sessionTypeNotSupported: "session type not supported"
+    case .sessionDoesNotExist: "session does not exist"
+    case .invalidDuringLogin: "invalid during login"
+    case .targetError: "target error"
+    case .serviceUnavailable: "service unavailable"
+    case .outOfResources: "out of resources"
+    }
+  }
 }

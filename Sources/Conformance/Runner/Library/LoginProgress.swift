@@ -93,7 +93,7 @@ final class LoginProgress {
     if !mustSucceed { return [.table(record(login, nil))] }
     let how: String
     if let status = login?.status {
-      how = "the target answered with status \(PDULanguage.hex(UInt64(status), 4))"
+      how = "the target answered with status \(PDULanguage.loginStatus(status))"
     } else if let failure = connection.failure {
       how = "the connection failed: \(failure)"
     } else {
