@@ -39,7 +39,7 @@ func raiseDescriptorLimit() {
   setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
-/// The address of a host by number or by name.
+/// The address of a host by number or by name; of several, as localhost has them, the first at which somebody listens.
 func resolve(_ host: String, port: UInt16) throws(UsageError) -> SocketAddress {
   if var address = SocketAddress(host, defaultPort: port) {
     address.port = port
@@ -48,17 +48,45 @@ func resolve(_ host: String, port: UInt16) throws(UsageError) -> SocketAddress {
   var hints = addrinfo()
   hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
   var list: UnsafeMutablePointer<addrinfo>?
-  let status = getaddrinfo(host, nil, &hints, &list)
+  let status = getaddrinfo(host, "\(port)", &hints, &list)
   defer { if let list { freeaddrinfo(list) } }
-  guard status == 0, let first = list?.pointee, let raw = first.ai_addr else {
+  guard status == 0 else {
     throw UsageError("\(host): expected an address or a host's name; \(String(cString: gai_strerror(status)))")
   }
+  var addresses: [(info: addrinfo, address: SocketAddress)] = []
+  var next = list
+  while let info = next?.pointee {
+    next = info.ai_next
+    if let address = numeric(info, port: port) { addresses.append((info, address)) }
+  }
+  guard let first = addresses.first else { throw UsageError("\(host): has no address that can be used") }
+  guard addresses.count > 1 else { return first.address }
+  return (addresses.first { isListening($0.info) } ?? first).address
+}
+
+private func numeric(_ info: addrinfo, port: UInt16) -> SocketAddress? {
+  guard let raw = info.ai_addr else { return nil }
   var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-  guard getnameinfo(raw, first.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0,
-    var address = SocketAddress(String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
-  else { throw UsageError("\(host): has no address that can be used") }
-  address.port = port
-  return address
+  guard getnameinfo(raw, info.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0 else { return nil }
+  let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+  return SocketAddress(String(decoding: bytes, as: UTF8.self)).map { address in
+    var address = address
+    address.port = port
+    return address
+  }
+}
+
+/// Whether a connection can be made there within two seconds. It is closed at once.
+private func isListening(_ info: addrinfo) -> Bool {
+  let descriptor = socket(info.ai_family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
+  guard descriptor >= 0 else { return false }
+  defer { close(descriptor) }
+  if connect(descriptor, info.ai_addr, info.ai_addrlen) == 0 { return true }
+  guard errno == EINPROGRESS else { return false }
+  var polled = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+  var error: Int32 = 0
+  var length = socklen_t(MemoryLayout<Int32>.size)
+  return poll(&polled, 1, 2000) == 1 && getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0
 }
 
 /// What the cases are played on.
