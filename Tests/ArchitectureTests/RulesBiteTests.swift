@@ -138,6 +138,11 @@ import Testing
     #expect(found(good.replacing("\"ISCSI-PDU-001\",", with: "")) == ["covers nothing"])
     #expect(found(good.replacing("covers", with: "cover")) == ["no covers"])
     #expect(found("-- nothing") == ["no scenario"])
+    func foundInExamples(_ text: String) -> [String] {
+      ScenarioRules.checkExamples(path: "a.md", text: text, clauses: ["ISCSI-PDU-001"]).map(\.found)
+    }
+    #expect(foundInExamples("  covers = { \"ISCSI-PDU-001\", \"X\" },   -- \"y\"") == ["clause X is not known"])
+    #expect(foundInExamples("| `covers` | clauses of `scenarios/clauses.tsv` |") == [])
     #expect(found(good + "\n" + good.replacing("title", with: "name")) == ["no title"])
   }
 }

@@ -52,5 +52,9 @@ import Testing
       ScenarioRules.check(path: $0, text: try Repository.text($0), clauses: clauses)
     }
     #expect(findings.isEmpty, "\(findings.report)")
+    let examples = try Repository.paths(under: "", suffixes: [".md"]).flatMap {
+      ScenarioRules.checkExamples(path: $0, text: try Repository.text($0), clauses: clauses)
+    }
+    #expect(examples.isEmpty, "\(examples.report)")
   }
 }

@@ -25,6 +25,18 @@ enum ScenarioRules {
     return findings
   }
 
+  /// The clauses that the examples of a document say they cover.
+  static func checkExamples(path: String, text: String, clauses: Set<String>) -> [Finding] {
+    text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().flatMap { index, line in
+      guard field(line) == "covers", line.contains("{ \"") else { return [Finding]() }
+      return strings(line.prefix { $0 != "}" }).filter { !clauses.contains($0) }.map { id in
+        Finding(
+          path: path, line: index + 1, rule: "scenario", found: "clause \(id) is not known",
+          instead: "name one of scenarios/clauses.tsv")
+      }
+    }
+  }
+
   private static func opens(_ line: Substring) -> Bool {
     line.hasPrefix("scenario {") || line.hasPrefix("explore {") || line.hasPrefix("scenario{")
   }
