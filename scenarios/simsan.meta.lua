@@ -430,6 +430,7 @@ function workload(options) end
 
 ---@class process_fault_options: fault_options
 ---@field host? string
+---@field shard? integer the thread of its program; the first if not given
 
 ---@class fault
 local fault_object = {}

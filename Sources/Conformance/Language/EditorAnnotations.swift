@@ -493,6 +493,7 @@ public enum EditorAnnotations {
 
     ---@class process_fault_options: fault_options
     ---@field host? string
+    ---@field shard? integer the thread of its program; the first if not given
 
     ---@class fault
     local fault_object = {}
