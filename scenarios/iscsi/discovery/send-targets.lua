@@ -115,6 +115,20 @@ scenario {
 }
 
 scenario {
+  title = "In a normal session SendTargets tells nothing of other targets",
+  covers = { "ISCSI-DISC-004", "ISCSI-DISC-005" },
+  needs = { "simulation" },
+  world = two_targets,
+  matrix = { value = { "All", "iqn.2026-11.example:two" } },
+  play = function(t, case)
+    local s = t:login { name = "iqn.2026-11.example:friend" }
+    local r = s:text { text = { SendTargets = case.value } }
+    if r.outcome == "text" then expect(r.text.TargetName):equals(nil) else expect(r):rejected() end
+    expect(s:text { text = { SendTargets = "" } }.text.TargetName):equals(t.iqn)
+  end,
+}
+
+scenario {
   title = "A discovery session carries out nothing",
   covers = { "ISCSI-DISC-012" },
   matrix = { kind = { "scsi_command", "task_management", "nop_out" } },
@@ -149,7 +163,20 @@ scenario {
   world = { target { limits = { ping_interval = "5s", ping_timeout = "5s" } } },
   play = function(t)
     local s = t:login { type = "discovery", target = false }
-    expect(s:receive { opcode = "nop-in", within = "4s" }):nothing()
+    expect(s:receive { opcode = "nop-in", within = "14s" }):nothing()
+    expect(s.closed):equals(false)
+  end,
+}
+
+scenario {
+  title = "A discovery session on which nothing comes is not kept for ever",
+  covers = { "ISCSI-TIME-006" },
+  needs = { "simulation" },
+  world = { target { limits = { ping_interval = "5s", ping_timeout = "5s" } } },
+  play = function(t)
+    local s = t:login { type = "discovery", target = false }
+    expect(s):closes { within = "60s" }
+    expect(t:statistics().sessions):equals(0)
   end,
 }
 
