@@ -225,8 +225,12 @@ scenario {
       expect(s:write { lun = 1, lba = lba, blocks = 2 }):good()
       expect(s:read { lun = 1, lba = lba, blocks = 2 }):good()
     end
+    local abort = s:task_management { ["function"] = "abort task", task = stuck, async = true }
+    sleep "10ms"
     fault:lift()
-    expect(stuck:wait { within = "5s" }):good()
+    expect(abort:wait { within = "5s" }):response(0)
+    expect(stuck:wait { within = "5s" }):aborted()
+    expect(s:read { lun = 0, lba = 0, blocks = 1 }):good()
   end,
 }
 
