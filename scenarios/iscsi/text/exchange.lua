@@ -253,3 +253,39 @@ scenario {
     end
   end,
 }
+
+scenario {
+  title = "A key that belongs to the login is not taken in the full-feature phase",
+  covers = { "ISCSI-TEXT-008", "ISCSI-TEXT-014" },
+  matrix = { pair = { "MaxBurstLength=512", "HeaderDigest=None", "InitiatorName=iqn.2026-11.example:b" } },
+  play = function(t, case)
+    local s = t:login {}
+    local r = s:text { text = case.pair .. "\0" }
+    if r.outcome == "text" then
+      expect(r.text[case.pair:match "^[^=]+"]):equals("Reject")
+    else
+      expect(r.outcome):one_of("rejected", "connection lost")
+      if s.closed then s:relogin {} end
+    end
+    expect(s:write { lba = 0, blocks = 512 }):good()
+  end,
+}
+
+scenario {
+  title = "A text that never comes to its end is given up, and the session goes on",
+  covers = { "ISCSI-TEXT-010", "ISCSI-TEXT-013" },
+  needs = { "simulation" },
+  play = function(t)
+    local s = t:login {}
+    local ttt, refusal = 0xFFFFFFFF, nil
+    for _ = 1, 64 do
+      s:send(pdu.text { immediate = true, final = false, continue = true, itt = 77, ttt = ttt, data = ("x"):rep(8192) })
+      sleep "1ms"
+      refusal = s:receive { opcode = "reject", within = "1ms" }
+      if refusal then break end
+      ttt = s:receive { opcode = "text response" }.ttt
+    end
+    expect(refusal):pdu { opcode = "reject", reason = 10 }
+    expect(s:test_unit_ready()):good()
+  end,
+}
