@@ -52,3 +52,19 @@ scenario {
       :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
   end,
 }
+
+scenario {
+  title = "The size of a physical block is the same in READ CAPACITY(16) and the Block Limits page",
+  covers = { "SCSI-CAP-004", "SCSI-VPD-016" },
+  needs = { "cfg" },
+  matrix = { block = { 512, 4096 }, physical = { 4096, 16384 } },
+  world = function(case)
+    return { target { luns = { { size = "1MiB", block_size = case.block, physical_block_size = case.physical } } } }
+  end,
+  play = function(t, case)
+    local s = t:login {}
+    expect(1 << (s:read_capacity16 {}.data:byte(14) & 15)):equals(case.physical // case.block)
+    local granularity = string.unpack(">I2", s:inquiry { evpd = true, page_code = 0xB0 }.data, 7)
+    expect(granularity):equals(case.physical // case.block)
+  end,
+}

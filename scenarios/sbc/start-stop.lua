@@ -123,3 +123,17 @@ scenario {
     expect(a:start_stop_unit { load_eject = 1, start = 1 }):good()
   end,
 }
+
+scenario {
+  title = "A reset of the logical unit starts it",
+  covers = { "SCSI-SSU-001", "ISCSI-TMF-012" },
+  needs = { "reset" },
+  play = function(t)
+    local s = t:login {}
+    expect(s:start_stop_unit { start = 0 }):good()
+    expect(s:test_unit_ready()):check_condition("NOT READY")
+    expect(s:task_management { ["function"] = "logical unit reset" }):response(0)
+    expect(s:test_unit_ready()):check_condition("UNIT ATTENTION")
+    expect(s:test_unit_ready()):good()
+  end,
+}

@@ -141,3 +141,19 @@ scenario {
       :equals(case.allocation)
   end,
 }
+
+scenario {
+  title = "UNMAP of more blocks than the Block Limits page allows is refused",
+  covers = { "SCSI-UNMAP-009" },
+  needs = { "cfg" },
+  world = { target { luns = { { null = true, thin = true, size = "2GiB" } } } },
+  play = function(t)
+    local s = t:login {}
+    local most = string.unpack(">I4", s:inquiry { evpd = true, page_code = 0xB0 }.data, 21)
+    expect(most):at_most(s:capacity().last_lba)
+    expect(s:unmap { ranges = { { 0, most } } }):good()
+    expect(s:unmap { ranges = { { 0, most + 1 } } }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN PARAMETER LIST")
+    expect(s:unmap { ranges = { { 0, most }, { most, 1 } } })
+      :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN PARAMETER LIST")
+  end,
+}

@@ -174,3 +174,16 @@ scenario {
     expect(control()):equals(before)
   end,
 }
+
+scenario {
+  title = "DPO and FUA are taken, and DPOFUA says so",
+  covers = { "SCSI-MODE-009" },
+  needs = { "simulation" },
+  play = function(t)
+    local s = t:login {}
+    expect(s:mode_sense { page_code = 0x3F }.data:byte(3) & 0x10):equals(0x10)
+    for _, bits in ipairs { { fua = 1 }, { dpo = 1 } } do
+      expect(s:read { lba = 0, blocks = 1, fua = bits.fua, dpo = bits.dpo }):good()
+    end
+  end,
+}

@@ -112,3 +112,31 @@ scenario {
     expect(capacity:byte(15) >> 6 & 1):equals(provisioning:byte(6) >> 2 & 1)
   end,
 }
+
+scenario {
+  title = "The provisioning page says which commands give blocks back",
+  covers = { "SCSI-VPD-018" },
+  needs = { "thin", "dataloss" },
+  play = function(t)
+    local s = t:login {}
+    local flags = page(s, 0xB2).data:byte(6)
+    local zero = string.rep("\0", s:capacity().block_size)
+    local results = {
+      [0x80] = s:unmap { ranges = { { 0, 1 } } },
+      [0x40] = s:write_same { cdb = 16, lba = 0, blocks = 1, data = zero, unmap = 1 },
+      [0x20] = s:write_same { cdb = 10, lba = 0, blocks = 1, data = zero, unmap = 1 },
+    }
+    for bit, r in pairs(results) do expect(r.status_name == "GOOD"):equals(flags & bit ~= 0) end
+  end,
+}
+
+scenario {
+  title = "The Extended INQUIRY page tells of a write cache that is enabled",
+  covers = { "SCSI-VPD-012" },
+  play = function(t)
+    local s = t:login {}
+    local r = page(s, 0x86)
+    if r.status_name ~= "GOOD" then skip("there is no Extended INQUIRY page") end
+    if s:mode_sense { page_code = 8, dbd = 1 }.data:byte(7) & 4 ~= 0 then expect(r.data:byte(7) & 3):differs(0) end
+  end,
+}
