@@ -1,0 +1,114 @@
+import Testing
+
+@testable import Conformance
+
+/// What watches a case all along: each of them finds what it is there for.
+@Suite struct WatcherTests: Playing {
+  /// The initiator takes the first answer for one to its second request.
+  private let breaksARule = """
+    local c = t:connect()
+    c:send(pdu.login { csg = 0, nsg = 1, transit = true,
+      text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn, AuthMethod = "None" } })
+    c:send(pdu.login { csg = 1, nsg = 3, transit = true })
+    c:receive {}
+
+    """
+
+  @Test func aRuleThatIsBrokenFailsTheCaseUnlessItExpectsThat() throws {
+    let (oracle, message) = try failure(breaksARule)
+    #expect(oracle == "protocol")
+    #expect(message.contains("the target broke a rule (login stage): CSG 0 to 1"), "\(message)")
+    #expect(try play(body: breaksARule, fields: "expects_violations = true,").outcome == .passed)
+  }
+
+  @Test func aBlockThatIsNotWhatWasWrittenFailsTheCase() throws {
+    let (oracle, message) = try failure(
+      """
+      local s = t:login {}
+      expect(s:write { lba = 0, blocks = 128 }):good()
+      fault.network.bit_flip { between = { "target", "initiator" }, one_way = true, next = 1 }
+      s:read { lba = 0, blocks = 128 }
+      """)
+    #expect(oracle == "durability")
+    #expect(message.contains("which no write has put there"), "\(message)")
+  }
+
+  /// A digest that does not match is the way's fault only as often as a bit was inverted there.
+  @Test func aWrongDigestIsForgivenWhereABitWasFlipped() throws {
+    let body = """
+      local s = t:login { keys = { DataDigest = "CRC32C" } }
+      expect(s:write { lba = 0, blocks = 128 }):good()
+      fault.network.bit_flip { between = { "target", "initiator" }, one_way = true, next = 1 }
+      expect(s:read { lba = 0, blocks = 128 }):lost()
+      """
+    #expect(try play(body: body).outcome == .passed)
+  }
+
+  @Test func whatIsNotGivenBackFailsTheCase() throws {
+    let (oracle, message) = try failure("t:login {}\nt:pause()")
+    #expect(oracle == "resources")
+    #expect(message.contains("expected the target on target to have given everything back 120s after"), "\(message)")
+    #expect(message.contains("came: 1 connections, 1 sessions, 0 tasks"), "\(message)")
+  }
+
+  /// Of sixteen writes that nobody flushed some are lost.
+  @Test func aPowerCutTakesWhatWasCached() throws {
+    let body = """
+      local s = t:login {}
+      local data, lost = {}, 0
+      for n = 1, 16 do
+        data[n] = random.bytes("data", 4096)
+        expect(s:write { lba = 8 * n, data = data[n] }):good()
+      end
+      CUT
+      t:restart()
+      s:relogin {}
+      for n = 1, 16 do
+        if s:read { lba = 8 * n, blocks = 8 }.data ~= data[n] then lost = lost + 1 end
+      end
+      expect(lost > 0):equals(LOST)
+      """
+    for (cut, isLost) in [("t:crash()", "true"), ("t:kill()", "false")] {
+      let result = try play(
+        body: body.replacing("CUT", with: cut).replacing("LOST", with: isLost))
+      #expect(result.outcome == .passed, "\(cut): \(result.failures)")
+    }
+  }
+
+  @Test func aConnectionThatDoesNotStayOpenIsToldAsSuch() throws {
+    let (oracle, message) = try failure("expect(t:connect {}):stays_open { for_ = '20s' }")
+    #expect(oracle == "expectation")
+    #expect(message.contains("expected the connection to stay open for 20s\ncame: closed"), "\(message)")
+    #expect(try play(body: "expect(t:connect {}):stays_open { for_ = '5s' }").outcome == .passed)
+  }
+
+  @Test(arguments: [
+    ("fault.disk.io_error { of = { 'write' }, times = 1 }", "expected GOOD from write of"),
+    ("s:task_management { ['function'] = 'abort task set', async = true }", "came aborted"),
+  ])
+  func aWorkloadWantsGoodUnlessItToleratesOthers(trouble: String, expected: String) throws {
+    func body(_ field: String) -> String {
+      """
+      local s = t:login {}
+      local done
+      together(function() done = workload { on = s, ops = 200, depth = 16, mix = { write = 100 }, \(field) } end,
+        function() sleep "500us" \(trouble) end)
+      expect(done.errors):at_least(1)
+      """
+    }
+    let message = try failure(body("")).message
+    #expect(message.contains(expected), "\(message)")
+    let result = try play(body: body("tolerate_errors = true"))
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
+  @Test(arguments: [
+    "check_condition('ILLEGAL REQUEST', 'INVALID FIELD IN CDB')", "check_condition('MEDIUM ERROR')",
+    "check_condition('MEDIUM ERROR', 0x2100)",
+  ])
+  func keyAndAdditionalSenseAreBothCompared(expectation: String) throws {
+    let body = "local s = t:login {}\nlocal r = s:read { lba = s:capacity().last_lba + 1 }\n"
+    #expect(try play(body: body + "expect(r):check_condition('ILLEGAL REQUEST', 0x2100)").outcome == .passed)
+    #expect(try failure(body + "expect(r):\(expectation)").oracle == "expectation")
+  }
+}
