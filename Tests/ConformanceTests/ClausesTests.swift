@@ -29,14 +29,17 @@ import Testing
     scenario { title = "2", covers = { "A-B-001", "A-B-002" }, play = function(t) end }
     scenario { title = "3", covers = { "A-B-002" }, play = function(t) expect(1):equals(2) end }
     scenario { title = "4", covers = { "A-B-003" }, play = function(t) skip("so") end }
+    scenario { title = "5", covers = { "A-B-002" }, play = function(t) end }
     """
 
+  /// One failure outweighs what passed before and after it.
   @Test func aClauseIsAsTheWorstOfItsCases() throws {
     #expect(try coverage(Self.scenarios).clauses.map(\.state) == [.covered, .covered, .covered, .missing])
     let played = try coverage(Self.scenarios, play: true)
     #expect(played.clauses.map(\.state) == [.passed, .failed, .covered, .missing])
     #expect(played.areas.map(\.name) == ["A-B", "A-C"])
-    #expect(played.areas.map(\.covered) == [3, 0])
+    #expect(played.clauses.map(\.cases) == [2, 3, 1, 0])
+    #expect(played.areas.map { [$0.clauses, $0.covered, $0.failed] } == [[3, 3, 1], [1, 0, 0]])
     #expect(played.mistakes == [])
   }
 
