@@ -66,6 +66,9 @@ public struct Command {
 
   /// Which step the command is at; each command family numbers its own.
   public var phase: UInt8 = 0
+  /// A ``phase`` of any command that takes data-out: it has asked for them, and goes on with them when it is submitted again.
+  /// The phases that a command has for itself begin at 2.
+  static var gathering: UInt8 { 1 }
   /// A ``phase`` of commands that have ended: their CHECK CONDITION says that a flush failed.
   static var tellsFlushFailure: UInt8 { .max }
   /// A ``phase`` of any command that reads: something in the range cannot be read. What?

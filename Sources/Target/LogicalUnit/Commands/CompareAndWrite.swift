@@ -14,13 +14,6 @@ extension CommandTable {
   ]
 }
 
-private enum Phase {
-  static let begin: UInt8 = 0
-  static let gathering: UInt8 = 1
-  static let reading: UInt8 = 2
-  static let writing: UInt8 = 3
-}
-
 extension LogicalUnit {
   fileprivate func beginCompareAndWrite(_ command: inout Command, _ context: inout Context) -> Disposition {
     let lba = command.cdb.big64(2)
@@ -32,68 +25,21 @@ extension LogicalUnit {
     // The data-out is one run of blocks to compare with and one to write: no more, no less.
     guard command.expectedDataOut == 2 * length(of: command) else { return fail(&command, invalidField(byte: 13)) }
     if blocks == 0 { return good(&command) }
-    command.phase = Phase.gathering
+    command.phase = Command.gathering
     return .wantsData(2 * length(of: command))
   }
 
   fileprivate func resumeCompareAndWrite(
     _ command: inout Command, _ event: CommandEvent, _ context: inout Context
   ) -> Disposition {
-    switch event {
-    case .dataArrived:
+    let total = length(of: command)
+    if case .dataArrived = event {
       guard !command.isAborted else { return .finished }
-      guard command.dataOutLength >= 2 * length(of: command) else {
-        return fail(&command, invalidField(byte: 13))
-      }
-      // No other command reads or writes these blocks from the read to the end of the write.
-      guard lock(&command, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
-        return .blocked
-      }
-      guard takeAuxiliary(&command, length(of: command), &context) else {
-        return starved(&command, length(of: command), context)
-      }
-      command.phase = Phase.reading
-    case .medium(let error, let result):
-      if command.phase == Phase.reading {
-        if let ended = endedReading(&command, error, result, &context) { return ended }
-      } else {
-        guard !command.isAborted else { return .finished }
-        if let failed = failure(error, result) { return fail(&command, mediumSense(failed, writing: true)) }
-        command.progress += Int(truncatingIfNeeded: result)
-        return writeSecondHalf(&command, &context)
-      }
+      guard command.dataOutLength >= 2 * total else { return fail(&command, invalidField(byte: 13)) }
     }
-    return compare(&command, &context)
-  }
-
-  private func compare(_ command: inout Command, _ context: inout Context) -> Disposition {
-    let total = length(of: command)
-    let have = Int(truncatingIfNeeded: command.scratch)
-    if have < total {
-      let offset = start(of: command) + UInt64(have)
-      guard startRead(command, at: offset, into: command.auxiliary.dropFirst(have), &context) else { return .pending }
+    return resumeReplacing(&command, event, by: command.buffer.slice(total, total), &context) { command, old, context in
+      let difference = firstDifference(old, context.arena.bytes(command.buffer.prefix(total)))
+      return difference.map { Sense(.miscompare, .miscompareDuringVerify, information: UInt64($0)) }
     }
-    let difference = firstDifference(
-      context.arena.bytes(command.auxiliary), context.arena.bytes(command.buffer.prefix(total)))
-    releaseAuxiliary(&command, &context)
-    if let difference {
-      return fail(
-        &command, Sense(.miscompare, .miscompareDuringVerify, information: UInt64(difference)))
-    }
-    command.phase = Phase.writing
-    return writeSecondHalf(&command, &context)
-  }
-
-  private func writeSecondHalf(_ command: inout Command, _ context: inout Context) -> Disposition {
-    let total = length(of: command)
-    if command.progress < total {
-      let rest = command.buffer.slice(total, total).dropFirst(command.progress)
-      let offset = start(of: command) + UInt64(command.progress)
-      let wantsUnit = command.cdb[1] & 0x08 != 0
-      guard startWrite(command, at: offset, from: rest, forceUnitAccess: wantsUnit, &context) else {
-        return .pending
-      }
-    }
-    return good(&command)
   }
 }

@@ -15,7 +15,6 @@ extension CommandTable {
 }
 
 private enum Phase {
-  static let begin: UInt8 = 0
   /// Looking for data: what lies before it is a hole.
   static let seekingData: UInt8 = 1
   /// Looking for a hole: what lies before it is data.

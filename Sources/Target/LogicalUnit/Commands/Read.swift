@@ -26,7 +26,6 @@ extension CommandTable {
 }
 
 private enum Phase {
-  static let begin: UInt8 = 0
   /// The cache is being flushed, for a read with FUA.
   static let flushing: UInt8 = 1
   static let reading: UInt8 = 2

@@ -13,8 +13,6 @@ extension CommandTable {
 }
 
 private enum Phase {
-  static let begin: UInt8 = 0
-  static let gathering: UInt8 = 1
   static let discarding: UInt8 = 2
   static let zeroing: UInt8 = 3
   static let writing: UInt8 = 4
@@ -28,7 +26,7 @@ extension LogicalUnit {
     if length < UnmapList.headerLength {
       return fail(&command, Sense(.illegalRequest, .parameterListLengthError))
     }
-    command.phase = Phase.gathering
+    command.phase = Command.gathering
     return .wantsData(length)
   }
 

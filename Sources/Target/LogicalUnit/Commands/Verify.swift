@@ -33,8 +33,6 @@ enum ByteCheck: UInt8 {
 }
 
 private enum Phase {
-  static let begin: UInt8 = 0
-  static let gathering: UInt8 = 1
   static let reading: UInt8 = 2
 }
 
@@ -55,10 +53,10 @@ extension LogicalUnit {
       if !hasMedium { return good(&command) }
       return goOnVerify(&command, check, &context)
     case .all:
-      command.phase = Phase.gathering
+      command.phase = Command.gathering
       return .wantsData(length(of: command))
     case .oneBlock:
-      command.phase = Phase.gathering
+      command.phase = Command.gathering
       return .wantsData(blockLength)
     }
   }

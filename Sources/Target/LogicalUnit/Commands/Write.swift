@@ -26,8 +26,6 @@ extension CommandTable {
 }
 
 private enum Phase {
-  static let begin: UInt8 = 0
-  static let gathering: UInt8 = 1
   static let writing: UInt8 = 2
 }
 
@@ -40,7 +38,7 @@ extension LogicalUnit {
     if blocks == 0 { return good(&command) }
     command.lba = cdb.lba
     command.blockCount = blocks
-    command.phase = Phase.gathering
+    command.phase = Command.gathering
     return .wantsData(Int(truncatingIfNeeded: blocks << blockShift))
   }
 

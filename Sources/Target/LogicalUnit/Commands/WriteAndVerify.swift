@@ -23,8 +23,6 @@ extension CommandTable {
 }
 
 private enum Phase {
-  static let begin: UInt8 = 0
-  static let gathering: UInt8 = 1
   static let writing: UInt8 = 2
   /// Not below the phases of VERIFY, whose loop goes on from here.
   static let verifying: UInt8 = 3

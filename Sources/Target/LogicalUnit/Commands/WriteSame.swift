@@ -19,8 +19,6 @@ extension CommandTable {
 }
 
 private enum Phase {
-  static let begin: UInt8 = 0
-  static let gathering: UInt8 = 1
   /// Zeroes, with the storage given back.
   static let discarding: UInt8 = 2
   /// Zeroes, with the storage kept.
@@ -52,7 +50,7 @@ extension LogicalUnit {
     guard command.expectedDataOut == blockLength else {
       return fail(&command, Sense(.illegalRequest, .invalidFieldInCommandInformationUnit))
     }
-    command.phase = Phase.gathering
+    command.phase = Command.gathering
     return .wantsData(blockLength)
   }
 
