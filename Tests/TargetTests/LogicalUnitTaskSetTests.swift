@@ -216,9 +216,9 @@ import Testing
       #expect(bench.run([0], nexus: nexus).status == .good)
     }
     bench.unit.abortedByOther(1)
-    bench.unit.nexusReinstated(1)
-    #expect(bench.run([0], nexus: 1).additional == .nexusLossOccurred)
+    bench.unit.establish(.modeParametersChanged, for: 1)
     #expect(bench.run([0], nexus: 1).additional == .commandsClearedByAnotherInitiator)
+    #expect(bench.run([0], nexus: 1).additional == .modeParametersChanged)
     #expect(bench.run([0], nexus: 1).status == .good)
     #expect(bench.run([0], nexus: 0).status == .good)
   }
@@ -243,15 +243,11 @@ import Testing
     #expect(bench.run(read, nexus: 1).status == .good)
   }
 
-  @Test(arguments: 0..<3) func aReservationEndsWith(event: Int) {
+  @Test(arguments: [true, false]) func aReservationEndsWith(reset: Bool) {
     let bench = LogicalUnitBench(nexuses: [0, 1])
     bench.run([0x16, 0, 0, 0, 0, 0], nexus: 0)
-    switch event {
-    case 0: bench.unit.nexusLost(0)
-    case 1: bench.unit.reset()
-    default: bench.unit.nexusReinstated(0)
-    }
-    if event == 1 { #expect(bench.run([0], nexus: 1).key == .unitAttention) }
+    if reset { bench.unit.reset() } else { bench.unit.nexusLost(0) }
+    if reset { #expect(bench.run([0], nexus: 1).key == .unitAttention) }
     #expect(bench.run(read, nexus: 1).status == .good)
   }
 

@@ -261,27 +261,15 @@ public final class LogicalUnit {
     nexuses[index] = NexusState()
   }
 
-  /// The nexus lives on, but the initiator is to learn that it was lost: session reinstatement and the like.
-  public func nexusReinstated(_ nexus: NexusIndex) {
-    nexusEnding(nexus)
-    let index = Int(nexus)
-    guard index < nexuses.count else { return }
-    nexuses[index].attentions.insert(.nexusLoss)
-  }
-
-  /// LOGICAL UNIT RESET (SAM-5 §6.3.3). The target aborts the tasks.
-  public func reset() { reset(.busDeviceReset) }
-
-  /// TARGET WARM RESET or TARGET COLD RESET, as this logical unit sees it.
-  public func targetReset() { reset(.busDeviceReset) }
-
-  private func reset(_ attention: UnitAttention) {
+  /// LOGICAL UNIT RESET, TARGET WARM RESET and TARGET COLD RESET, as this logical unit sees them (SAM-5 §6.3.3). The target
+  /// aborts the tasks.
+  public func reset() {
     reservationHolder = nil
     isStopped = false
     modePages = ModePages(configuration)
     for index in nexuses.indices where nexuses[index].exists {
       nexuses[index].preventsRemoval = false
-      nexuses[index].attentions.insert(attention)
+      nexuses[index].attentions.insert(.busDeviceReset)
     }
   }
 

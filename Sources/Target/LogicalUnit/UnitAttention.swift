@@ -7,34 +7,18 @@ import SCSI
 enum UnitAttention: UInt8, CaseIterable {
   case powerOn
   case busDeviceReset
-  case nexusLoss
   case commandsCleared
   // From here on, a reservation conflict is reported first (SAM-5 §5.3.3).
   case mediumMayHaveChanged
-  case reservationsPreempted
-  case reservationsReleased
-  case registrationsPreempted
   case modeParametersChanged
-  case capacityDataHasChanged
-  case inquiryDataHasChanged
-  case reportedLUNsDataHasChanged
-  case commandsClearedByProtocolEvent
 
   var sense: AdditionalSense {
     switch self {
     case .powerOn: .powerOnOrReset
     case .busDeviceReset: .busDeviceResetFunctionOccurred
-    case .nexusLoss: .nexusLossOccurred
     case .commandsCleared: .commandsClearedByAnotherInitiator
     case .mediumMayHaveChanged: .mediumMayHaveChanged
-    case .reservationsPreempted: .reservationsPreempted
-    case .reservationsReleased: .reservationsReleased
-    case .registrationsPreempted: .registrationsPreempted
     case .modeParametersChanged: .modeParametersChanged
-    case .capacityDataHasChanged: .capacityDataHasChanged
-    case .inquiryDataHasChanged: .inquiryDataHasChanged
-    case .reportedLUNsDataHasChanged: .reportedLUNsDataHasChanged
-    case .commandsClearedByProtocolEvent: .commandsClearedByProtocolEvent
     }
   }
 }

@@ -18,13 +18,6 @@ extension LogicalUnit {
     guard let data = ReportedLUNs.parameterData(selectReport: command.cdb[2], luns: inventory.luns) else {
       return fail(&command, invalidField(byte: 2))
     }
-    let disposition = answer(
-      &command, data, allocationLength: Int(truncatingIfNeeded: command.cdb.big32(6)), &context)
-    let nexus = Int(command.nexus)
-    if disposition == .finished, nexus < nexuses.count {
-      // SPC-4 §6.33: this, and nothing else, is cleared by looking.
-      nexuses[nexus].attentions.remove(.reportedLUNsDataHasChanged)
-    }
-    return disposition
+    return answer(&command, data, allocationLength: Int(truncatingIfNeeded: command.cdb.big32(6)), &context)
   }
 }
