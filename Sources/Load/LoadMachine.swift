@@ -99,6 +99,7 @@ public final class LoadMachine: Machine {
     for index in completions.indices { take(completions[index], &operations) }
     if now >= deadline { nextState(&operations) }
     if due <= min(now, lastDue) { issueDue(&operations) }
+    armDue(&operations)
     var at = 0
     while at < dirty.count {
       let session = sessions[dirty[at]]
@@ -286,12 +287,15 @@ public final class LoadMachine: Machine {
       turn = (turn + 1) % sessions.count
       due = due + gap
     }
-    if state == .ending {
-      allHasBegun(&operations)
-    } else if armedDue > due {
-      armedDue = due
-      arm(due, &operations)
-    }
+    if state == .ending { allHasBegun(&operations) }
+  }
+
+  /// Sees to it that there is a step when the next command is due: not only where one has just been begun, as what it was
+  /// begun for may have come before the timer that was armed for it.
+  private func armDue(_ operations: inout Operations) {
+    guard due > now, due <= lastDue, armedDue > due else { return }
+    armedDue = due
+    arm(due, &operations)
   }
 
   /// What is due is not begun any more.

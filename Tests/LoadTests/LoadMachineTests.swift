@@ -99,6 +99,14 @@ import Testing
     #expect(195...205 ~= result.commands, "\(result.commands) in 40 ms")
   }
 
+  /// A command may be begun before the timer for it has come, since what came before was late: the next one has a timer still.
+  @Test func aRateIsKeptByAClockThatIsAheadOfTheTimers() throws {
+    let place = try LoadWorld(delay: .microseconds(400)) { load, _ in load.rate = 2_000 }
+    #expect(place.run(until: .ended))
+    let result = place.load.currentResult
+    #expect(78...82 ~= result.commands, "\(result.commands) in 40 ms")
+  }
+
   /// 256 KiB take 2.1 ms at 1 Gbit/s, and the PDU that ends them begins with the status. Nothing else is on the way.
   @Test(arguments: [false, true]) func aReadEndsWithItsLastByte(hasDigest: Bool) throws {
     let result = try play(bandwidth: 1_000_000_000) { load, _ in

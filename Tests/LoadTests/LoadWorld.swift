@@ -12,9 +12,11 @@ struct LoadWorld {
   let host: HostID
   let load: LoadMachine
 
-  /// - Parameter change: What is to be other than in a load of 4 KiB reads at depth 8 for 40 ms, and its targets.
+  /// - Parameters:
+  ///   - delay: By how much later than the ring looks for timers the load looks at the clock.
+  ///   - change: What is to be other than in a load of 4 KiB reads at depth 8 for 40 ms, and its targets.
   init(
-    targets count: Int = 1, listens: Bool = true, bandwidth: UInt64? = nil,
+    targets count: Int = 1, listens: Bool = true, bandwidth: UInt64? = nil, delay: Interval? = nil,
     _ change: (inout LoadConfiguration, inout TargetLimits) -> Void
   ) throws {
     if let bandwidth { world.network.defaultLink.bandwidth = bandwidth }
@@ -46,7 +48,7 @@ struct LoadWorld {
     }
     host = world.addHost("load", addresses: [SocketAddress(10, 0, 1, 1, port: 0)])
     load = try LoadMachine(configuration: configuration)
-    world.start(world.addProcess("load", on: host), load)
+    world.start(world.addProcess("load", on: host), delay.map { LateMachine(load, by: $0) } ?? load)
   }
 
   /// Runs until the load is in `state`; false when it is not within a minute.
@@ -55,4 +57,22 @@ struct LoadWorld {
   }
 
   func run(for time: Interval) { world.run(until: world.now + time) }
+}
+
+/// A machine that is told a later time than that of the completions. So it is on real rings, where some pass between the look
+/// for timers that are due and the step.
+private final class LateMachine: Machine {
+  private let inner: any Machine
+  private let delay: Interval
+
+  init(_ inner: any Machine, by delay: Interval) {
+    self.inner = inner
+    self.delay = delay
+  }
+
+  var arena: Arena { inner.arena }
+
+  func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
+    inner.step(completions, now: now + delay, into: &operations)
+  }
 }
