@@ -82,9 +82,8 @@ import Testing
     #expect(target.ring.takeViolations() == [.wrongKindOfResponse])
   }
 
-  /// A task belongs to the connection that it was sent on.
-  @Test(arguments: Request.allCases) func anAnswerComesOnTheConnectionOfItsRequest(request: Request) throws {
-    let target = try PlayedTarget([KeyValue("ImmediateData", "No"), KeyValue("MaxConnections", "2")])
+  /// The Login Request of a second connection of the session, the ring's number 1.
+  private func requestToJoin(_ target: PlayedTarget) throws -> ProtocolDataUnit {
     let session = try #require(target.machine.status(of: target.connection)).session
     let second = try target.machine.connect(to: PlayedTarget.address, in: session)
     var plan = LoginPlan()
@@ -93,7 +92,13 @@ import Testing
     plan.connectionID = 1
     try target.machine.login(plan, on: second)
     target.ring.run()
-    let login = try #require(try target.ring.takePDUs(on: 1).first)
+    return try #require(try target.ring.takePDUs(on: 1).first)
+  }
+
+  /// A task belongs to the connection that it was sent on.
+  @Test(arguments: Request.allCases) func anAnswerComesOnTheConnectionOfItsRequest(request: Request) throws {
+    let target = try PlayedTarget([KeyValue("ImmediateData", "No"), KeyValue("MaxConnections", "2")])
+    let login = try requestToJoin(target)
     target.ring.deliver(PlayedTarget.loginResponse(to: login), on: 1)
     target.ring.deliver(answer(request, to: try ask(request, target), target), on: 1)
     #expect(target.ring.takeViolations() == [.unknownTag])
@@ -281,15 +286,7 @@ import Testing
 
   @Test func aConnectionThatJoinsASessionIsToldItsTSIH() throws {
     let target = try PlayedTarget()
-    let session = try #require(target.machine.status(of: target.connection)).session
-    let second = try target.machine.connect(to: PlayedTarget.address, in: session)
-    var plan = LoginPlan()
-    plan.stages = [.operationalNegotiation]
-    plan.operationalKeys = []
-    plan.connectionID = 1
-    try target.machine.login(plan, on: second)
-    target.ring.run()
-    let request = try #require(try target.ring.takePDUs(on: 1).first)
+    let request = try requestToJoin(target)
     target.ring.deliver(PlayedTarget.loginResponse(to: request) { $0.tsih = 8 }, on: 1)
     #expect(target.ring.takeViolations() == [.loginFieldMismatch])
   }

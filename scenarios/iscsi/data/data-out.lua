@@ -21,6 +21,15 @@ local function refuses(s, itt, sense)
   if pdu.opcode == "scsi response" then expect(pdu):pdu { status = 2, sense = sense } end
 end
 
+-- Data that break a rule end their command, or the connection.
+local function refused(r)
+  if r.outcome == "completed" then
+    expect(r):check_condition("ABORTED COMMAND")
+  else
+    expect(r.outcome):one_of("rejected", "connection lost")
+  end
+end
+
 scenario {
   title = "Immediate data that were not agreed on are not written",
   covers = { "ISCSI-CMD-019" },
@@ -45,11 +54,7 @@ scenario {
       local r = s:write {
         lba = 5, data = string.rep("x", 65536), immediate_length = 0, unsolicited_length = 16384, segment_length = 8192,
       }
-      if r.outcome == "completed" then
-        expect(r):check_condition("ABORTED COMMAND")
-      else
-        expect(r.outcome):one_of("rejected", "connection lost")
-      end
+      refused(r)
     end)
   end,
 }
@@ -65,11 +70,7 @@ scenario {
         lba = 5, data = string.rep("x", 16384), segment_length = 8192,
         data_out = { { burst = 0, index = 1, set = { buffer_offset = case.offset } } },
       }
-      if r.outcome == "completed" then
-        expect(r):check_condition("ABORTED COMMAND")
-      else
-        expect(r.outcome):one_of("rejected", "connection lost")
-      end
+      refused(r)
     end)
   end,
 }
