@@ -49,8 +49,7 @@ public final class LoadMachine: Machine {
     configuration.length = min(max(configuration.length, 1), LoadConfiguration.lengthMax)
     if configuration.targets.isEmpty { configuration.sessions = 0 }
     self.configuration = configuration
-    // Few sessions get room for long data segments; many get less each.
-    let receiveLength = configuration.sessions <= 16 ? 1 << 20 : configuration.sessions <= 128 ? 1 << 18 : 1 << 16
+    let receiveLength = LoadSession.receiveLength(configuration)
     let stagingLength = configuration.sessions <= 128 ? 1 << 16 : 1 << 14
     let ofSession = receiveLength + 2 * stagingLength
     arena = try Arena(allocating: LoadSession.segmentMax + configuration.sessions * ofSession)

@@ -3,6 +3,14 @@ import Ring
 
 /// What comes in: PDUs are taken in place, and data-in are thrown away as they come.
 extension LoadSession {
+  /// How much a session receives at a time, in bytes: all its answers where that can be, so that the commands that follow
+  /// from them leave together. Otherwise the target, too, would get them in pieces, and answer them in pieces.
+  static func receiveLength(_ load: LoadConfiguration) -> Int {
+    // Headers and digests; a response of its own behind the data; and a receive that is not filled needs no second one.
+    let answers = load.depth * (load.length + 2 * HeaderView.length + 16) + 4096
+    return min(max((answers + 4095) & ~4095, 1 << 16), load.sessions <= 16 ? 1 << 20 : 1 << 18)
+  }
+
   func startReceiving(_ machine: LoadMachine, _ operations: inout Operations) {
     guard !isReceiving, buffer.length > end else { return }
     isReceiving = true

@@ -69,4 +69,18 @@ import Testing
     #expect(place.load.currentResult.commands == 0)
     #expect(place.load.currentResult.lostSessions == 0)
   }
+
+  /// However many sessions there are: answers that are taken in pieces are followed by commands in pieces.
+  @Test(arguments: [1, 64, 512]) func aReceiveHasRoomForAllAnswers(sessions: Int) throws {
+    var load = LoadConfiguration(targets: [Self.target])
+    load.sessions = sessions
+    load.depth = 32
+    load.length = 4096
+    let machine = try LoadMachine(configuration: load)
+    let connects = step(machine, at: 0).filter { $0.kind == .connect }
+    var operations = Operations()
+    machine.step([Completion(token: connects[0].token, result: 10)], now: .zero, into: &operations)
+    let receive = try #require(operations.items.first { $0.kind == .receive })
+    #expect(operations.extents[Int(receive.firstExtent)].length > 32 * (4096 + 48 + 8))
+  }
 }
