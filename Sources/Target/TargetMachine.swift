@@ -93,8 +93,10 @@ struct TargetCore: ~Copyable {
   let configuration: TargetConfiguration
   var limits: TargetLimits { configuration.limits }
   var context: Context
-  /// Above so many queued bytes, no further command of the session begins: its reads would fill the memory of all.
-  let queuedBytesMax: Int
+  /// An eighth of the arena, in bytes.
+  let shareMax: Int
+  /// The most bytes of buffers that a session may have when it begins another command: an eighth of what is left.
+  var share: Int { shareMax - context.buffers.bytesInUse / 8 }
   var connections: ConnectionTable
   var sessions: SessionTable
   var tasks: TaskTable
@@ -142,7 +144,7 @@ struct TargetCore: ~Copyable {
     self.configuration = configuration
     let limits = configuration.limits
     context = Context(arena: arena)
-    queuedBytesMax = arena.capacity / 8
+    shareMax = arena.capacity / 8
     connections = ConnectionTable(capacity: limits.connectionsMax)
     sessions = SessionTable(
       capacity: limits.connectionsMax, tagCapacity: Int(limits.commandWindow + limits.immediateTasksMax))

@@ -11,13 +11,20 @@ local function world()
   }
 end
 
--- Reads that wait for a slow disk, of one block count behind the large ones.
-local function fill(session, blocks)
-  local reads = {}
-  for _ = 1, 6 do reads[#reads + 1] = session:read { lba = 0, blocks = 512, async = true } end
-  for _ = 1, 70 do reads[#reads + 1] = session:read { lba = 0, blocks = blocks, async = true } end
+-- One session does not get all of the memory: so many have a read each that waits for a slow disk, the large ones first, so that
+-- less is left than one of the last takes.
+local crowd = 22
+
+local function fill(t, blocks)
+  local sessions, reads = {}, {}
+  for n = 1, crowd do sessions[n] = t:login { host = "a", name = "iqn.2026-11.example:a", isid = n } end
+  for n, session in ipairs(sessions) do
+    local size = n <= 6 and 512 or n <= 10 and 128 or n <= 14 and 32 or blocks
+    reads[n] = session:read { lba = 0, blocks = size, async = true }
+    sleep "1ms"
+  end
   sleep "1s"
-  return reads
+  return reads, sessions[1]
 end
 
 scenario {
@@ -27,14 +34,13 @@ scenario {
   matrix = { blocks = { 8, 16, 32 }, stages = { "operational", "security" } },
   world  = world,
   play   = function(t, case)
-    local a = t:login { host = "a", name = "iqn.2026-11.example:a" }
     local b = { host = "b", name = "iqn.2026-11.example:b", isid = 9, stages = { case.stages }, clear_unit_attention = false }
-    local reads = fill(a, case.blocks)
+    local reads, a = fill(t, case.blocks)
     local first = t:try_login(b)
     if first.successful then first.session:close {} end
     for _, read in ipairs(reads) do expect(read:wait { within = "100s" }):good() end
-    expect(t:statistics().sessions):equals(1)
-    expect(t:statistics().connections):equals(1)
+    expect(t:statistics().sessions):equals(crowd)
+    expect(t:statistics().connections):equals(crowd)
     b.within = "5s"
     local second = t:login(b)
     expect(second:read { lun = 1, lba = 0, blocks = 1 }):check_condition("UNIT ATTENTION")
@@ -49,7 +55,6 @@ scenario {
   matrix = { blocks = { 15, 16, 128 }, unsolicited = { "immediate", "data-out" }, digest = { "None", "CRC32C" } },
   world  = world,
   play   = function(t, case)
-    local a = t:login { host = "a", name = "iqn.2026-11.example:a" }
     local b = t:login {
       host = "b", name = "iqn.2026-11.example:b", lun = 1,
       keys = {
@@ -59,7 +64,7 @@ scenario {
     }
     local old = b:read { lba = 0, blocks = case.blocks }.data
     local new = ("N"):rep(#old)
-    local reads = fill(a, 16)
+    local reads = fill(t, 16)
     local writes = {}
     for n = 1, 4 do writes[n] = b:write { lba = 0, data = new, async = true } end
     local statuses = {}
@@ -80,32 +85,43 @@ scenario {
 }
 
 scenario {
-  title  = "An initiator that does not take the answers to its pings and texts keeps memory from nobody",
-  covers = { "ISCSI-NOP-011" },
+  title  = "Initiators that do not take the answers to their pings and texts keep memory from nobody",
+  covers = { "ISCSI-NOP-011", "SCSI-TASK-013" },
   needs  = { "simulation" },
-  matrix = { what = { "ping", "text" } },
-  world  = { target { luns = { { size = "4MiB" } }, limits = { memory = "2MiB" } }, host { name = "a" }, host { name = "b" } },
+  matrix = { what = { "ping", "text" }, deaf = { 1, 6 } },
+  world  = function(case)
+    local memory = case.deaf == 1 and "2MiB" or "8MiB"
+    return { target { luns = { { size = "4MiB" } }, limits = { memory = memory } }, host { name = "a" }, host { name = "b" } }
+  end,
   play   = function(t, case)
     local good = t:login { host = "a", name = "iqn.2026-11.example:a" }
-    local deaf = t:login { host = "b", name = "iqn.2026-11.example:b", keys = { MaxRecvDataSegmentLength = 262144 } }
-    deaf:stop_receiving()
     local before = t:statistics().buffer_bytes
     local data = case.what == "ping" and ("x"):rep(50000) or ("A=\0"):rep(4000)
-    local sender = spawn(function()
-      for tag = 1, 100 do
-        if deaf.closed then return end
-        local request = case.what == "ping" and pdu.nop_out or pdu.text
-        deaf:send(request { immediate = true, itt = tag, data = data })
-        sleep "1ms"
-      end
-    end)
+    local deaf, senders = {}, {}
+    for n = 1, case.deaf do
+      local s = t:login {
+        host = "b", name = "iqn.2026-11.example:b", isid = n, keys = { MaxRecvDataSegmentLength = 262144 },
+      }
+      s:stop_receiving()
+      deaf[n] = s
+      senders[n] = spawn(function()
+        for tag = 1, 100 do
+          if s.closed then return end
+          local request = case.what == "ping" and pdu.nop_out or pdu.text
+          s:send(request { immediate = true, itt = tag, data = data })
+          sleep "1ms"
+        end
+      end)
+    end
     sleep "1s"
-    expect(t:statistics().buffer_bytes - before):at_most(1 << 20)
+    expect(t:statistics().buffer_bytes - before):at_most(case.deaf << 20)
     expect(good:write { lba = 0, blocks = 256, within = "2s" }):good()
     expect(good:read { lba = 0, blocks = 256, within = "2s" }):good()
-    deaf:resume_receiving()
-    sender:join()
-    expect(deaf:test_unit_ready { within = "10s" }):good()
+    for n = 1, case.deaf do
+      deaf[n]:resume_receiving()
+      senders[n]:join()
+      expect(deaf[n]:test_unit_ready { within = "10s" }):good()
+    end
   end,
 }
 
@@ -142,6 +158,9 @@ scenario {
   play   = function(t, case)
     local s = t:login { name = "iqn.2026-11.example:a" }
     local other = t:login { name = "iqn.2026-11.example:b" }
+    -- One session does not get all of the memory; together they have it.
+    local crowd = {}
+    for n = 1, 20 do crowd[n] = t:login { name = "iqn.2026-11.example:c", isid = n } end
     local slow = s:write { lba = 0, blocks = 8, fua = true, async = true }
     local barrier = case.attribute == "simple" and s:write { lba = 64, blocks = 8, attribute = "ordered", async = true }
     local commands = {}
@@ -150,7 +169,9 @@ scenario {
         s:write { lba = 8192, blocks = 1024, attribute = case.attribute, async = true, immediate_length = 0 }
     end
     if case.large == "first" then large() end
-    for n = 1, 40 do commands[#commands + 1] = s:write { lba = 17000 + n * 128, blocks = 128, async = true } end
+    for n = 0, 39 do
+      commands[#commands + 1] = crowd[n % 20 + 1]:write { lba = 17000 + n * 128, blocks = 128, async = true }
+    end
     if case.large == "last" then large() end
     expect(slow:wait { within = "20s" }):good()
     if barrier then expect(barrier:wait { within = "20s" }):good() end

@@ -95,7 +95,7 @@ struct Connection: ~Copyable {
   var answersLength = 0
   /// The last receive has emptied the socket, and what came with it is not answered yet.
   var becameIdle = false
-  /// Tasks that wait until less is queued, in their order.
+  /// Tasks that wait until their session holds less memory, in their order.
   var throttled = TaskQueue()
   /// The longest data segment that the initiator takes.
   var sendLengthMax = Self.defaultDataSegmentLength

@@ -31,9 +31,9 @@ extension TargetCore {
       guard connection.pointee.available == 0 else { return }
     case .free, .accepted, .leaving, .closing: return
     }
-    // Nor above twice the bytes from which on commands wait: until then functions that abort those get through.
+    // Nor when twice the share is queued, above which commands wait: until then functions that abort those get through.
     guard !connection.pointee.isReceiving, connection.pointee.queue.count < Self.queuedEntriesMax,
-      connection.pointee.queue.bytes <= 2 * queuedBytesMax
+      connection.pointee.queue.bytes <= 2 * share
     else { return }
     // What a connection that ends has not consumed is thrown away.
     if connection.pointee.start == connection.pointee.end || connection.pointee.phase == .draining {

@@ -296,9 +296,11 @@ extension TargetCore {
     markDirty(connection)
   }
 
-  /// Begins commands that waited for the queue to shrink.
-  private mutating func startThrottled(_ connection: UnsafeMutablePointer<Connection>) {
-    while connection.pointee.queue.bytes <= queuedBytesMax / 2, let index = connection.pointee.throttled.popFirst() {
+  /// Begins commands that waited for the queue to shrink, or for memory that others of their session have given back.
+  mutating func startThrottled(_ connection: UnsafeMutablePointer<Connection>) {
+    while connection.pointee.queue.bytes <= shareMax / 2, let session = connection.pointee.session,
+      !holdsItsShare(session, connection), let index = connection.pointee.throttled.popFirst()
+    {
       guard let task = tasks[index], task.pointee.phase == .throttled,
         task.pointee.connection == connection
       else { continue }

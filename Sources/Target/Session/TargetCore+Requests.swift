@@ -124,8 +124,10 @@ extension TargetCore {
     finishPDU(connection, header)
   }
 
-  /// Tells an initiator that its command window has opened, where no answer of its own does (RFC 7143 §11.4.11).
+  /// Tells an initiator that its command window has opened, where no answer of its own does (RFC 7143 §11.4.11), and begins
+  /// what waited for tasks that are gone without an answer.
   mutating func tellWindow(_ session: UnsafeMutablePointer<Session>) {
+    if let connection = session.pointee.connection { startThrottled(connection) }
     let before = session.pointee.maxCmdSN
     openWindow(session)
     guard session.pointee.maxCmdSN != before, let connection = session.pointee.connection,

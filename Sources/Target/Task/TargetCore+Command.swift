@@ -235,17 +235,28 @@ extension TargetCore {
     }
   }
 
-  /// Begins a task whose turn it is, unless its session must take more of its answers first.
+  /// Begins a task whose turn it is, unless its session must take more of its answers first, or have more of its commands
+  /// carried out.
   @inline(__always)
   mutating func start(_ task: UnsafeMutablePointer<Task>) {
     let connection = task.pointee.connection
-    if connection.pointee.queue.bytes > queuedBytesMax || !connection.pointee.throttled.isEmpty {
+    if holdsItsShare(task.pointee.session, connection) || !connection.pointee.throttled.isEmpty {
       task.pointee.phase = .throttled
       list(task)
       connection.pointee.throttled.append(task.pointee.command.task)
       return
     }
     hand(task)
+  }
+
+  /// Whether a session holds more than its share, by what its tasks have and what is queued for it. Then it begins nothing more
+  /// before it has given some back: however many there are that take what they get and keep it, some is left for the next. Who
+  /// holds nothing always begins, and who holds something is on the way to giving it back.
+  @inline(__always)
+  func holdsItsShare(
+    _ session: UnsafeMutablePointer<Session>, _ connection: UnsafeMutablePointer<Connection>
+  ) -> Bool {
+    session.pointee.taskBytes + connection.pointee.queue.bytes > share
   }
 
   /// Hands a task to its logical unit.
@@ -408,10 +419,17 @@ extension TargetCore {
     if task.pointee.isImmediate { session.pointee.immediate += 1 } else { session.pointee.windowed += 1 }
   }
 
-  /// Writes a task that its logical unit has seen into the books of both.
+  /// Writes a task that its logical unit has seen into the books of both, and what memory it has now.
   mutating func keep(_ task: UnsafeMutablePointer<Task>) {
     list(task)
+    count(
+      task, task.pointee.command.buffer.length + task.pointee.command.auxiliary.length + task.pointee.gathered.length)
     task.pointee.unit?.use { $0.enter(&task.pointee.command) }
+  }
+
+  private func count(_ task: UnsafeMutablePointer<Task>, _ bytes: Int) {
+    task.pointee.session.pointee.taskBytes += bytes - task.pointee.countedBytes
+    task.pointee.countedBytes = bytes
   }
 
   /// Takes a task out of its session's books: it has been answered, or never will be.
@@ -423,6 +441,7 @@ extension TargetCore {
   private mutating func strike(_ task: UnsafeMutablePointer<Task>) {
     task.pointee.isListed = false
     let session = task.pointee.session
+    count(task, 0)
     session.pointee.tags.remove(task.pointee.initiatorTaskTag)
     if task.pointee.isImmediate { session.pointee.immediate -= 1 } else { session.pointee.windowed -= 1 }
     let next = task.pointee.nextInSession

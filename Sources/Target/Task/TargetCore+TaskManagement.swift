@@ -73,6 +73,8 @@ extension TargetCore {
     // still change the medium.
     function.abortSerial = abortSerial
     function.remaining = aborting.count { index in tasks[index].map(function.waits) ?? false }
+    // Others of the session may have waited for what it has aborted, and do not wait for its answer.
+    defer { startThrottled(connection) }
     guard !function.isDone else { return answer(function) }
     if !function.awaitedData.isEmpty {
       function.deadline = context.now + Self.abortedDataWait

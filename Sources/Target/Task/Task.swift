@@ -11,7 +11,8 @@ struct Task {
     case held
     /// The device server has it, or it waits for other tasks.
     case active
-    /// It waits until the initiator has taken more of what is queued for it.
+    /// It waits until its session holds less memory: until the initiator has taken more of what is queued for it, or others of
+    /// its tasks have ended.
     case throttled
     /// It waits for memory.
     case starved
@@ -123,6 +124,9 @@ struct Task {
 
   /// It has been answered, and its session does not wait for it any more.
   var isAnswered = false
+
+  /// What its session's ``Session/taskBytes`` count of it; nothing while it is not in the books.
+  var countedBytes = 0
 
   /// The next task in a list: free slots, starved tasks.
   var next: Int32 = -1

@@ -33,14 +33,19 @@ scenario {
   title = "A command that waits for memory can be aborted",
   covers = { "ISCSI-TMF-001" },
   needs = { "simulation" },
-  -- No sixteen buffers of 1 MiB fit into the memory, and none comes free before the disk has answered.
+  -- One session does not get all of the memory, but twelve buffers of 1 MiB do not fit, and none comes free before the disk has
+  -- answered.
   world = {
     target { luns = { { size = "4MiB", disk = { latency = "10s" } } }, limits = { memory = "16MiB" } },
   },
   play = function(t)
     local s = t:login {}
     local blocks = 1048576 // s:capacity().block_size
-    read_and_abort_last(s, 16, blocks)
+    for isid = 1, 12 do
+      local other = t:login { name = "iqn.2026-11.example:other", isid = isid }
+      other:read { lba = 0, blocks = blocks, async = true }
+    end
+    read_and_abort_last(s, 1, blocks)
     -- It is not on the medium: nobody waits for that.
     expect(s:receive { opcode = "task management response", within = "1s" }):pdu { response = 0 }
     expect(s:test_unit_ready()):good()

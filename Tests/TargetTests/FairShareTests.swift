@@ -1,0 +1,78 @@
+import ISCSI
+import Ring
+import SCSI
+import Testing
+
+@testable import Target
+
+/// What one session may have of what is scarce, and how it gets on with that.
+@Suite struct FairShareTests {
+  /// A unit on a medium, and one in memory, which takes no buffers.
+  private func bench(arenaLength: Int) -> WireBench {
+    WireBench(
+      units: [
+        LogicalUnitConfiguration(lun: 0, blockCount: 8192, backing: .medium(Handle(7), alignment: 1)),
+        LogicalUnitConfiguration(lun: 1, blockCount: 8192),
+      ], mediumLength: 4 << 20, arenaLength: arenaLength)
+  }
+
+  private func session(_ bench: WireBench, isid: UInt64) -> BenchInitiator {
+    let initiator = BenchInitiator(bench)
+    initiator.isid = isid
+    #expect(initiator.login() == 0)
+    for lun in 0...1 { _ = initiator.read([0, 0, 0, 0, 0, 0], 0, lun: lun) }
+    return initiator
+  }
+
+  /// However large its commands, each session leaves eight times as much as it has, but for the command that took it there.
+  @Test(arguments: [8, 64, 512]) func eachSessionTakesAnEighthOfTheMemoryThatIsLeft(_ blocks: Int) {
+    let bench = bench(arenaLength: 16 << 20)
+    let initiators = (1...4).map { session(bench, isid: $0) }
+    let idle = bench.machine.statistics.bufferBytes
+    bench.holdsMedia = true
+    var (taken, free) = (0, (16 << 20) - idle)
+    for (others, initiator) in initiators.enumerated() {
+      for _ in 0..<250 { initiator.send(initiator.command(read10(0, blocks), read: blocks * 512)) }
+      let more = bench.machine.statistics.bufferBytes - idle - taken
+      taken += more
+      free -= more
+      #expect(more <= free / 8 + 2 * blocks * 512, "session \(others + 1)")
+      #expect(more >= min(250 * blocks * 512, free / 8), "session \(others + 1)")
+    }
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    for initiator in initiators {
+      #expect(initiator.receive().count { $0.header.read { $0.hasStatus && $0.status == 0 } } == 250)
+    }
+    #expect(bench.machine.statistics.tasks == 0)
+  }
+
+  /// What waits for others of its session goes on when they are aborted, whoever asks for that, and although the medium has
+  /// them still.
+  @Test(arguments: [TaskManagementFunction.abortTaskSet, .clearTaskSet, .logicalUnitReset], [true, false])
+  func whatWaitsForOthersDoesNotWaitForAbortedOnes(_ function: TaskManagementFunction, _ isOwn: Bool) {
+    guard isOwn || function != .abortTaskSet else { return }
+    let bench = bench(arenaLength: 4 << 20)
+    let greedy = session(bench, isid: 1)
+    let other = session(bench, isid: 2)
+    bench.holdsMedia = true
+    // Immediate ones, whose end opens no window.
+    func command(_ cdb: [UInt8], _ length: Int, lun: Int = 0) -> ProtocolDataUnit {
+      var command = greedy.command(cdb, read: length, lun: lun, cmdSN: greedy.cmdSN)
+      command.header.write { $0.isImmediate = true }
+      return command
+    }
+    for _ in 0..<20 { greedy.send(command(read10(0, 128), 65_536)) }
+    let waiting = command(read10(0, 1), 512, lun: 1)
+    greedy.send(waiting)
+    #expect(greedy.receive().isEmpty)
+    let initiator = isOwn ? greedy : other
+    initiator.send(initiator.taskManagement(function))
+    let tag = waiting.header.read { $0.initiatorTaskTag }
+    #expect(greedy.receive().contains { $0.opcode == .dataIn && $0.header.read { $0.initiatorTaskTag } == tag })
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    #expect(initiator.receive().contains { $0.opcode == .taskManagementResponse })
+    #expect(bench.machine.statistics.tasks == 0)
+  }
+}

@@ -1,0 +1,44 @@
+-- Somebody takes what there is, and does not give it back for long: the others go on.
+
+local function login(t, host, more)
+  local options = { host = host, name = "iqn.2026-11.example:" .. host }
+  for key, value in pairs(more or {}) do options[key] = value end
+  return t:login(options)
+end
+
+scenario {
+  title  = "A session with more commands than there is memory for leaves memory to the others",
+  covers = { "SCSI-TASK-013", "SCSI-TASK-015", "ISCSI-ROB-007" },
+  needs  = { "simulation" },
+  -- Its medium hangs, it sends no data, or it takes none.
+  matrix = { what = { "reads", "writes", "asks for data", "takes no data" } },
+  world  = {
+    target { luns = { { size = "16MiB" }, { size = "16MiB" } }, limits = { memory = "4MiB" } },
+    host { name = "a" }, host { name = "b" },
+  },
+  play   = function(t, case)
+    local greedy = login(t, "a", { keys = { InitialR2T = "Yes", ImmediateData = "No", MaxRecvDataSegmentLength = 65536 } })
+    local modest = login(t, "b", { lun = 1, keys = { InitialR2T = "Yes", ImmediateData = "No" } })
+    local hangs = case.what == "reads" or case.what == "writes"
+    local stuck = hangs and fault.disk.stuck { lun = 0, of = { case.what == "reads" and "read" or "write" } }
+    if case.what == "asks for data" then greedy:automatic { answer_r2ts = false } end
+    if case.what == "takes no data" then greedy:stop_receiving() end
+    local commands = {}
+    for n = 0, 79 do
+      local is_read = case.what == "reads" or case.what == "takes no data"
+      commands[#commands + 1] = is_read and greedy:read { lba = n * 128, blocks = 128, async = true }
+        or greedy:write { lba = n * 128, blocks = 128, async = true }
+    end
+    sleep "100ms"
+    for lba = 0, 1024, 256 do
+      expect(modest:write { lba = lba, blocks = 256, within = "1s" }):good()
+      expect(modest:read { lba = lba, blocks = 256, within = "1s" }):good()
+    end
+    expect(login(t, "b", { isid = 9, lun = 1 }):read { lba = 0, blocks = 256, within = "1s" }):good()
+    if stuck then stuck:lift() end
+    if case.what == "takes no data" then greedy:resume_receiving() end
+    if case.what == "asks for data" then return greedy:close {} end
+    for _, command in ipairs(commands) do expect(command:wait { within = "10s" }):good() end
+    expect(t:statistics().tasks):equals(0)
+  end,
+}
