@@ -14,7 +14,8 @@ public final class TargetMachine: Machine {
   ///
   /// Errors: no resources, when there is no address space for its logical units in memory.
   ///
-  /// - Parameter arena: At least 1 MiB. A busy connection takes 256 KiB, and each command the length of its data.
+  /// - Parameter arena: At least 1 MiB. A busy connection takes 256 KiB while half of it is free, and each command the length of
+  ///   its data.
   public init(configuration: TargetConfiguration, arena: Arena) throws(RingError) {
     self.arena = arena
     core = try TargetCore(configuration: configuration, arena: arena)

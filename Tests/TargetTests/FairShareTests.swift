@@ -47,6 +47,21 @@ import Testing
     #expect(bench.machine.statistics.tasks == 0)
   }
 
+  /// Connections that were busy do not keep memory from commands in their receive buffers.
+  @Test func receiveBuffersGrowWhileThereIsPlenty() {
+    let bench = bench(arenaLength: 2 << 20)
+    let initiators = (1...7).map { session(bench, isid: $0) }
+    for initiator in initiators {
+      // A stream that fills every receive buffer, and its last command.
+      let ping = initiator.pingRequest(1000).encoded(initiator.options)
+      let read = initiator.command(read10(0, 512), read: 262_144).encoded(initiator.options)
+      bench.feed(initiator.socket, (0..<460).flatMap { _ in ping } + read)
+    }
+    for initiator in initiators {
+      #expect(initiator.receive().last?.header.read { $0.hasStatus && $0.status == 0 } == true)
+    }
+  }
+
   /// What waits for others of its session goes on when they are aborted, whoever asks for that, and although the medium has
   /// them still.
   @Test(arguments: [TaskManagementFunction.abortTaskSet, .clearTaskSet, .logicalUnitReset], [true, false])

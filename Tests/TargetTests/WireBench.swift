@@ -291,7 +291,9 @@ final class BenchInitiator {
   func send(_ pdu: ProtocolDataUnit) { bench.feed(socket, pdu.encoded(options)) }
 
   /// Sends an immediate NOP-Out with so many bytes of data, which asks for an answer.
-  func ping(_ count: Int) {
+  func ping(_ count: Int) { send(pingRequest(count)) }
+
+  func pingRequest(_ count: Int) -> ProtocolDataUnit {
     var ping = ProtocolDataUnit(.nopOut, data: [UInt8](repeating: 0xEE, count: count))
     ping.header.write {
       $0.isImmediate = true
@@ -299,7 +301,7 @@ final class BenchInitiator {
       $0.targetTransferTag = reservedTag
       $0.cmdSN = cmdSN
     }
-    send(ping)
+    return ping
   }
 
   /// Everything that has come since the last call.

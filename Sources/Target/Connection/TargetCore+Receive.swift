@@ -146,7 +146,10 @@ extension TargetCore {
   private mutating func adjustBuffer(_ connection: UnsafeMutablePointer<Connection>, wasFull: Bool, count: Int) {
     let length = connection.pointee.buffer.length
     // A login is answered request by request: nobody has much to say before it is complete, and ``Handover`` counts on it.
-    if wasFull, length < Self.busyBufferLength, connection.pointee.phase == .fullFeature {
+    // What is scarce is left to commands, which cannot do without.
+    if wasFull, length < Self.busyBufferLength, connection.pointee.phase == .fullFeature,
+      context.buffers.bytesInUse < context.buffers.lengthMax / 2
+    {
       moveBuffer(connection, min(length * 4, Self.busyBufferLength))
     } else if length > Self.idleBufferLength, count < Self.idleBufferLength / 2, connection.pointee.available == 0,
       !connection.pointee.inflow.isActive
