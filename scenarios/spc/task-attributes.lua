@@ -65,6 +65,26 @@ scenario {
 }
 
 scenario {
+  title = "Without room for a command, a nexus that has others in the task set is told TASK SET FULL, and one that has none BUSY",
+  covers = { "SCSI-TASK-008", "SCSI-TASK-009" },
+  needs = { "simulation" },
+  world = { target { luns = { { size = "1MiB" }, { size = "1MiB" } }, limits = { tasks = 1 } } },
+  play = function(t)
+    local first = t:login { name = "iqn.2026-11.example:a" }
+    local second = t:login { name = "iqn.2026-11.example:b" }
+    local slow = fault.disk.slow { delay = "1s", of = { "read" } }
+    local read = first:read { lba = 0, blocks = 1, async = true }
+    sleep "10ms"
+    expect(first:read { lba = 0, blocks = 1 }):status("TASK SET FULL")
+    expect(first:read { lun = 1, lba = 0, blocks = 1 }):status("BUSY")
+    expect(second:read { lba = 0, blocks = 1 }):status("BUSY")
+    expect(read:wait { within = "5s" }):good()
+    slow:lift()
+    expect(second:read { lba = 0, blocks = 1 }):good()
+  end,
+}
+
+scenario {
   title = "TASK SET FULL for a write whose data are on their way: they are thrown away without a word",
   covers = { "SCSI-TASK-008" },
   needs = { "simulation" },

@@ -78,9 +78,9 @@ extension TargetCore {
     let turn = turn(session, header)
     if case .never = turn { return refuse(nil, &self) }
     guard let task = prepared ?? tasks.take(for: session, from: connection) else {
-      // No slot is left in the whole target: the command is answered, and nothing else happens.
+      // No slot is left for it: the command is answered, and nothing else happens. SAM-5 §5.3.1 has two words for that.
       statistics.commands &+= 1
-      respondWithoutTask(connection, header, status: .taskSetFull)
+      respondWithoutTask(connection, header, status: hasTask(session, header.lun) ? .taskSetFull : .busy)
       // Data that it has announced are thrown away as they come.
       if !header.isFinal { session.pointee.noteAborted(tag) }
       if case .now = turn {
@@ -134,6 +134,19 @@ extension TargetCore {
     start(task)
     if lent.length > 0 { takeBack(task) }
     if !session.pointee.held.isEmpty { takeHeld(session) }
+  }
+
+  /// Whether a session has a task in the task set of the unit that a LUN field names.
+  private func hasTask(_ session: UnsafeMutablePointer<Session>, _ lun: UInt64) -> Bool {
+    let node = nodes[Int(session.pointee.node)]
+    let unit = node.unit(lun)?.reference
+    var next = session.pointee.firstTask
+    while next >= 0 {
+      let task = tasks.slots + Int(next)
+      if node.unit(task.pointee.lunField)?.reference == unit { return true }
+      next = task.pointee.nextInSession
+    }
+    return false
   }
 
   private func takeExtendedCDB(_ command: inout Command, _ additional: AdditionalHeaders) {
