@@ -141,7 +141,7 @@ public struct TargetLimits: Sendable {
   /// 8192).
   public var textLengthMax = 65_536
 
-  /// Tasks at one time, of all sessions, 1 to 65535.
+  /// Tasks at one time, of all sessions, 1 to 65535. A session begins one more only while it has no more than are left.
   public var tasksMax = 16_384
 
   public init() {}

@@ -42,3 +42,33 @@ scenario {
     expect(t:statistics().tasks):equals(0)
   end,
 }
+
+scenario {
+  title  = "A session with more commands than there are tasks leaves some to the others",
+  covers = { "SCSI-TASK-008", "SCSI-TASK-013", "SCSI-TASK-015" },
+  needs  = { "simulation" },
+  world  = {
+    target { luns = { { size = "1MiB" }, { size = "1MiB" } }, limits = { tasks = 16 } },
+    host { name = "a" }, host { name = "b" },
+  },
+  play   = function(t)
+    local greedy, modest = login(t, "a"), login(t, "b", { lun = 1 })
+    local stuck = fault.disk.stuck { lun = 0, of = { "read" } }
+    local reads = {}
+    for n = 1, 30 do reads[n] = greedy:read { lba = n, blocks = 1, async = true } end
+    sleep "10ms"
+    for lba = 0, 20 do
+      local writes = {}
+      for n = 1, 3 do writes[n] = modest:write { lba = lba * 3 + n, blocks = 1, async = true } end
+      for _, write in ipairs(writes) do expect(write:wait { within = "1s" }):good() end
+    end
+    stuck:lift()
+    local good = 0
+    for _, read in ipairs(reads) do
+      local status = read:wait { within = "5s" }.status
+      expect(status):one_of(0x00, 0x28)
+      if status == 0 then good = good + 1 end
+    end
+    expect(good):at_least(8)
+  end,
+}

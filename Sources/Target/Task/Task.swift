@@ -204,11 +204,13 @@ struct TaskTable: ~Copyable {
     slots.deallocate()
   }
 
-  /// Takes a slot, made new but for its generation, for a task of a session; nil when all are in use.
+  /// Takes a slot, made new but for its generation, for a task of a session; nil when all are in use, or the session has
+  /// more than are left: one that takes what it gets has half of them, two have a third each, and there are some for the next.
   @inline(__always)
   mutating func take(
     for session: UnsafeMutablePointer<Session>, from connection: UnsafeMutablePointer<Connection>
   ) -> UnsafeMutablePointer<Task>? {
+    guard session.pointee.taskCount <= capacity - inUse else { return nil }
     let slot: UnsafeMutablePointer<Task>
     if freeHead >= 0 {
       slot = slots + Int(freeHead)
