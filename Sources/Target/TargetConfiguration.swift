@@ -118,7 +118,8 @@ public struct TargetLimits: Sendable {
   /// The most immediate tasks of a session at one time, beyond the window.
   public var immediateTasksMax: UInt32 = 32
 
-  /// Connections at one time, of all kinds. One more is accepted and reset at once.
+  /// Connections at one time, of all kinds. One more takes the place of the oldest that has not logged in, or whose last
+  /// answer is on its way; without such a one it is accepted and reset at once.
   public var connectionsMax = 2048
 
   /// Connections at one time that have not logged in. One more takes the place of the oldest of them.

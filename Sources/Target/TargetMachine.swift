@@ -146,7 +146,7 @@ struct TargetCore: ~Copyable {
     let limits = configuration.limits
     context = Context(arena: arena)
     shareMax = arena.capacity / 8
-    connections = ConnectionTable(capacity: limits.connectionsMax)
+    connections = ConnectionTable(capacity: limits.connectionsMax + Self.closingConnectionsMax)
     sessions = SessionTable(
       capacity: limits.connectionsMax, tagCapacity: Int(limits.commandWindow + limits.immediateTasksMax))
     tasks = TaskTable(capacity: limits.tasksMax)

@@ -41,8 +41,14 @@ extension TargetCore {
   mutating func newConnection(
     _ socket: Handle, _ portal: Int, _ phase: Connection.Phase, bufferLength: Int
   ) -> UnsafeMutablePointer<Connection>? {
-    if pendingLogins >= limits.pendingLoginsMax { dropOldestPendingLogin() }
-    guard let connection = connections.take() else {
+    let isFull = connections.inUse >= limits.connectionsMax
+    var hasRoom = !isFull
+    if pendingLogins >= limits.pendingLoginsMax {
+      hasRoom = dropOldest(among: [.accepted, .login])
+    } else if isFull {
+      hasRoom = dropOldest(among: [.accepted, .login, .draining])
+    }
+    guard hasRoom, let connection = connections.take() else {
       refuse(socket)
       return nil
     }
@@ -88,17 +94,23 @@ extension TargetCore {
     markDirty(connection)
   }
 
-  /// Makes room for a new connection when too many have not logged in: the oldest of them goes, so that a flood of
-  /// silent connections cannot keep others out.
-  private mutating func dropOldestPendingLogin() {
+  /// Connections that are being closed may be so many more than there may be at one time: who has taken the place of one of
+  /// them need not wait until its socket is closed.
+  static var closingConnectionsMax: Int { 64 }
+
+  /// Makes room for a new connection when there are too many that have not logged in, or are over: the oldest of them goes, so
+  /// that a flood of silent connections cannot keep others out. False when there is none.
+  private mutating func dropOldest(among phases: [Connection.Phase]) -> Bool {
     var oldest: UnsafeMutablePointer<Connection>?
     for index in 0..<connections.touched {
       let slot = connections.slots + index
-      guard slot.pointee.phase == .accepted || slot.pointee.phase == .login else { continue }
+      guard phases.contains(slot.pointee.phase) else { continue }
       if let found = oldest, found.pointee.order < slot.pointee.order { continue }
       oldest = slot
     }
-    if let oldest { close(oldest, reset: true) }
+    guard let oldest else { return false }
+    close(oldest, reset: true)
+    return true
   }
 
   // MARK: Time

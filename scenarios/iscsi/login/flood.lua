@@ -37,3 +37,33 @@ scenario {
     for number = 1, 4 do expect(waiting[number]):stays_open { for_ = "1ms" } end
   end,
 }
+
+scenario {
+  title = "When there are as many connections as there may be, those that have not logged in or are over make room",
+  covers = { "ISCSI-TIME-014", "ISCSI-LOGIN-063" },
+  needs = { "simulation" },
+  world = { target { limits = { connections = 4 } } },
+  matrix = { what = { "silent", "refused" } },
+  play = function(t, case)
+    local first = t:login { isid = 1 }
+    for _ = 1, 9 do
+      local c = t:connect()
+      c:automatic { close_on_end_of_stream = false }
+      if case.what == "refused" then
+        c:send(pdu.login {
+          csg = 1, nsg = 3, transit = true,
+          text = { InitiatorName = "iqn.2026-11.example:a", TargetName = "iqn.2026-11.example:none" },
+        })
+      end
+      sleep "1ms"
+    end
+    local second = t:login { isid = 2, within = "1s" }
+    expect(second:test_unit_ready()):good()
+    expect(first:test_unit_ready()):good()
+    -- Who has logged in makes room for nobody.
+    t:login { isid = 3 }
+    t:login { isid = 4 }
+    expect(t:connect()):closes { within = "1s" }
+    expect(t:statistics().sessions):equals(4)
+  end,
+}
