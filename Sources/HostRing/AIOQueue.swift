@@ -2,7 +2,10 @@ import CHost
 import Glibc
 import Ring
 
-/// Reads, writes and flushes of media through libaio: a fixed number of requests in the kernel, and a queue before it.
+/// Reads, writes and flushes of media through libaio: a fixed number of requests in the kernel, and a queue of each medium
+/// before it.
+///
+/// A medium gets one more request while it has no more than are left: one that is slow, or hangs, leaves some to the others.
 struct AIOQueue: ~Copyable {
   /// One operation on a medium.
   struct Request {
@@ -22,13 +25,21 @@ struct AIOQueue: ~Copyable {
     var canceller: Token?
   }
 
+  private struct Queue {
+    let slot: Int
+    var waiting: [(extents: [Extent], request: Request)] = []
+  }
+
   let eventfd: Int32
   private let context: OpaquePointer
   private let depth: Int
   private var requests: [Request]
   private var freeList: [UInt32]
+  /// How many requests each medium has, by its slot.
+  private var counts: [Int] = []
   private var prepared: [UInt32] = []
-  private var overflow: [([Extent], Request)] = []
+  /// What waits for a request, of each medium of which something does.
+  private var queues: [Queue] = []
   private var arena: Arena?
   /// Prepared requests that are the worker's.
   private var forWorker: [UInt32] = []
@@ -58,7 +69,7 @@ struct AIOQueue: ~Copyable {
     for request in requests { request.vector.free() }
   }
 
-  var hasPrepared: Bool { !prepared.isEmpty || !forWorker.isEmpty || (!overflow.isEmpty && !freeList.isEmpty) }
+  var hasPrepared: Bool { !prepared.isEmpty || !forWorker.isEmpty || (!queues.isEmpty && !freeList.isEmpty) }
 
   /// The system calls since the last time that they were taken.
   mutating func takeSystemCalls() -> UInt64 {
@@ -81,11 +92,21 @@ struct AIOQueue: ~Copyable {
     request.descriptor = medium.pointee.descriptor
     request.offset = operation.offset
     request.isInUse = true
-    guard overflow.isEmpty, let number = freeList.popLast() else {
-      overflow.append((Array(extents), request))
-      return
+    if !queues.isEmpty, let at = queues.firstIndex(where: { $0.slot == slot }) {
+      queues[at].waiting.append((Array(extents), request))
+    } else if let number = take(for: slot) {
+      prepare(number, request, extents, arena)
+    } else {
+      queues.append(Queue(slot: slot, waiting: [(Array(extents), request)]))
     }
-    prepare(number, request, extents, arena)
+  }
+
+  /// A free request for a medium, if it may have one more.
+  private mutating func take(for slot: Int) -> UInt32? {
+    if slot >= counts.count { counts += repeatElement(0, count: slot + 1 - counts.count) }
+    guard counts[slot] <= freeList.count, let number = freeList.popLast() else { return nil }
+    counts[slot] += 1
+    return number
   }
 
   private mutating func prepare(_ number: UInt32, _ request: Request, _ extents: ArraySlice<Extent>, _ arena: Arena) {
@@ -118,17 +139,19 @@ struct AIOQueue: ~Copyable {
     func isMeant(_ request: Request) -> Bool { request.token == target && request.canceller == nil }
     if let index = requests.firstIndex(where: { $0.isInUse && isMeant($0) }) {
       requests[index].canceller = canceller
-    } else if let index = overflow.firstIndex(where: { isMeant($0.1) }) {
-      overflow[index].1.canceller = canceller
-    } else {
-      return false
+      return true
     }
-    return true
+    for at in queues.indices {
+      guard let index = queues[at].waiting.firstIndex(where: { isMeant($0.request) }) else { continue }
+      queues[at].waiting[index].request.canceller = canceller
+      return true
+    }
+    return false
   }
 
   /// Hands the prepared requests to the kernel; what it cannot do without waiting goes to the worker.
   mutating func submit(_ offload: (Worker.Job) -> Void, _ done: (Request, Int64) -> Void) {
-    fillFromOverflow()
+    takeFromQueues()
     for number in forWorker { offload(job(number)) }
     forWorker.removeAll(keepingCapacity: true)
     while !prepared.isEmpty {
@@ -171,20 +194,24 @@ struct AIOQueue: ~Copyable {
     finish(UInt32(-1 - job.tag), job.result, done)
   }
 
-  private mutating func fillFromOverflow() {
-    guard let arena else { return }
-    var taken = 0
-    while taken < overflow.count, let number = freeList.popLast() {
-      let (extents, request) = overflow[taken]
-      prepare(number, request, extents[...], arena)
-      taken += 1
+  private mutating func takeFromQueues() {
+    guard let arena, !queues.isEmpty else { return }
+    for at in queues.indices {
+      var taken = 0
+      while taken < queues[at].waiting.count, let number = take(for: queues[at].slot) {
+        let (extents, request) = queues[at].waiting[taken]
+        prepare(number, request, extents[...], arena)
+        taken += 1
+      }
+      queues[at].waiting.removeFirst(taken)
     }
-    overflow.removeFirst(taken)
+    queues.removeAll { $0.waiting.isEmpty }
   }
 
   private mutating func finish(_ number: UInt32, _ result: Int64, _ done: (Request, Int64) -> Void) {
     requests[Int(number)].isInUse = false
     freeList.append(number)
+    counts[requests[Int(number)].slot] -= 1
     done(requests[Int(number)], result)
   }
 

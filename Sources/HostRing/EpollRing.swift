@@ -30,7 +30,8 @@ public final class EpollRing: HostRing {
     core = HostCore(arena: arena, blocks: false)
     epoll = simsan_epoll_create()
     guard epoll >= 0 else { throw HostRingError("epoll", -epoll) }
-    aio = try AIOQueue(depth: 256)
+    // A single medium gets half of them, and one.
+    aio = try AIOQueue(depth: 512)
     events = Array(repeating: simsan_event(), count: Self.eventCount)
     simsan_epoll_add(epoll, core.inbox.eventfd, UInt32(SIMSAN_EVENT_IN), 0, Self.inboxMark)
     simsan_epoll_add(epoll, aio.eventfd, UInt32(SIMSAN_EVENT_IN), 0, Self.aioMark)
