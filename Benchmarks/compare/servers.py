@@ -172,7 +172,10 @@ class Many(Server):
 
 
 def backing_files(wanted, disk_folder, tag, files):
-    """Makes the files of the wanted backings, written through, so that no block is a hole. Adds their paths to `files`."""
+    """Makes the files of the wanted backings, written through, so that no block is a hole. Adds their paths to `files`.
+
+    Of all servers that have the same files, one may be simsan: it has locked them.
+    """
     places = {
         "shm": pathlib.Path("/dev/shm") / f"{tag}.img",
         "disk": disk_folder / f"{tag}-disk.img",

@@ -11,9 +11,16 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/// Who only reads shares a file with others who do, who writes has it alone. The lock is of this open of the file, and not of
+/// the process, which may have it open a second time. A file system that has no locks serves without.
+static int lock_file(int fd, int read_only) {
+  struct flock whole = {.l_type = read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
+  return fcntl(fd, F_OFD_SETLK, &whole) && (errno == EAGAIN || errno == EACCES) ? -EBUSY : 0;
+}
+
 int simsan_open_medium(const char *path, int read_only, int direct, int exclusive, struct simsan_medium *medium) {
   struct stat status;
-  // O_EXCL means something for block devices only; O_NONBLOCK keeps the open of a FIFO from waiting for its other end.
+  // O_EXCL means something for block devices only. O_NONBLOCK keeps the open of a FIFO from waiting for its other end.
   int excludes = exclusive && !read_only && !stat(path, &status) && S_ISBLK(status.st_mode);
   int flags = O_CLOEXEC | O_NONBLOCK | (excludes ? O_EXCL : 0) | (direct ? O_DIRECT : 0);
   int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | flags);
@@ -37,6 +44,8 @@ int simsan_open_medium(const char *path, int read_only, int direct, int exclusiv
   } else {
     error = S_ISDIR(status.st_mode) ? -EISDIR : -ENODEV;
   }
+  // QEMU locks block devices so as well, and opens none with O_EXCL.
+  if (!error && exclusive) error = lock_file(fd, read_only);
 #ifdef STATX_DIOALIGN
   struct statx extended;
   if (!error && direct && !medium->is_block_device &&

@@ -22,7 +22,8 @@ public protocol HostRing: Ring {
   /// - Parameters:
   ///   - readOnly: Refuse every kind of write.
   ///   - direct: Bypass the page cache (O_DIRECT). Offsets, lengths and memory must then meet the alignment.
-  ///   - exclusive: Refuse a block device that is mounted, or that somebody else has opened so. Not for read-only ones.
+  ///   - exclusive: Refuse what somebody else has opened so, be it another program or this one, unless both only read it, and
+  ///     a block device that is mounted, unless it is only read.
   func openMedium(
     path: String, readOnly: Bool, direct: Bool, exclusive: Bool
   ) throws(MediumError) -> (handle: Handle, info: MediumInfo)

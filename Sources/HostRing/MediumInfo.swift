@@ -23,7 +23,9 @@ public struct MediumError: Error, CustomStringConvertible, Sendable {
     case EACCES, EPERM: "\(path): permission denied; check its owner and mode"
     case EROFS: "\(path): the file system is read-only; say read_only = true"
     case EINVAL: "\(path): cannot be opened for direct I/O; its file system does not offer it"
-    case EBUSY: "\(path): is in use by somebody else"
+    case EBUSY:
+      "\(path): is in use, by another server or program (fuser -v may name it), or as a block device that is mounted; "
+        + "what all of them only read, with read_only = true, they may share"
     default: "\(path): \(String(cString: strerror(number)))"
     }
   }

@@ -38,6 +38,25 @@ static void opening(void) {
   CU_ASSERT_EQUAL(simsan_open_medium("/dev/null", 0, 0, 1, &medium), -ENODEV);
 }
 
+static void locking(void) {
+  char path[256];
+  struct simsan_medium medium;
+  int writer = fresh(path, &medium);
+  CU_ASSERT_FATAL(writer >= 0);
+  // Who does not ask for it does not get it, and does not take it away when he closes the file.
+  int looker = simsan_open_medium(path, 0, 0, 0, &medium);
+  CU_ASSERT(looker >= 0);
+  simsan_close(looker);
+  CU_ASSERT_EQUAL(simsan_open_medium(path, 0, 0, 1, &medium), -EBUSY);
+  CU_ASSERT_EQUAL(simsan_open_medium(path, 1, 0, 1, &medium), -EBUSY);
+  simsan_close(writer);
+  int readers[] = {simsan_open_medium(path, 1, 0, 1, &medium), simsan_open_medium(path, 1, 0, 1, &medium)};
+  CU_ASSERT(readers[0] >= 0 && readers[1] >= 0);
+  CU_ASSERT_EQUAL(simsan_open_medium(path, 0, 0, 1, &medium), -EBUSY);
+  for (int i = 0; i < 2; i++) simsan_close(readers[i]);
+  unlink(path);
+}
+
 static void holes(void) {
   char path[256], byte = 1;
   struct simsan_medium medium;
@@ -106,6 +125,7 @@ static void aio(void) {
 void add_media_tests(void) {
   CU_pSuite suite = CU_add_suite("media", NULL, NULL);
   CU_add_test(suite, "what opens, and what does not", opening);
+  CU_add_test(suite, "a file has one writer, or readers", locking);
   CU_add_test(suite, "holes are made and found", holes);
   CU_add_test(suite, "libaio writes, reads and flushes", aio);
 }

@@ -27,9 +27,12 @@ import Testing
     try #require(FileManager.default.createFile(atPath: path, contents: Data(count: 65536)))
     defer { try? FileManager.default.removeItem(atPath: path) }
     let ring = try HostRings.make(kind, arena: Arena(capacity: 16384))
-    let file = try ring.openMedium(path: path, readOnly: false, direct: false).handle
+    func open(direct: Bool) throws -> Handle {
+      try ring.openMedium(path: path, readOnly: false, direct: direct, exclusive: false).handle
+    }
+    let file = try open(direct: false)
     // A file system without direct I/O has one kind less.
-    let direct = (try? ring.openMedium(path: path, readOnly: false, direct: true).handle) ?? file
+    let direct = (try? open(direct: true)) ?? file
     let (listener, address) = try ring.listen(at: SocketAddress(127, 0, 0, 1, port: 0), backlog: 4)
     let opened = ring.perform(2) {
       $0.accept(on: listener, token: Token(1))

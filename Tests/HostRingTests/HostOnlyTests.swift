@@ -64,6 +64,31 @@ extension HostRing {
     #expect(throws: MediumError.self) { try ring.openMedium(path: path, readOnly: true, direct: false) }
   }
 
+  @Test(arguments: kinds) func aFileHasOneWriterOrAnyNumberOfReaders(_ kind: HostRingKind) throws {
+    let file = ScratchFile([UInt8](repeating: 7, count: 4096))
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 4096))
+    let other = try HostRings.make(kind, arena: Arena(capacity: 4096))
+    /// Why the other cannot have it; nil if it can.
+    func refusal(readOnly: Bool, exclusive: Bool = true) -> String? {
+      do throws(MediumError) {
+        let medium = try other.openMedium(
+          path: file.path, readOnly: readOnly, direct: false, exclusive: exclusive
+        ).handle
+        _ = other.perform(1) { $0.close(medium, token: Token(1)) }
+        return nil
+      } catch { return error.description }
+    }
+    let writer = try ring.openMedium(path: file.path, readOnly: false, direct: false).handle
+    for readOnly in [false, true] {
+      #expect(refusal(readOnly: readOnly, exclusive: false) == nil, "it may be looked at, which changes nothing")
+      #expect(refusal(readOnly: readOnly)?.hasPrefix("\(file.path): is in use, by another server or program") == true)
+    }
+    _ = ring.perform(1) { $0.close(writer, token: Token(1)) }
+    _ = try ring.openMedium(path: file.path, readOnly: true, direct: false)
+    #expect(refusal(readOnly: true) == nil)
+    #expect(refusal(readOnly: false) != nil)
+  }
+
   @Test(arguments: kinds) func aMediumHasTheSizeOfItsFile(_ kind: HostRingKind) throws {
     let file = ScratchFile([UInt8](repeating: 7, count: 12345))
     let ring = try HostRings.make(kind, arena: Arena(capacity: 4096))
@@ -291,7 +316,8 @@ extension HostRing {
     let before = try descriptors()
     for _ in 0..<10 {
       let ring = try HostRings.make(kind, arena: Arena(capacity: 1 << 20))
-      let (medium, _) = try ring.openMedium(path: file.path, readOnly: false, direct: false)
+      // The kernel may let go of the one before only after its ring has gone.
+      let (medium, _) = try ring.openMedium(path: file.path, readOnly: false, direct: false, exclusive: false)
       let (listener, address) = try ring.listen(at: SocketAddress(127, 0, 0, 1, port: 0), backlog: 4)
       var batch = Operations()
       batch.accept(on: listener, token: Token(1))

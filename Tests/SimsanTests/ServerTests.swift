@@ -42,15 +42,18 @@ import Testing
   @Test func unitsThatShareAFileAreRefusedUnlessAllOnlyRead() throws {
     let image = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-\(UUID().uuidString).img").path
     try #require(FileManager.default.createFile(atPath: image, contents: Data(count: 4096)))
-    let link = image + ".link"
+    let (link, name) = (image + ".link", image + ".name")
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: image)
-    defer { for path in [image, link] { try? FileManager.default.removeItem(atPath: path) } }
-    func units(_ one: String, _ other: String) -> String {
-      "luns = { { file = \"\(image)\", \(one) }, { lun = 7, file = \"\(link)\", \(other) } }"
+    try FileManager.default.linkItem(atPath: image, toPath: name)
+    defer { for path in [image, link, name] { try? FileManager.default.removeItem(atPath: path) } }
+    for other in [image, link, name] {
+      func units(_ one: String, _ two: String) -> String {
+        "luns = { { file = \"\(image)\", \(one) }, { lun = 7, file = \"\(other)\", \(two) } }"
+      }
+      let message = try mistake(units("", "read_only = true"), memory: 1 << 24)
+      #expect(message.contains("LUN 7: ") && message.contains("expected a file of its own, found that of target"))
+      #expect(try mistake(units("read_only = true", "read_only = true"), memory: 1 << 24) == "no mistake")
     }
-    let message = try mistake(units("", "read_only = true"), memory: 1 << 24)
-    #expect(message.contains("LUN 7: ") && message.contains("expected a file of its own, found that of target"))
-    #expect(try mistake(units("read_only = true", "read_only = true"), memory: 1 << 24) == "no mistake")
   }
 
   @Test func aPortThatIsForbiddenIsNotCalledTaken() {

@@ -94,8 +94,9 @@ struct simsan_medium {
   /// On a file system that lives in memory (tmpfs, ramfs), where nothing waits for a device.
   uint32_t is_memory;
 };
-/// Opens a regular file or a block device. -EISDIR, -ENODEV for what is neither. With `exclusive`, a block device that is to
-/// be written is opened so: -EBUSY when it is mounted or held by somebody else.
+/// Opens a regular file or a block device. -EISDIR, -ENODEV for what is neither. With `exclusive` it is locked, shared if it is
+/// only read, and a block device that is to be written is opened so: -EBUSY when somebody else has locked it, or the device is
+/// mounted.
 int simsan_open_medium(const char *path, int read_only, int direct, int exclusive, struct simsan_medium *medium);
 int simsan_flush_data(int fd);
 /// Takes the storage of a range away; it reads as zeroes.

@@ -84,7 +84,9 @@ struct Server {
           continue
         }
         do throws(RingError) {
-          let (listener, bound) = try Self.listen(at: address, on: rings[0])
+          let (listener, bound) = try Self.patiently(on: rings[0], whileTaken: { $0 == .addressUnavailable }) {
+            () throws(RingError) in try rings[0].listen(at: address, backlog: 1024)
+          }
           places.append(listeners.count)
           listeners.append(Portal(listener: listener, address: bound, groupTag: target.portalGroupTag))
           description.append("portal \(bound),\(target.portalGroupTag)")
@@ -216,17 +218,15 @@ struct Server {
     }
   }
 
-  /// Listens, and waits a while for an address that is taken: the kernel ends a killed server's io_uring, and with it the
-  /// listener, only some time after the process has gone, and whoever started it again must not be refused for that.
-  private static func listen(
-    at address: SocketAddress, on ring: any HostRing
-  ) throws(RingError) -> (listener: Handle, address: SocketAddress) {
+  /// Waits a while for what is taken: the kernel ends a killed server's io_uring, and with it the listeners and files, only some
+  /// time after the process has gone, and whoever started it again must not be refused for that.
+  private static func patiently<Taken, Failure: Error>(
+    on ring: any HostRing, whileTaken isTaken: (Failure) -> Bool, _ take: () throws(Failure) -> Taken
+  ) throws(Failure) -> Taken {
     let end = ring.now + .seconds(3)
     while true {
-      do throws(RingError) {
-        return try ring.listen(at: address, backlog: 1024)
-      } catch {
-        guard error == .addressUnavailable, ring.now < end else { throw error }
+      do throws(Failure) { return try take() } catch {
+        guard isTaken(error), ring.now < end else { throw error }
         usleep(20_000)
       }
     }
@@ -246,22 +246,19 @@ struct Server {
   /// Refuses units that share a file: what one of them reserves or compares, the other would know nothing of. Several may read
   /// the same.
   private static func refuseSharedFiles(in file: WorldFile) throws(UsageError) {
-    var users: [(path: String, place: String, isReadOnly: Bool)] = []
+    var users: [(file: FileIdentity, place: String, isReadOnly: Bool)] = []
     for target in file.world.targets {
       for unit in target.units {
         guard case .file(let name) = unit.backing else { continue }
-        var path = file.path(of: name)
-        if let real = realpath(path, nil) {
-          path = String(cString: real)
-          free(real)
-        }
+        let path = file.path(of: name)
+        guard let identity = FileIdentity(of: path) else { continue }
         let place = "target \(target.iqn), LUN \(unit.lun)"
-        if let other = users.first(where: { $0.path == path && !($0.isReadOnly && unit.isReadOnly) }) {
+        if let other = users.first(where: { $0.file == identity && !($0.isReadOnly && unit.isReadOnly) }) {
           throw UsageError(
-            "\(place): \(path): expected a file of its own, found that of \(other.place); with read_only = true both may have it"
-          )
+            "\(place): \(path): expected a file of its own, found that of \(other.place); "
+              + "with read_only = true both may have it")
         }
-        users.append((path, place, unit.isReadOnly))
+        users.append((identity, place, unit.isReadOnly))
       }
     }
   }
@@ -281,8 +278,9 @@ struct Server {
       let handle: Handle
       let info: MediumInfo
       do throws(MediumError) {
-        (handle, info) = try ring.openMedium(
-          path: path, readOnly: unit.isReadOnly, direct: unit.isDirect, exclusive: exclusive)
+        (handle, info) = try patiently(on: ring, whileTaken: { $0.number == EBUSY }) { () throws(MediumError) in
+          try ring.openMedium(path: path, readOnly: unit.isReadOnly, direct: unit.isDirect, exclusive: exclusive)
+        }
       } catch {
         throw UsageError("\(place): \(error)")
       }
@@ -327,3 +325,19 @@ private struct Shard: @unchecked Sendable {
   let ring: any HostRing
   let machine: TargetMachine
 }
+/// What a path leads to: all names of a file are one, and all nodes of a block device.
+private struct FileIdentity: Equatable {
+  private let isBlockDevice: Bool
+  private let device: dev_t
+  private let number: ino_t
+
+  /// Nil when it leads nowhere.
+  init?(of path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    isBlockDevice = status.st_mode & S_IFMT == S_IFBLK
+    device = isBlockDevice ? status.st_rdev : status.st_dev
+    number = isBlockDevice ? 0 : status.st_ino
+  }
+}
+

@@ -13,7 +13,7 @@ from cases.scenarios import SCENARIOS
 from harness.command import Failure, Skip, run, start_in_background
 from harness.initiator import Connection
 from harness.runner import Case
-from harness.server import TARGET, Server, Simsan
+from harness.server import TARGET, Server, Simsan, free_port
 
 
 def says_which_ring_it_uses(server: Server) -> None:
@@ -277,6 +277,19 @@ def a_run_that_is_ended_leaves_no_process_behind(server: Server) -> None:
     scenario.unlink()
 
 
+def a_file_that_is_served_is_nobody_elses(server: Server) -> None:
+    """Two servers of one image would each know nothing of what the other writes, reserves and caches."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours opens files")
+    program, portal = str(server.program), f"127.0.0.1:{free_port()}"
+    second = run(program, "serve", "--portal", portal, str(server.world), seconds=20)
+    if second.status != 2:
+        raise Failure(f"expected status 2\n{second}")
+    second.says(f"{server.image}: is in use")
+    run(program, "serve", "--check", str(server.world)).ok()
+    run("qemu-io", "-r", "-f", "raw", "-c", "read 0 512", str(server.image)).says("Failed to lock")
+
+
 def a_mistake_is_told_at_start(server: Server) -> None:
     """Which file, which line, what was found and what was expected; status 2; nothing is served."""
     if not isinstance(server, Simsan):
@@ -318,6 +331,7 @@ def cases() -> list[Case]:
             a_report_that_cannot_be_written_takes_nothing_with_it,
             a_run_that_is_ended_leaves_no_process_behind,
             a_mistake_is_told_at_start,
+            a_file_that_is_served_is_nobody_elses,
             a_load_is_measured,
             goes_wrong_as_it_is_told,
             every_target_is_served_by_its_own_thread,
