@@ -86,7 +86,7 @@ let package = Package(
     tests("SimDisk", ["SimDisk", "SimClock", "Ring"]),
     tests("SimRing", ["SimRing", "FaultInject", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI", "CAllocation"]),
-    tests("Simsan", ["simsan", "Conformance", "FaultInject", "HostRing", "Load", "Ring", "SimClock"]),
+    tests("Simsan", ["simsan", "Conformance", "FaultInject", "HostRing", "Load", "Ring", "SimClock", "Target"]),
     tests("Conformance", ["Conformance", "Ring", "ISCSI", "Initiator", "FaultInject", "SimRing"]),
   ],
   swiftLanguageModes: [.v6]

@@ -46,8 +46,11 @@ final class HostCore {
 
   deinit {
     PostOffice.remove(machine)
-    // Before the descriptors and the memory that it works on are gone.
-    worker.stop()
+    // Before the descriptors and the memory that it works on are gone. Where it hangs, they stay.
+    if !worker.stop() {
+      _ = Unmanaged.passRetained(arena)
+      for index in 0..<slots.count where slots[index].pointee.inFlight > 0 { slots[index].pointee.descriptor = -1 }
+    }
     scratch.free()
     for message in messages where message.socket >= 0 { simsan_close(message.socket) }
   }

@@ -44,7 +44,10 @@ public final class HostThread {
   }
 
   private let shared: Shared
-  private var thread: pthread_t?
+  private var thread: SystemThread?
+
+  /// How long a thread may take to end, if nothing else is said: longer than a turn of any that does not hang.
+  public static let usualPatience = Interval.seconds(5)
 
   /// How many cores this process may run on: those of its affinity mask (sched_setaffinity(2)), at least one.
   public static var usableCores: Int { Int(simsan_usable_cores()) }
@@ -58,24 +61,31 @@ public final class HostThread {
   /// - Throws: ``HostRingError`` when the system has no thread for it.
   public func start() throws(HostRingError) {
     guard thread == nil else { return }
-    thread = try SystemThread.start(shared)
+    thread = try SystemThread(shared)
   }
 
   /// Runs `body` on the thread, between two turns of its loop, and waits for what it returns. One caller at a time; at
   /// once, on the caller's thread, while the thread does not run.
-  public func perform<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
+  ///
+  /// Nil when it does not get round to that within `patience`: it hangs in a call of the system, for instance on a device that
+  /// does not answer. It does it when that returns, unless it has been given something else by then.
+  public func perform<Result: Sendable>(
+    within patience: Interval = usualPatience, _ body: @escaping @Sendable () -> Result
+  ) -> Result? {
     guard thread != nil else { return body() }
     let answer = Answer<Result>()
     shared.put { answer.give(body()) }
-    return answer.wait()
+    return answer.wait(patience)
   }
 
-  /// Ends the thread after the turn that it is in, and waits for that.
-  public func stop() {
-    guard let thread else { return }
+  /// Ends the thread after the turn that it is in, and waits for that. False when that turn takes longer than `patience`: the
+  /// thread then goes on by itself, and nobody else may touch its ring and its machine.
+  @discardableResult
+  public func stop(within patience: Interval = usualPatience) -> Bool {
+    guard let thread else { return true }
     shared.stop()
-    pthread_join(thread, nil)
     self.thread = nil
+    return thread.end(within: patience)
   }
 }
 
@@ -85,10 +95,12 @@ private final class Answer<Value: Sendable>: Sendable {
 
   func give(_ value: Value) { self.value.withLock { $0 = value } }
 
-  /// Looks every now and then: nobody waits long, and seldom.
-  func wait() -> Value {
+  /// Looks every now and then: nobody waits long, and seldom. Nil when it is not there in that time.
+  func wait(_ patience: Interval) -> Value? {
+    let start = simsan_monotonic_nanoseconds()
     while true {
       if let value = value.withLock({ $0 }) { return value }
+      if simsan_monotonic_nanoseconds() - start >= patience.nanoseconds { return nil }
       usleep(20)
     }
   }

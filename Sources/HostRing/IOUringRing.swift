@@ -38,6 +38,8 @@ public final class IOUringRing: HostRing {
       mustWatchInbox = false
       patience -= 1
     }
+    // What hangs may still go on some time.
+    if inFlight > 0 { _ = Unmanaged.passRetained(core.arena) }
     simsan_uring_destroy(uring)
   }
 

@@ -1,16 +1,20 @@
+import CHost
 import Glibc
+import Ring
 
 /// What a thread of the system does for all its life.
 protocol ThreadBody: AnyObject, Sendable {
   func run()
 }
 
-/// Threads of the system. None of them takes signals, which are for the main thread.
-enum SystemThread {
-  /// Starts a thread with the life of `body`, which it keeps for so long.
+/// A thread of the system. None of them takes signals, which are for the main thread.
+final class SystemThread: Sendable {
+  private let thread: pthread_t
+
+  /// Starts the thread with the life of `body`, which it keeps for so long.
   ///
   /// - Throws: ``HostRingError`` when the system has no thread for it.
-  static func start(_ body: some ThreadBody) throws(HostRingError) -> pthread_t {
+  init(_ body: some ThreadBody) throws(HostRingError) {
     var all = sigset_t()
     var before = sigset_t()
     sigfillset(&all)
@@ -29,7 +33,15 @@ enum SystemThread {
       life.release()
       throw HostRingError("a thread", error)
     }
-    return thread
+    self.thread = thread
+  }
+
+  /// Waits for its end, once. False when that takes longer than `patience`, because it is in a call of the system that does not
+  /// return: then it is left to itself, and keeps its body until it has ended.
+  func end(within patience: Interval) -> Bool {
+    if simsan_join(thread, patience.nanoseconds) == 0 { return true }
+    pthread_detach(thread)
+    return false
   }
 
   /// A body of any kind behind one pointer.

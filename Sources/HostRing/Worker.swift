@@ -1,5 +1,6 @@
 import CHost
 import Glibc
+import Ring
 import Synchronization
 
 /// Carries out what the kernel offers only as calls that wait, on a few threads of its own, so that the ring's loop does
@@ -74,9 +75,10 @@ final class Worker {
       job.result = job.perform()
       let another = queues.withLock { queues in
         queues.done.append(job)
+        // The eventfd of a ring that has gone may be something else by now.
+        if !queues.hasStopped { simsan_eventfd_signal(eventfd) }
         return queues.jobs.finish(job)
       }
-      simsan_eventfd_signal(eventfd)
       if another { sem_post(wakeups) }
       return true
     }
@@ -85,7 +87,7 @@ final class Worker {
   /// Twice as many as one descriptor gets: while one device hangs, the others have as many as ever.
   private static let threadCountMax = 2 * JobQueue.ofDescriptorMax
   private let shared: Shared
-  private var threads: [pthread_t] = []
+  private var threads: [SystemThread] = []
   private var outstanding = 0
 
   /// - Parameter eventfd: Signalled when a job is done.
@@ -93,12 +95,17 @@ final class Worker {
 
   deinit { stop() }
 
-  /// Waits for the jobs that have begun; those that have not never will.
-  func stop() {
+  /// Waits for the jobs that have begun; those that have not never will. False when some take longer than `patience`, as on a
+  /// device that hangs: what they work on must not go then.
+  @discardableResult
+  func stop(within patience: Interval = HostThread.usualPatience) -> Bool {
     shared.queues.withLock { $0.hasStopped = true }
     for _ in threads { sem_post(shared.wakeups) }
-    for thread in threads { pthread_join(thread, nil) }
+    var haveEnded = true
+    // Who waits for one that hangs has waited for all.
+    for thread in threads { haveEnded = thread.end(within: haveEnded ? patience : .zero) && haveEnded }
     threads = []
+    return haveEnded
   }
 
   /// Gives a job to the threads.
@@ -106,7 +113,7 @@ final class Worker {
     outstanding += 1
     let (begins, begun) = shared.queues.withLock { ($0.jobs.add(job), $0.jobs.begunCount) }
     guard begins else { return }
-    if threads.count < min(begun, Self.threadCountMax), let thread = try? SystemThread.start(shared) {
+    if threads.count < min(begun, Self.threadCountMax), let thread = try? SystemThread(shared) {
       threads.append(thread)
     }
     if threads.isEmpty {

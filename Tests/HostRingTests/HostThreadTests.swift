@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import HostRing
 import Ring
 import Testing
@@ -26,6 +26,20 @@ private final class Relay: Machine {
   }
 }
 
+/// Hangs in its first step until it is told to go on.
+private final class Hanging: Machine {
+  let arena = Arena(capacity: Arena.pageLength)
+  let hangs = DispatchSemaphore(value: 0)
+  let goesOn = DispatchSemaphore(value: 0)
+  let hasEnded = DispatchSemaphore(value: 0)
+
+  func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
+    hangs.signal()
+    goesOn.wait()
+    hasEnded.signal()
+  }
+}
+
 /// A ring and a machine that belong to one thread at a time.
 private struct Shard: @unchecked Sendable {
   let ring: any HostRing
@@ -48,7 +62,7 @@ private struct Shard: @unchecked Sendable {
     poster.machine.arena.bytes(Extent(offset: 0, length: 8)).storeBytes(of: 2999, as: UInt64.self)
     batch.post(to: shards[0].ring.machine, Extent(offset: 0, length: 8), token: Token(1))
     poster.ring.submit(&batch)
-    var counts = [0, 0, 0]
+    var counts: [Int?] = [0, 0, 0]
     let end = poster.ring.now + .seconds(20)
     while counts != [1000, 1000, 1000], poster.ring.now < end {
       counts = zip(threads, shards).map { thread, shard in thread.perform { shard.machine.arrived } }
@@ -76,6 +90,22 @@ private struct Shard: @unchecked Sendable {
       let shard = try Shard(kind)
       try HostThread(ring: shard.ring, machine: shard.machine).start()
     }
+  }
+
+  /// As on a device that does not answer: nobody else waits for it.
+  @Test(arguments: kinds) func aThreadThatHangsIsNotWaitedForWithoutEnd(_ kind: HostRingKind) throws {
+    let machine = Hanging()
+    let ring = try HostRings.make(kind, arena: machine.arena)
+    let thread = HostThread(ring: ring, machine: machine)
+    try thread.start()
+    machine.hangs.wait()
+    let start = ring.now
+    #expect(thread.perform(within: .milliseconds(20)) { 1 } == nil)
+    #expect(!thread.stop(within: .milliseconds(20)))
+    #expect(ring.now - start < .seconds(2))
+    machine.goesOn.signal()
+    // Its end is its own affair, and takes place.
+    machine.hasEnded.wait()
   }
 
   @Test(arguments: kinds) func aMachineThatTakesNoMessagesIsFullSomeTime(_ kind: HostRingKind) throws {

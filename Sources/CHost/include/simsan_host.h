@@ -165,7 +165,10 @@ int simsan_uring_turn(
 void simsan_fill_msghdr(uint64_t storage[SIMSAN_MSGHDR_WORDS], struct iovec *vector, size_t count);
 unsigned simsan_uring_entries(const struct simsan_uring *ring);
 
-// MARK: Cores
+// MARK: Threads and cores
+
+/// Waits for the end of a thread (a pthread_t), at most so long: 0, or -ETIMEDOUT, and it may be waited for again.
+int simsan_join(unsigned long thread, uint64_t nanoseconds);
 
 /// How many cores this process may run on, at least one.
 int simsan_usable_cores(void);

@@ -154,20 +154,10 @@ struct Server {
   func run(countersEvery interval: Interval? = nil) throws(UsageError) {
     for line in description { tell(line) }
     let first = shards[0]
-    let others = shards.dropFirst().map { shard in
-      (shard: shard, thread: HostThread(ring: shard.ring, machine: shard.machine))
-    }
-    do throws(HostRingError) {
-      for other in others { try other.thread.start() }
-    } catch {
-      throw UsageError("\(error); fewer threads: --shards")
-    }
+    var others = try ShardThreads(shards.dropFirst())
     var reporting: UInt64 = 0
     func counters() -> ServerCounters {
-      others.reduce(ServerCounters(first.machine, first.ring, reporting: reporting)) { sum, other in
-        let shard = other.shard
-        return sum + other.thread.perform { ServerCounters(shard.machine, shard.ring) }
-      }
+      others.counters().reduce(ServerCounters(first.machine, first.ring, reporting: reporting), +)
     }
     let start = counters()
     var last = start
@@ -179,6 +169,7 @@ struct Server {
       let now = counters()
       if wasAsked {
         mention(now.table(since: start))
+        for complaint in others.complaints { mention(complaint) }
       } else {
         // A server that stays idle says so once.
         let isIdle = now.target.commands == last.target.commands
@@ -188,10 +179,11 @@ struct Server {
       }
     }
     let end = counters()
-    for other in others { other.thread.stop() }
+    let ended = [first] + others.stop()
     if interval != nil { mention(end.table(since: start)) }
+    for complaint in others.complaints { mention(complaint) }
     // Of each shard a number for each rule.
-    let fired = shards.compactMap { ($0.ring as? FaultyRing)?.fired }
+    let fired = ended.compactMap { ($0.ring as? FaultyRing)?.fired }
     for (index, rule) in faults.enumerated() {
       mention("fault \(rule.text): struck \(fired.reduce(0) { $0 + $1[index] }) times")
     }
@@ -320,11 +312,6 @@ struct Server {
   }
 }
 
-/// A shard of a server: a target machine on a ring of its own. It belongs to one thread at a time.
-private struct Shard: @unchecked Sendable {
-  let ring: any HostRing
-  let machine: TargetMachine
-}
 /// What a path leads to: all names of a file are one, and all nodes of a block device.
 private struct FileIdentity: Equatable {
   private let isBlockDevice: Bool
@@ -340,4 +327,3 @@ private struct FileIdentity: Equatable {
     number = isBlockDevice ? 0 : status.st_ino
   }
 }
-
