@@ -152,7 +152,7 @@ struct AIOQueue: ~Copyable {
   /// Hands the prepared requests to the kernel; what it cannot do without waiting goes to the worker.
   mutating func submit(_ offload: (Worker.Job) -> Void, _ done: (Request, Int64) -> Void) {
     takeFromQueues()
-    for number in forWorker { offload(job(number)) }
+    for index in forWorker.indices { offload(job(forWorker[index])) }
     forWorker.removeAll(keepingCapacity: true)
     while !prepared.isEmpty {
       systemCalls += 1

@@ -25,6 +25,8 @@ final class HostCore {
   private let worker: Worker
   /// What the worker has been given; the index is the job's tag. Free places have no token.
   private var offloaded: [Offloaded] = []
+  /// What the worker has done, while it is being taken.
+  private var workDone: [Worker.Job] = []
 
   private struct Offloaded {
     var token: Token?
@@ -397,7 +399,10 @@ final class HostCore {
   /// Completes what the worker has done. `closed` is told the slot of each, `own` gets the ring's own jobs.
   func takeDone(closed: (Int) -> Void, own: (Worker.Job) -> Void) {
     guard worker.isBusy else { return }
-    for job in worker.takeDone() {
+    worker.takeDone(&workDone)
+    defer { workDone.removeAll(keepingCapacity: true) }
+    for index in workDone.indices {
+      let job = workDone[index]
       guard job.tag >= 0 else {
         own(job)
         continue

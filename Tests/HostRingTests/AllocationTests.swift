@@ -113,8 +113,10 @@ private final class StoringMachine: Machine {
         if received < Self.length {
           receive(&operations)
         } else {
+          // Where the ring's own thread would wait, as it may in any write while the machine is busy, another one does it.
           operations.write(
-            to: medium, at: 4096, from: CollectionOfOne(buffer), token: Token(Step.write.rawValue))
+            to: medium, at: 4096, from: CollectionOfOne(buffer), forceUnitAccess: echoes % 16 == 0,
+            token: Token(Step.write.rawValue))
         }
       case .write:
         operations.read(from: medium, at: 4096, into: buffer, token: Token(Step.read.rawValue))

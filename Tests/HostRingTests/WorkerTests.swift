@@ -40,7 +40,9 @@ import Testing
     for tag in 0..<200 { worker.add(job(-1 - Int32(tag % 3), tag)) }
     var done: [Worker.Job] = []
     for _ in 0..<5000 where worker.isBusy {
-      done += worker.takeDone()
+      var some: [Worker.Job] = []
+      worker.takeDone(&some)
+      done += some
       usleep(1000)
     }
     #expect(Set(done.map(\.tag)) == Set(0..<200))
