@@ -12,7 +12,8 @@ extension RingError {
     case ETIMEDOUT: self = .timedOut
     case ENETUNREACH, EHOSTUNREACH, ENETDOWN, EHOSTDOWN: self = .unreachable
     case EPIPE, ENOTCONN: self = .brokenPipe
-    case EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT: self = .addressUnavailable
+    case EADDRINUSE: self = .addressInUse
+    case EADDRNOTAVAIL, EAFNOSUPPORT: self = .addressUnavailable
     case EACCES, EPERM: self = .notPermitted
     case EMFILE, ENFILE, ENOMEM, ENOBUFS: self = .noResources
     case EBADF, ENOTSOCK: self = .staleHandle

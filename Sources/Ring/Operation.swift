@@ -137,7 +137,7 @@ public enum RingError: UInt8, Error, Sendable {
   case unreachable
   /// Sending on a connection whose sending side is shut down or gone.
   case brokenPipe
-  /// The address is taken, or none of this host.
+  /// The address is none of this host, or of a family that it does not have.
   case addressUnavailable
   /// Media: beyond the end; nothing was moved.
   case outOfRange
@@ -159,6 +159,8 @@ public enum RingError: UInt8, Error, Sendable {
   case other
   /// The system does not allow it to this process.
   case notPermitted
+  /// The address is taken.
+  case addressInUse
 }
 
 extension RingError {

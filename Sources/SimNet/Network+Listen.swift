@@ -24,7 +24,7 @@ extension Network {
         tries += 1
       } while isTaken(address, on: host.rawValue) && tries < 65536
     }
-    guard !isTaken(address, on: host.rawValue) else { throw .addressUnavailable }
+    guard !isTaken(address, on: host.rawValue) else { throw .addressInUse }
     let slot: UInt32
     if let free = freeListeners.popLast() {
       slot = free

@@ -13,12 +13,12 @@ extension RingSuite {
       try expect(first.listener != second.listener, "the handles differ")
     },
 
-    RingTest("a port that is taken is not available") { stage in
+    RingTest("a port that is taken is in use") { stage in
       let (_, address) = try stage.right.ring.listen(at: stage.address(), backlog: 4)
       do {
         _ = try stage.right.ring.listen(at: address, backlog: 4)
       } catch let error {
-        return try expect(error as? RingError, .addressUnavailable, "the second listen")
+        return try expect(error as? RingError, .addressInUse, "the second listen")
       }
       throw RingTestFailure("two listeners at one address", #fileID, #line)
     },

@@ -100,7 +100,7 @@ import Testing
     wire.run(.milliseconds(1))
     #expect(wire.receive(client).0 == .failed(.connectionReset))
     _ = try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 4, owner: 0)
-    #expect(throws: RingError.addressUnavailable) {
+    #expect(throws: RingError.addressInUse) {
       try wire.network.listen(on: wire.b, at: wire.serverAddress, backlog: 4, owner: 0)
     }
   }

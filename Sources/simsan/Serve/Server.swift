@@ -83,8 +83,12 @@ struct Server {
           places.append(place)
           continue
         }
+        if let other = listeners.first(where: { address.overlaps($0.address) }) {
+          throw UsageError(
+            "cannot listen at \(address) and at \(other.address): one of them takes in the other; name only that")
+        }
         do throws(RingError) {
-          let (listener, bound) = try Self.patiently(on: rings[0], whileTaken: { $0 == .addressUnavailable }) {
+          let (listener, bound) = try Self.patiently(on: rings[0], whileTaken: { $0 == .addressInUse }) {
             () throws(RingError) in try rings[0].listen(at: address, backlog: 1024)
           }
           places.append(listeners.count)
@@ -227,7 +231,8 @@ struct Server {
   /// In words, why there is no listener at an address.
   static func whyNotListened(_ error: RingError) -> String {
     switch error {
-    case .addressUnavailable: "it is taken by another program, or no address of this host; choose another with --portal"
+    case .addressInUse: "it is taken by another program; choose another with --portal"
+    case .addressUnavailable: "it is no address of this host; choose another with --portal"
     case .notPermitted:
       "not allowed to this process; a port below 1024 needs root, CAP_NET_BIND_SERVICE or a smaller "
         + "net.ipv4.ip_unprivileged_port_start (sysctl), or choose another with --portal"
@@ -309,6 +314,14 @@ struct Server {
     if unit.isThin { text += ", thin" }
     if unit.isRemovable { text += ", removable" }
     return text + (unit.isWriteBack ? ", write-back" : ", write-through")
+  }
+}
+
+extension SocketAddress {
+  /// Whether a connection to the one may be one to the other: a listener can be had at one of them only.
+  fileprivate func overlaps(_ other: SocketAddress) -> Bool {
+    port != 0 && port == other.port && isIPv4 == other.isIPv4
+      && (isWildcard || other.isWildcard || hasSameHost(as: other))
   }
 }
 
