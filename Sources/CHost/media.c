@@ -11,6 +11,24 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+int simsan_is_remote_file_system(uint32_t type) {
+  switch (type) {
+  case 0x00006969: // NFS
+  case 0x0000517B: // SMB
+  case 0xFE534D42: // SMB 2 and 3
+  case 0xFF534D42: // CIFS
+  case 0x65735546: // FUSE, and virtiofs
+  case 0x00C36400: // Ceph
+  case 0x01021997: // 9P
+  case 0x5346414F: // AFS
+  case 0x73757245: // Coda
+  case 0x0BD00BD0: // Lustre
+  case 0x7461636F: // OCFS2
+  case 0x01161970: return 1; // GFS2
+  default: return 0;
+  }
+}
+
 /// Who only reads shares a file with others who do, who writes has it alone. The lock is of this open of the file, and not of
 /// the process, which may have it open a second time. A file system that has no locks serves without.
 static int lock_file(int fd, int read_only) {
@@ -30,14 +48,15 @@ int simsan_open_medium(const char *path, int read_only, int direct, int exclusiv
     error = -errno;
   } else if (S_ISREG(status.st_mode)) {
     struct statfs system;
-    medium->is_memory =
-        !fstatfs(fd, &system) && (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC);
+    int is_known = !fstatfs(fd, &system);
+    medium->is_memory = is_known && (system.f_type == TMPFS_MAGIC || system.f_type == RAMFS_MAGIC);
+    medium->is_remote = is_known && simsan_is_remote_file_system((uint32_t)system.f_type);
     medium->size = (uint64_t)status.st_size;
     medium->alignment = direct ? 4096 : 1;
     medium->is_block_device = 0;
   } else if (S_ISBLK(status.st_mode)) {
     int block = 512;
-    medium->is_memory = 0;
+    medium->is_memory = medium->is_remote = 0;
     medium->is_block_device = 1;
     if (ioctl(fd, BLKGETSIZE64, &medium->size) || ioctl(fd, BLKSSZGET, &block)) error = -errno;
     medium->alignment = direct ? (uint32_t)block : 1;

@@ -7,7 +7,8 @@ import Ring
 /// After such a wait others do it, for so many times as long as it took: a device that is slow takes no more than a small
 /// part of the ring's time. How long one wait is has no limit. A device that hangs, or a file system that is frozen, has the
 /// ring hang with it in the first write, and all units of its shard. Nothing tells before: ext4 and tmpfs do not have
-/// RWF_NOWAIT for writes to the page cache. Direct I/O does not come this way.
+/// RWF_NOWAIT for writes to the page cache. Direct I/O does not come this way, nor do file systems of other hosts or programs
+/// (NFS, SMB, FUSE), where nobody answering is no accident but what happens.
 struct CachedWrites {
   /// What takes longer than this and its bytes at a rate that any memory has, has waited.
   private static let patience = Interval.milliseconds(1)

@@ -38,6 +38,15 @@ static void opening(void) {
   CU_ASSERT_EQUAL(simsan_open_medium("/dev/null", 0, 0, 1, &medium), -ENODEV);
 }
 
+static void file_systems(void) {
+  CU_ASSERT_EQUAL(simsan_is_remote_file_system(0x6969), 1);
+  CU_ASSERT_EQUAL(simsan_is_remote_file_system(0xFF534D42), 1);
+  CU_ASSERT_EQUAL(simsan_is_remote_file_system(0x65735546), 1);
+  // ext4, XFS, Btrfs, tmpfs, overlayfs.
+  const uint32_t own[] = {0xEF53, 0x58465342, 0x9123683E, 0x01021994, 0x794C7630};
+  for (unsigned i = 0; i < sizeof own / sizeof own[0]; i++) CU_ASSERT_EQUAL(simsan_is_remote_file_system(own[i]), 0);
+}
+
 static void locking(void) {
   char path[256];
   struct simsan_medium medium;
@@ -126,6 +135,7 @@ void add_media_tests(void) {
   CU_pSuite suite = CU_add_suite("media", NULL, NULL);
   CU_add_test(suite, "what opens, and what does not", opening);
   CU_add_test(suite, "a file has one writer, or readers", locking);
+  CU_add_test(suite, "file systems of others", file_systems);
   CU_add_test(suite, "holes are made and found", holes);
   CU_add_test(suite, "libaio writes, reads and flushes", aio);
 }

@@ -93,7 +93,11 @@ struct simsan_medium {
   uint32_t is_block_device;
   /// On a file system that lives in memory (tmpfs, ramfs), where nothing waits for a device.
   uint32_t is_memory;
+  /// On a file system of somebody else, who may not answer: another host, or another program of this one.
+  uint32_t is_remote;
 };
+/// Whether a file system with that number (`f_type` of statfs) is such a one.
+int simsan_is_remote_file_system(uint32_t type);
 /// Opens a regular file or a block device. -EISDIR, -ENODEV for what is neither. With `exclusive` it is locked, shared if it is
 /// only read, and a block device that is to be written is opened so: -EBUSY when somebody else has locked it, or the device is
 /// mounted.
