@@ -103,6 +103,11 @@ import Testing
     #expect(TrapRule.check(file("a!\nb  // allow(trap): on the wrong line")).count == 2)
   }
 
+  @Test(arguments: [("Date().timeIntervalSince(start)", 1), ("SuspendingClock.now - start", 0)])
+  func timeOfDayRule(text: String, count: Int) {
+    #expect(RepositoryRules.timeOfDay.check(file(text, in: "simsan")).count == count)
+  }
+
   @Test func lengthRule() {
     let long = String(repeating: "\n", count: 601)
     #expect(RepositoryRules.checkLength(path: "a.swift", text: long).count == 1)

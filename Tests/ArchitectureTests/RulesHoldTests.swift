@@ -29,6 +29,11 @@ import Testing
     #expect(findings.isEmpty, "\(findings.report)")
   }
 
+  @Test func nobodyMeasuresByTheTimeOfDay() throws {
+    let findings = try Repository.sources().flatMap { RepositoryRules.timeOfDay.check($0) }
+    #expect(findings.isEmpty, "\(findings.report)")
+  }
+
   @Test func filesAreShort() throws {
     let findings = try Repository.paths(under: "", suffixes: RepositoryRules.lengthMax.map(\.suffix)).flatMap {
       RepositoryRules.checkLength(path: $0, text: try Repository.text($0))

@@ -16,8 +16,8 @@ struct WorkerPool {
     count = min(options.jobs, suite.caseCount)
   }
 
-  /// How long a worker may be silent, in seconds of real time, before it is taken for hung.
-  private static let silenceMax = 600.0
+  /// How long a worker may be silent before it is taken for hung.
+  private static let silenceMax = Duration.seconds(600)
 
   private final class Worker {
     let process = Process()
@@ -26,7 +26,8 @@ struct WorkerPool {
     /// The case that it plays now, and those that it has still to play.
     var current: Int?
     var left: [Int]
-    var lastWord = Date()
+    /// By a clock that nobody sets, and that stands still while the machine sleeps.
+    var lastWord = SuspendingClock.now
     var isOpen = true
 
     init(left: [Int]) { self.left = left }
@@ -59,7 +60,7 @@ struct WorkerPool {
         let worker = workers[index]
         if polled[place].revents != 0 {
           let data = worker.pipe.fileHandleForReading.availableData
-          worker.lastWord = Date()
+          worker.lastWord = SuspendingClock.now
           if data.isEmpty {
             worker.isOpen = false
             worker.process.waitUntilExit()
@@ -70,7 +71,7 @@ struct WorkerPool {
               try progress.ended(result)
             }
           }
-        } else if Date().timeIntervalSince(worker.lastWord) > Self.silenceMax {
+        } else if SuspendingClock.now - worker.lastWord > Self.silenceMax {
           worker.process.terminate()
         }
         if !worker.isOpen, let lost = worker.current ?? worker.left.first {

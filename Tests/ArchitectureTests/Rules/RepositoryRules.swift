@@ -3,6 +3,11 @@ enum RepositoryRules {
   /// Swift, C and Lua files, by how they end, and the most lines that one may have. A file is one idea.
   static let lengthMax: [(suffix: String, lines: Int)] = [(".swift", 600), (".c", 600), (".h", 600), (".lua", 600)]
 
+  /// A time of day is told, not measured by: it is set, and jumps.
+  static let timeOfDay = PatternRule(
+    name: "time-of-day", patterns: ["Date (", "CLOCK_REALTIME", "gettimeofday", "CFAbsoluteTimeGetCurrent"],
+    instead: "SuspendingClock.now, or the ring's now")
+
   /// Written by a program from one table, for editors: nobody reads them from end to end.
   static let written: Set<String> = ["scenarios/simsan.meta.lua"]
 
