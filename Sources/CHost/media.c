@@ -55,10 +55,12 @@ int simsan_open_medium(const char *path, int read_only, int direct, int exclusiv
     medium->alignment = direct ? 4096 : 1;
     medium->is_block_device = 0;
   } else if (S_ISBLK(status.st_mode)) {
-    int block = 512;
+    int block = 512, is_protected = 0;
     medium->is_memory = medium->is_remote = 0;
     medium->is_block_device = 1;
     if (ioctl(fd, BLKGETSIZE64, &medium->size) || ioctl(fd, BLKSSZGET, &block)) error = -errno;
+    // It may be opened for writing, and refuses the first write.
+    if (!error && !read_only && !ioctl(fd, BLKROGET, &is_protected) && is_protected) error = -EROFS;
     medium->alignment = direct ? (uint32_t)block : 1;
   } else {
     error = S_ISDIR(status.st_mode) ? -EISDIR : -ENODEV;

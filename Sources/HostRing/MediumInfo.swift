@@ -21,7 +21,8 @@ public struct MediumError: Error, CustomStringConvertible, Sendable {
     case EISDIR: "\(path): is a directory, not a file or block device"
     case ENODEV: "\(path): is neither a regular file nor a block device"
     case EACCES, EPERM: "\(path): permission denied; check its owner and mode"
-    case EROFS: "\(path): the file system is read-only; say read_only = true"
+    case EROFS: "\(path): its file system, or the device itself, is read-only; say read_only = true"
+    case EMFILE, ENFILE: "\(path): too many open files; raise the limit (ulimit -n)"
     case EINVAL: "\(path): cannot be opened for direct I/O; its file system does not offer it"
     case EBUSY:
       "\(path): is in use, by another server or program (fuser -v may name it), or as a block device that is mounted; "

@@ -91,6 +91,16 @@ import Testing
   }
 
   @Test(.enabled(if: LoopDevice.canBeMade, LoopDevice.areMissing), arguments: kinds)
+  func aDeviceThatRefusesToBeWrittenIsNotServedForWriting(_ kind: HostRingKind) throws {
+    try LoopDevice.with(size: 1 << 20, isReadOnly: true) { path in
+      let ring = try HostRings.make(kind, arena: Arena(capacity: 4096))
+      let error = #expect(throws: MediumError.self) { try ring.openMedium(path: path, readOnly: false, direct: false) }
+      #expect(error?.description.contains("read_only = true") == true)
+      _ = try ring.openMedium(path: path, readOnly: true, direct: false)
+    }
+  }
+
+  @Test(.enabled(if: LoopDevice.canBeMade, LoopDevice.areMissing), arguments: kinds)
   func aDeviceThatAnotherServesCanBeLookedAt(_ kind: HostRingKind) throws {
     try LoopDevice.with(size: 1 << 20) { path in
       let ring = try HostRings.make(kind, arena: Arena(capacity: 4096))

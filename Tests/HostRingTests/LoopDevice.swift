@@ -14,9 +14,12 @@ enum LoopDevice {
   /// - Parameters:
   ///   - size: Bytes.
   ///   - blockSize: Of a logical block, in bytes.
+  ///   - isReadOnly: Whether it refuses to be written.
   ///   - room: How many bytes may be written: what is below it is then a file system in memory. Nil for as many as it has.
   ///   - body: Gets its path.
-  static func with(size: UInt64, blockSize: Int = 512, room: UInt64? = nil, _ body: (String) throws -> Void) throws {
+  static func with(
+    size: UInt64, blockSize: Int = 512, isReadOnly: Bool = false, room: UInt64? = nil, _ body: (String) throws -> Void
+  ) throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-loop-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -27,6 +30,8 @@ enum LoopDevice {
     try run("truncate", "-s", "\(size)", file)
     let device = try run("losetup", "--find", "--show", "--sector-size", "\(blockSize)", file)
     defer { _ = try? run("losetup", "--detach", device) }
+    if isReadOnly { try run("blockdev", "--setro", device) }
+    defer { if isReadOnly { _ = try? run("blockdev", "--setrw", device) } }
     try body(device)
   }
 

@@ -98,9 +98,9 @@ struct simsan_medium {
 };
 /// Whether a file system with that number (`f_type` of statfs) is such a one.
 int simsan_is_remote_file_system(uint32_t type);
-/// Opens a regular file or a block device. -EISDIR, -ENODEV for what is neither. With `exclusive` it is locked, shared if it is
-/// only read, and a block device that is to be written is opened so: -EBUSY when somebody else has locked it, or the device is
-/// mounted.
+/// Opens a regular file or a block device. -EISDIR, -ENODEV for what is neither, -EROFS for a device that refuses to be
+/// written. With `exclusive` it is locked, shared if it is only read, and a block device that is to be written is opened so:
+/// -EBUSY when somebody else has locked it, or the device is mounted.
 int simsan_open_medium(const char *path, int read_only, int direct, int exclusive, struct simsan_medium *medium);
 int simsan_flush_data(int fd);
 /// Takes the storage of a range away; it reads as zeroes.

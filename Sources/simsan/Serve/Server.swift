@@ -236,6 +236,7 @@ struct Server {
     case .notPermitted:
       "not allowed to this process; a port below 1024 needs root, CAP_NET_BIND_SERVICE or a smaller "
         + "net.ipv4.ip_unprivileged_port_start (sysctl), or choose another with --portal"
+    case .noResources: "the system gives no socket: too many open files (ulimit -n), or no memory"
     default: "\(error)"
     }
   }
@@ -286,7 +287,7 @@ struct Server {
         guard size >= wanted else {
           throw UsageError(
             "\(place): \(path): expected at least \(Quantity.text(bytes: wanted)) (\(wanted) bytes), found \(size) bytes; "
-              + "make it longer with: truncate -s \(wanted) \(path)")
+              + (info.isBlockDevice ? "leave size out" : "make it longer with: truncate -s \(wanted) \(path)"))
         }
       } else {
         let block = UInt64(unit.blockSize)
