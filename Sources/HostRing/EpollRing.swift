@@ -27,14 +27,16 @@ public final class EpollRing: HostRing {
 
   /// - Parameter arena: The memory of the machine that it serves.
   public init(arena: Arena) throws(HostRingError) {
-    core = HostCore(arena: arena, blocks: false)
-    epoll = simsan_epoll_create()
-    guard epoll >= 0 else { throw HostRingError("epoll", -epoll) }
+    core = try HostCore(arena: arena, blocks: false)
     // A single medium gets half of them, and one.
     aio = try AIOQueue(depth: 512)
     events = Array(repeating: simsan_event(), count: Self.eventCount)
-    simsan_epoll_add(epoll, core.inbox.eventfd, UInt32(SIMSAN_EVENT_IN), 0, Self.inboxMark)
-    simsan_epoll_add(epoll, aio.eventfd, UInt32(SIMSAN_EVENT_IN), 0, Self.aioMark)
+    epoll = simsan_epoll_create()
+    guard epoll >= 0 else { throw HostRingError("epoll", -epoll) }
+    for (eventfd, mark) in [(core.inbox.eventfd, Self.inboxMark), (aio.eventfd, Self.aioMark)] {
+      let result = simsan_epoll_add(epoll, eventfd, UInt32(SIMSAN_EVENT_IN), 0, mark)
+      guard result == 0 else { throw HostRingError("epoll", -result) }
+    }
   }
 
   deinit { simsan_close(epoll) }
@@ -57,7 +59,7 @@ public final class EpollRing: HostRing {
     at address: SocketAddress, backlog: Int
   ) throws(RingError) -> (listener: Handle, address: SocketAddress) {
     let (index, handle, bound) = try core.listen(address, backlog)
-    watch(index)
+    guard watch(index) else { throw .noResources }
     return (handle, bound)
   }
 
@@ -67,23 +69,26 @@ public final class EpollRing: HostRing {
     try core.openMedium(path: path, readOnly: readOnly, direct: direct, exclusive: exclusive)
   }
 
-  private func watch(_ index: Int) {
+  /// False when the kernel does not watch any more (fs.epoll.max_user_watches): the slot and its descriptor are gone.
+  private func watch(_ index: Int) -> Bool {
     let slot = core.slots[index]
     core.counters.systemCalls.others += 1
     let interest =
       slot.pointee.kind == .listener
       ? UInt32(SIMSAN_EVENT_IN)
       : UInt32(SIMSAN_EVENT_IN) | UInt32(SIMSAN_EVENT_OUT) | UInt32(SIMSAN_EVENT_READ_HANGUP)
-    simsan_epoll_add(
+    let result = simsan_epoll_add(
       epoll, slot.pointee.descriptor, interest, 1, UInt64(slot.pointee.generation) << 32 | UInt64(index))
+    if result < 0 { release(index) }
+    return result == 0
   }
 
+  /// A handle of a socket that has come; ``Handle/none`` when it cannot be watched, and is closed.
   private func adopt(_ descriptor: Int32) -> Handle {
     simsan_set_blocking(descriptor, 0)
     let (handle, index) = core.slots.take(descriptor, .socket)
     core.slots[index].pointee.isWritable = true
-    watch(index)
-    return handle
+    return watch(index) ? handle : .none
   }
 
   // MARK: Submitting
@@ -219,7 +224,9 @@ public final class EpollRing: HostRing {
       if descriptor == -EINTR { continue }
       slot.pointee.accepts.removeFirst()
       if descriptor >= 0 {
-        core.complete(waiting.token, .none, adopt(descriptor).rawValue)
+        let handle = adopt(descriptor)
+        let isWatched = handle != .none
+        core.complete(waiting.token, isWatched ? .none : .noResources, isWatched ? handle.rawValue : 0)
       } else {
         core.complete(waiting.token, RingError(socketError: -descriptor))
       }
@@ -237,7 +244,7 @@ public final class EpollRing: HostRing {
       return core.complete(operation.token, RingError(socketError: -result))
     }
     let (handle, index) = core.slots.take(descriptor, .socket)
-    watch(index)
+    guard watch(index) else { return core.complete(operation.token, .noResources) }
     if result == 0 {
       core.slots[index].pointee.isWritable = true
       core.complete(operation.token, .none, handle.rawValue)

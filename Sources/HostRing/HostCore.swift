@@ -5,7 +5,7 @@ import Ring
 /// What both host rings have in common: handles, timers, messages, addresses, and media that are opened by path.
 final class HostCore {
   let arena: Arena
-  let inbox = Inbox()
+  let inbox: Inbox
   let machine: MachineID
   var slots = HostSlotTable()
   var timers = TimerQueue()
@@ -38,9 +38,10 @@ final class HostCore {
   /// Whether its sockets block: with io_uring.
   let blocks: Bool
 
-  init(arena: Arena, blocks: Bool) {
+  init(arena: Arena, blocks: Bool) throws(HostRingError) {
     self.arena = arena
     self.blocks = blocks
+    inbox = try Inbox()
     worker = Worker(eventfd: inbox.eventfd)
     machine = PostOffice.register(inbox)
     start = simsan_monotonic_nanoseconds()

@@ -21,10 +21,10 @@ public final class IOUringRing: HostRing {
 
   /// - Parameter arena: The memory of the machine that it serves.
   public init(arena: Arena) throws(HostRingError) {
+    core = try HostCore(arena: arena, blocks: true)
     var error: Int32 = 0
     guard let uring = simsan_uring_create(Self.entries, &error) else { throw HostRingError("io_uring", error) }
     self.uring = uring
-    core = HostCore(arena: arena, blocks: true)
     completed = Array(repeating: simsan_uring_completion(), count: 512)
   }
 

@@ -19,11 +19,14 @@ final class Inbox: Sendable {
 
   private let queue = Mutex(Queue())
 
-  init() { eventfd = simsan_eventfd() }
+  init() throws(HostRingError) {
+    eventfd = simsan_eventfd()
+    guard eventfd >= 0 else { throw HostRingError("eventfd", -eventfd) }
+  }
 
   deinit {
     for message in queue.withLock({ $0.messages }) where message.socket >= 0 { simsan_close(message.socket) }
-    if eventfd >= 0 { simsan_close(eventfd) }
+    simsan_close(eventfd)
   }
 
   /// A machine that takes no messages shall not have the others fill the memory: so many messages, and bytes of them.

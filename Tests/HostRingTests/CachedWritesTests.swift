@@ -22,7 +22,7 @@ import Testing
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-cached-\(UUID().uuidString)").path
     try #require(FileManager.default.createFile(atPath: path, contents: Data(count: 4096)))
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let core = HostCore(arena: Arena(capacity: 4096), blocks: false)
+    let core = try HostCore(arena: Arena(capacity: 4096), blocks: false)
     let medium = try core.openMedium(path: path, readOnly: false, direct: false, exclusive: true).0
     let found = core.slots.find(medium, .medium)
     let slot = try #require(found)

@@ -11,4 +11,13 @@ import Testing
     for number in [EADDRNOTAVAIL, EAFNOSUPPORT] { #expect(RingError(socketError: number) == .addressUnavailable) }
     for number in [EACCES, EPERM] { #expect(RingError(socketError: number) == .notPermitted) }
   }
+
+  /// As where there are too many of them; the kernel watches none that is no socket, either.
+  @Test func aSocketThatTheKernelDoesNotWatchDoesNotCome() throws {
+    let ring = try EpollRing(arena: Arena(capacity: 4096))
+    let inbox = try #require(PostOffice.inbox(of: ring.machine))
+    inbox.put(Inbox.Message(bytes: [1], socket: open("/dev/null", O_RDONLY)))
+    let done = ring.perform(1) { $0.mailbox(into: Extent(offset: 0, length: 8), token: Token(1)) }
+    #expect(done == [Completion(token: Token(1), result: 1)])
+  }
 }

@@ -103,8 +103,8 @@ import Testing
   }
 
   /// A timer that is due while the ring looks on is no reason to sleep, then or the next time.
-  @Test func aTimerInterrupts() {
-    let core = HostCore(arena: Arena(capacity: 1 << 20), blocks: false)
+  @Test func aTimerInterrupts() throws {
+    let core = try HostCore(arena: Arena(capacity: 1 << 20), blocks: false)
     var asked: [Int64] = []
     func ask(_ nanoseconds: Int64) -> Bool {
       asked.append(nanoseconds)

@@ -34,8 +34,8 @@ import Testing
     #expect(queue.begunCount == 0 && queue.next() == nil)
   }
 
-  @Test func jobsOfManyDescriptorsAreAllDone() {
-    let inbox = Inbox()
+  @Test func jobsOfManyDescriptorsAreAllDone() throws {
+    let inbox = try Inbox()
     let worker = Worker(eventfd: inbox.eventfd)
     for tag in 0..<200 { worker.add(job(-1 - Int32(tag % 3), tag)) }
     var done: [Worker.Job] = []
