@@ -160,6 +160,28 @@ def a_load_is_measured(server: Server) -> None:
     refused.says("--overwrite")
 
 
+def a_load_that_is_told_twice_ends_at_once(server: Server) -> None:
+    """The first time it waits for the commands that are outstanding, which this target never answers."""
+    if not isinstance(server, Simsan):
+        raise Skip("the load comes with our server")
+    other = Simsan(server.program, server.ring)
+    try:
+        command = [*other.argv(), "--fault", "read:hold"]
+        other.argv = lambda: command
+        other.start()
+        load = start_in_background(str(server.program), "bench", "--warm-up", "0ms", "--time", "60s", other.url("file"))
+        time.sleep(1.5)
+        load.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        if load.poll() is not None:
+            raise Failure(f"it has not waited: status {load.returncode}")
+        load.send_signal(signal.SIGINT)
+        if load.wait(timeout=5) != -signal.SIGINT:
+            raise Failure(f"expected an end by SIGINT, found status {load.returncode}")
+    finally:
+        other.remove()
+
+
 def serves_on_when_its_output_is_lost(server: Server) -> None:
     """Who read it has gone, its disk is full, it was closed from the start: sessions know nothing of it."""
     if not isinstance(server, Simsan):
@@ -333,6 +355,7 @@ def cases() -> list[Case]:
             a_mistake_is_told_at_start,
             a_file_that_is_served_is_nobody_elses,
             a_load_is_measured,
+            a_load_that_is_told_twice_ends_at_once,
             goes_wrong_as_it_is_told,
             every_target_is_served_by_its_own_thread,
             a_steady_load_allocates_nothing,
