@@ -10,6 +10,7 @@ let commands: [Command] = [runCommand, serveCommand, benchCommand, clausesComman
 /// a file was wrong, or standard output is lost.
 func simsanMain() -> Never {
   guardOutput()
+  raiseDescriptorLimit()
   let words = Array(CommandLine.arguments.dropFirst())
   do {
     exit(try call(words))

@@ -18,7 +18,6 @@ func ringKind(_ name: String?) -> HostRingKind? {
 
 /// A ring as asked for.
 func makeRing(_ name: String?, arena: Arena) throws(UsageError) -> (ring: any HostRing, kind: HostRingKind) {
-  raiseDescriptorLimit()
   do {
     if let kind = ringKind(name) { return (try HostRings.make(kind, arena: arena), kind) }
     let ring = try HostRings.make(arena: arena)
@@ -29,8 +28,8 @@ func makeRing(_ name: String?, arena: Arena) throws(UsageError) -> (ring: any Ho
   }
 }
 
-/// Lets the process have as many descriptors as it may. Every session takes one; the soft limit is usually 1024 for the sake
-/// of programs that use select(2), of which this is none.
+/// Lets the process have as many descriptors as it may. Every session takes one, and every process that plays for a run some; the
+/// soft limit is usually 1024 for the sake of programs that use select(2), of which this is none.
 func raiseDescriptorLimit() {
   var limit = rlimit()
   guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }

@@ -299,6 +299,14 @@ def a_run_that_is_ended_leaves_no_process_behind(server: Server) -> None:
     scenario.unlink()
 
 
+def a_run_has_the_descriptors_for_its_processes(server: Server) -> None:
+    """As many as it may have, and not as many as it was given: usually 1024, and each process takes some."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours is written")
+    played = (str(server.program), "run", "--jobs", "9", str(SCENARIOS / "sbc" / "read-beyond-end.lua"))
+    run("sh", "-c", 'ulimit -Sn 24; exec "$@"', "sh", *played).ok().says("9 passed, 0 failed, 0 skipped")
+
+
 def a_file_that_is_served_is_nobody_elses(server: Server) -> None:
     """Two servers of one image would each know nothing of what the other writes, reserves and caches."""
     if not isinstance(server, Simsan):
@@ -352,6 +360,7 @@ def cases() -> list[Case]:
             other_commands_end_when_their_output_is_lost,
             a_report_that_cannot_be_written_takes_nothing_with_it,
             a_run_that_is_ended_leaves_no_process_behind,
+            a_run_has_the_descriptors_for_its_processes,
             a_mistake_is_told_at_start,
             a_file_that_is_served_is_nobody_elses,
             a_load_is_measured,
