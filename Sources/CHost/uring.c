@@ -128,7 +128,6 @@ int simsan_uring_prepare(
     io_uring_prep_fallocate(entry, fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)second);
     break;
   case SIMSAN_URING_POLL: io_uring_prep_poll_add(entry, fd, POLLIN); break;
-  case SIMSAN_URING_CANCEL_ALL: io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_ANY); break;
   default: io_uring_prep_cancel64(entry, second, 0); break;
   }
   io_uring_sqe_set_data64(entry, user_data);

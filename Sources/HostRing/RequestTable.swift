@@ -73,6 +73,9 @@ struct RequestTable: ~Copyable {
     freeList.append(number)
   }
 
+  /// The numbers of the requests that are outstanding.
+  var inUse: [UInt32] { (0..<UInt32(count)).filter { self[$0].pointee.isInUse } }
+
   /// The request of an operation that is outstanding.
   func find(_ token: Token) -> UInt32? {
     for number in 0..<count where self[UInt32(number)].pointee.isInUse {

@@ -146,11 +146,10 @@ enum {
   SIMSAN_URING_ZERO,
   SIMSAN_URING_CANCEL,
   SIMSAN_URING_POLL,
-  SIMSAN_URING_CANCEL_ALL,
 };
 /// Readies one request. What `first` and `second` mean depends on the code: a vector and its count (READ, WRITE), a
 /// struct msghdr (RECEIVE, SEND), a struct sockaddr and its length (CONNECT), offset and length (PUNCH, ZERO), the user
-/// data to cancel (CANCEL); all requests are cancelled by CANCEL_ALL (Linux 5.19). Submits what is there when the queue is full. 0, or what went wrong.
+/// data to cancel (CANCEL). Submits what is there when the queue is full. 0, or what went wrong.
 int simsan_uring_prepare(
     struct simsan_uring *ring, int code, int fd, uint64_t user_data, void *first, uint64_t second, uint64_t offset,
     int flags);
