@@ -167,7 +167,11 @@ struct Server {
     var last = start
     var wasIdle = false
     let loop = HostLoop(ring: first.ring, machine: first.machine)
-    loop.runUntilSignal(ready: { tell("ready") }, reportEvery: interval) { wasAsked in
+    let ready = {
+      tell("ready")
+      tellServiceManager("READY=1")
+    }
+    loop.runUntilSignal(ready: ready, reportEvery: interval) { wasAsked in
       let before = simsan_allocation_count()
       defer { reporting += simsan_allocation_count() - before }
       let now = counters()
@@ -182,6 +186,7 @@ struct Server {
         last = now
       }
     }
+    tellServiceManager("STOPPING=1")
     let end = counters()
     let ended = [first] + others.stop()
     if interval != nil { mention(end.table(since: start)) }

@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import time
 import xml.etree.ElementTree
 
@@ -307,6 +308,27 @@ def a_run_has_the_descriptors_for_its_processes(server: Server) -> None:
     run("sh", "-c", 'ulimit -Sn 24; exec "$@"', "sh", *played).ok().says("9 passed, 0 failed, 0 skipped")
 
 
+def a_service_manager_is_told_when_it_is_ready(server: Server) -> None:
+    """As systemd wants it of a unit of Type=notify."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours starts")
+    other = Simsan(server.program, server.ring)
+    path = other.folder / "notify"
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(str(path))
+            manager.settimeout(10)
+            path.chmod(0o666)
+            other.process = start_in_background(*other.argv(), environment={"NOTIFY_SOCKET": str(path)})
+            if (said := manager.recv(100)) != b"READY=1" or not other.is_listening():
+                raise Failure(f"expected READY=1 of a server that listens, found {said!r}")
+            status = other.stop()
+            if status != 0 or (said := manager.recv(100)) != b"STOPPING=1":
+                raise Failure(f"expected STOPPING=1 and status 0, found {said!r} and {status}")
+    finally:
+        other.remove()
+
+
 def a_file_that_is_served_is_nobody_elses(server: Server) -> None:
     """Two servers of one image would each know nothing of what the other writes, reserves and caches."""
     if not isinstance(server, Simsan):
@@ -362,6 +384,7 @@ def cases() -> list[Case]:
             a_run_that_is_ended_leaves_no_process_behind,
             a_run_has_the_descriptors_for_its_processes,
             a_mistake_is_told_at_start,
+            a_service_manager_is_told_when_it_is_ready,
             a_file_that_is_served_is_nobody_elses,
             a_load_is_measured,
             a_load_that_is_told_twice_ends_at_once,
