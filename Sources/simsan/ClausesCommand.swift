@@ -34,13 +34,13 @@ let clausesCommand = Command(
   if !coverage.mistakes.isEmpty { throw UsageError(coverage.mistakes.joined(separator: "\n")) }
   let status: Int32 = coverage.count(.failed) == 0 ? 0 : 1
   if arguments.has("--list") {
-    for (clause, state, _) in coverage.clauses {
+    for (clause, state) in coverage.clauses {
       try say("\(state.rawValue)\t\(clause.id)\t\(clause.standard) \(clause.section)\t\(clause.title)")
     }
     return status
   }
   if arguments.has("--missing") {
-    for (clause, state, _) in coverage.clauses where state == .missing {
+    for (clause, state) in coverage.clauses where state == .missing {
       try say("\(clause.id)\t\(clause.standard) \(clause.section)\t\(clause.title)")
     }
     return 0

@@ -22,7 +22,7 @@ public struct Coverage {
     case missing
   }
 
-  public private(set) var clauses: [(clause: Clause, state: State, cases: Int)] = []
+  public private(set) var clauses: [(clause: Clause, state: State)] = []
 
   /// What scenarios say that they cover and the catalogue does not have, each with its file and line.
   public private(set) var mistakes: [String] = []
@@ -41,15 +41,14 @@ public struct Coverage {
         }
       }
     }
-    var counts: [String: Int] = [:]
-    for each in suite.cases { for id in each.covers { counts[id, default: 0] += 1 } }
+    let covered = Set(suite.cases.flatMap(\.covers))
     for line in table.split(separator: "\n").dropFirst() {
       let columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
       guard columns.count >= 4 else { continue }
       let clause = Clause(id: columns[0], standard: columns[1], section: columns[2], title: columns[3])
-      let cases = counts[clause.id] ?? 0
-      let state = outcomes[clause.id].flatMap(State.init(rawValue:)) ?? (cases > 0 ? .covered : .missing)
-      clauses.append((clause, state, cases))
+      let state =
+        outcomes[clause.id].flatMap(State.init(rawValue:)) ?? (covered.contains(clause.id) ? .covered : .missing)
+      clauses.append((clause, state))
     }
     let known = Set(clauses.map(\.clause.id))
     var told: Set<String> = []
@@ -68,7 +67,7 @@ public struct Coverage {
   /// The areas in the order of the catalogue, with how many clauses they have and how many are covered.
   public var areas: [(name: String, clauses: Int, covered: Int, failed: Int)] {
     var result: [(name: String, clauses: Int, covered: Int, failed: Int)] = []
-    for (clause, state, _) in clauses {
+    for (clause, state) in clauses {
       if result.last?.name != clause.area { result.append((clause.area, 0, 0, 0)) }
       result[result.count - 1].clauses += 1
       if state != .missing { result[result.count - 1].covered += 1 }
