@@ -35,10 +35,6 @@ struct Scenario {
     /// A function of the case.
     case function(Int32)
   }
-
-  static let fieldNames = [
-    "title", "covers", "needs", "matrix", "world", "play", "within", "expects_violations",
-  ]
 }
 
 /// What a scenario may need. The words are those of the catalogue (`scenarios/clauses.tsv`).

@@ -16,9 +16,6 @@ final class Script {
   /// What plays the file's functions; nil while it is only being loaded.
   weak var player: Player?
 
-  /// What `print` was given while nobody played.
-  private(set) var printed: [String] = []
-
   private enum WorldPart {
     case target(TargetDescription)
     case host(HostDescription)
@@ -112,8 +109,8 @@ final class Script {
       script.part(.worldLink, .link(try WorldReader.link(call[0])))
     }
     state.define("print") { [unowned self] call throws(LuaFailure) in
-      let line = call.arguments.map(\.plain).joined(separator: "\t")
-      if let player { player.note(line, at: call.location) } else { printed.append(line) }
+      // A file that is only loaded has no report that would show it.
+      player?.note(call.arguments.map(\.plain).joined(separator: "\t"), at: call.location)
       return .nothing
     }
     for function in HostLibrary.all {

@@ -56,7 +56,7 @@ struct DurabilityModel {
     /// Of what is not durable, anything may be gone. `cacheLost`: the unit's at that moment.
     case power(Moment, cacheLost: Moment)
     /// The contents are gone.
-    case wiped(Moment)
+    case wiped
   }
 
   struct Unit {
@@ -81,9 +81,6 @@ struct DurabilityModel {
   var writes: [Write] = []
   private var moment: Moment = 1
   private var patterns: UInt64 = 0
-
-  /// Reads that were compared, for reports.
-  private(set) var sectorsChecked: UInt64 = 0
 
   mutating func add(_ targets: [TargetFacts]) {
     for (index, target) in targets.enumerated() {
@@ -259,7 +256,6 @@ struct DurabilityModel {
       units[entry.unit].open.append(index)
       return
     case .aborted: mayHaveLostCache = true
-    case .rejected: break
     default: break
     }
     let now = tick()
@@ -335,7 +331,6 @@ struct DurabilityModel {
       let number = first &+ UInt64(index)
       var sector = take(entry.unit, number)
       defer { units[entry.unit].sectors[number] = sector }
-      sectorsChecked += 1
       let legal = sector.legal(entry.begin, writes)
       guard legal.contains(where: { $0.hash == hash || $0.hash == nil }) else {
         throw LuaFailure(
@@ -402,7 +397,7 @@ struct DurabilityModel {
       units[unit].pending = []
       let now = tick()
       units[unit].crashes.append(
-        units[unit].facts.isLostOnExit ? .wiped(now) : .power(now, cacheLost: units[unit].cacheLost))
+        units[unit].facts.isLostOnExit ? .wiped : .power(now, cacheLost: units[unit].cacheLost))
     }
   }
 
@@ -410,12 +405,9 @@ struct DurabilityModel {
   mutating func exit(_ targets: [Int], at time: Instant) {
     for unit in units.indices where targets.contains(units[unit].target) {
       finish(unit) { _ in true }
-      if units[unit].facts.isLostOnExit { units[unit].crashes.append(.wiped(tick())) }
+      if units[unit].facts.isLostOnExit { units[unit].crashes.append(.wiped) }
     }
   }
-
-  /// The targets' program is there again.
-  mutating func restart(_ targets: [Int], at time: Instant) {}
 
   // MARK: What is sent by hand
 

@@ -8,13 +8,14 @@ final class LadderRecorder {
   static let kept = 400
 
   private enum What {
-    case pdu(ProtocolDataUnit, dataLength: Int, toTarget: Bool)
-    case event(String, toTarget: Bool)
+    case pdu(ProtocolDataUnit)
+    case event(String)
   }
 
   private struct Entry {
     var time: Instant
     var connection: Int
+    var toTarget: Bool
     var what: What
   }
 
@@ -28,11 +29,11 @@ final class LadderRecorder {
     case .dataOut, .dataIn, .scsiCommand, .nopIn, .nopOut: kept.data = []
     default: break
     }
-    add(Entry(time: time, connection: connection, what: .pdu(kept, dataLength: pdu.data.count, toTarget: toTarget)))
+    add(Entry(time: time, connection: connection, toTarget: toTarget, what: .pdu(kept)))
   }
 
   func event(_ text: String, toTarget: Bool, connection: Int, at time: Instant) {
-    add(Entry(time: time, connection: connection, what: .event(text, toTarget: toTarget)))
+    add(Entry(time: time, connection: connection, toTarget: toTarget, what: .event(text)))
   }
 
   private func add(_ entry: Entry) {
@@ -47,15 +48,14 @@ final class LadderRecorder {
   /// All that are kept, oldest first; or the last so many of them.
   func entries(last count: Int = LadderRecorder.kept) -> [LadderEntry] {
     (ring[next...] + ring[..<next]).suffix(count).map { entry in
-      switch entry.what {
-      case .pdu(let pdu, _, let toTarget):
-        LadderEntry(
-          time: entry.time.nanoseconds, connection: entry.connection, toTarget: toTarget,
-          what: PDULanguage.name(pdu.header.read { $0.opcodeBits }), detail: PDULanguage.detail(pdu))
-      case .event(let text, let toTarget):
-        LadderEntry(
-          time: entry.time.nanoseconds, connection: entry.connection, toTarget: toTarget, what: text, detail: "")
-      }
+      let (what, detail) =
+        switch entry.what {
+        case .pdu(let pdu): (PDULanguage.name(pdu.header.read { $0.opcodeBits }), PDULanguage.detail(pdu))
+        case .event(let text): (text, "")
+        }
+      return LadderEntry(
+        time: entry.time.nanoseconds, connection: entry.connection, toTarget: entry.toTarget, what: what, detail: detail
+      )
     }
   }
 

@@ -44,7 +44,6 @@ extension Player {
     case .violation(let violation), .digestError(let violation):
       let text = "\(violation.rule.rawValue): \(violation.detail)"
       record("VIOLATION \(text)", toTarget: false)
-      violations.append(text)
       if !scenario.expectsViolations {
         var message = "the target broke a rule (\(violation.rule.rawValue)): \(violation.detail)"
         if let pdu = violation.pdu {

@@ -74,7 +74,6 @@ final class Player {
   private(set) var notes: [String] = []
   let recorder = LadderRecorder()
   var commandCount: UInt64 = 0
-  var violations: [String] = []
   private(set) var skipReason: String?
 
   init(_ each: Case, script: Script, playground: any Playground, seed: UInt64) {

@@ -46,8 +46,6 @@ final class ScriptSession {
   var login: LoginResult
   /// The logical unit that requests go to when they name none.
   var lun: Int
-  /// How often it was logged in.
-  var lives = 1
   let target: Int
 
   init(index: Int, connection: ScriptConnection, plan: LoginPlan, login: LoginResult, lun: Int) {
@@ -75,7 +73,6 @@ final class ScriptTask {
   let decode: (TaskResult) -> LuaValue
   /// What the durability model calls it.
   var access: Int?
-  var blockSize = 512
   /// Who waits for its end.
   var waiters: [Int] = []
 

@@ -26,7 +26,7 @@ enum PDULanguage {
   // MARK: A PDU that came, as a record
 
   /// All fields of `pdu`.
-  static func record(_ pdu: ProtocolDataUnit, sense: Bool = true) -> LuaValue {
+  static func record(_ pdu: ProtocolDataUnit) -> LuaValue {
     var fields: [(String, LuaValue)] = []
     let bits = pdu.header.read { $0.opcodeBits }
     let opcode = Opcode(rawValue: bits)
@@ -46,7 +46,7 @@ enum PDULanguage {
     switch opcode {
     case .loginResponse: fields.append(("status", .integer(Int64(pdu.header.read { $0.loginStatus }))))
     case .scsiCommand: fields.append(("cdb", .string(Array(pdu.header.array[32..<48]))))
-    case .scsiResponse: if let sense = self.sense(pdu.data) { fields.append(("sense", sense)) }
+    case .scsiResponse: if let sense = sense(pdu.data) { fields.append(("sense", sense)) }
     case .reject:
       if pdu.data.count >= HeaderView.length {
         let rejected = pdu.data.withUnsafeBytes { BasicHeader(copying: $0) }

@@ -51,9 +51,6 @@ extension HostLibrary {
     throw fields.wrong(name, value, "a whole number from 0 to \(most)")
   }
 
-  /// The names that a PDU's table may have beside the fields of its header.
-  static let extraNames = ["data", "text", "cdb", "ahs", "lun_raw"]
-
   /// Checks what a scenario says of a PDU, and keeps it as a record that `send` reads again.
   private static func description(_ value: LuaValue, _ opcode: Opcode?, path: String) throws(LuaFailure) -> LuaValue {
     var fields = try Fields(value, path: path)

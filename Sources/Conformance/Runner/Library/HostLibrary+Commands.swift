@@ -15,7 +15,6 @@ extension HostLibrary {
         if command.request.isChangedOnPurpose { command.access = command.access?.blurred }
         let task = try player.execute(
           command.request, on: session, what: family.name, access: command.access, decode: decoder(of: family.name))
-        task.blockSize = command.blockSize
         return try answer(player, call, task, options)
       }
     } + [
@@ -61,7 +60,6 @@ extension HostLibrary {
   struct BuiltCommand {
     var request: CommandRequest
     var access: Access?
-    var blockSize: Int
   }
 
   private static func build(
@@ -140,7 +138,7 @@ extension HostLibrary {
     }
     let access = Access.of(
       request.cdb, dataOut: request.dataOut, expectedDataIn: request.expectedDataIn, unit: unit)
-    return BuiltCommand(request: request, access: access, blockSize: blockSize)
+    return BuiltCommand(request: request, access: access)
   }
 
   /// SBC-4 §5.35.1: the UNMAP parameter list.

@@ -24,27 +24,27 @@ extension HostLibrary {
   // MARK: Network
 
   private static let networkFaults: [HostFunction] = [
-    network("partition") { (_, path, _) throws(LuaFailure) in NetworkPartition(path) },
-    network("unreachable") { (_, path, _) throws(LuaFailure) in NetworkUnreachable(path) },
-    network("flap") { (fields, path, _) throws(LuaFailure) in
+    network("partition") { (_, path) throws(LuaFailure) in NetworkPartition(path) },
+    network("unreachable") { (_, path) throws(LuaFailure) in NetworkUnreachable(path) },
+    network("flap") { (fields, path) throws(LuaFailure) in
       NetworkFlap(
         path, down: try fields.time("down") ?? Interval.milliseconds(100),
         up: try fields.time("up") ?? Interval.milliseconds(100))
     },
-    network("reset") { (_, path, _) throws(LuaFailure) in NetworkReset(of: path.from, with: path.to) },
-    network("loss") { (fields, path, _) throws(LuaFailure) in
+    network("reset") { (_, path) throws(LuaFailure) in NetworkReset(of: path.from, with: path.to) },
+    network("loss") { (fields, path) throws(LuaFailure) in
       NetworkLoss(path, chance: try chance(&fields, Ratio(1, in: 100)))
     },
-    network("bit_flip") { (fields, path, _) throws(LuaFailure) in
+    network("bit_flip") { (fields, path) throws(LuaFailure) in
       if let count: Int = try fields.integer("next", in: 1...1_000_000) { return NetworkBitFlip(path, .next(count)) }
       return NetworkBitFlip(path, .chance(try chance(&fields, Ratio(1, in: 100))))
     },
-    network("slow") { (fields, path, _) throws(LuaFailure) in
+    network("slow") { (fields, path) throws(LuaFailure) in
       NetworkSlow(
         path, latency: try fields.time("latency") ?? .zero, jitter: try fields.time("jitter") ?? .zero,
         bandwidth: try fields.rate("bandwidth") ?? 0)
     },
-    network("split") { (fields, path, _) throws(LuaFailure) in
+    network("split") { (fields, path) throws(LuaFailure) in
       if let every: UInt64 = try fields.integer("every", in: 1...(1 << 30)) { return NetworkSplit(path, .every(every)) }
       var points: [UInt64] = []
       for value in try fields.list("at") ?? [] {
@@ -53,16 +53,15 @@ extension HostLibrary {
       }
       return NetworkSplit(path, points.isEmpty ? .drawn : .points(points.sorted()))
     },
-    network("short") { (fields, path, _) throws(LuaFailure) in
+    network("short") { (fields, path) throws(LuaFailure) in
       NetworkShort(path, chance: try chance(&fields, Ratio(1, in: 2)))
     },
   ]
 
   private static func network(
-    _ name: String,
-    _ make: @escaping @Sendable (inout Fields, NetworkPath, SimulatedPlayground) throws(LuaFailure) -> any FaultUnit
+    _ name: String, _ make: @escaping @Sendable (inout Fields, NetworkPath) throws(LuaFailure) -> any FaultUnit
   ) -> HostFunction {
-    function("network.\(name)") { (player, fields, simulation) throws(LuaFailure) in
+    function("network.\(name)") { (_, fields, simulation) throws(LuaFailure) in
       var names = try fields.strings("between") ?? []
       if names.isEmpty {
         names = [simulation.drivers.first?.host ?? "", simulation.programs.first?.host ?? ""]
@@ -73,7 +72,7 @@ extension HostLibrary {
       let isOneWay = try fields.flag("one_way") ?? false
       let path = NetworkPath(
         between: try simulation.host(names[0]), and: try simulation.host(names[1]), oneWay: isOneWay)
-      return try make(&fields, path, simulation)
+      return try make(&fields, path)
     }
   }
 
@@ -226,16 +225,12 @@ extension HostLibrary {
       let unit = try make(player, &fields, simulation)
       try fields.finish()
       let fault = ScriptFault(
-        name: "fault.\(name)", handle: arm(unit, in: simulation.faults, after: delay, for: duration),
+        name: "fault.\(name)", handle: simulation.faults.arm(unit, after: delay, for: duration),
         location: call.location, mayMiss: mayMiss)
       player.faults.append(fault)
       return .result(.handle(.fault, Int64(player.faults.count - 1)))
     }
   }
-
-  private static func arm(
-    _ unit: some FaultUnit, in plan: FaultPlan, after delay: Interval, for duration: Interval?
-  ) -> FaultHandle { plan.arm(unit, after: delay, for: duration) }
 
   private static func fault(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptFault {
     guard case .handle(.fault, let index) = value, player.faults.indices.contains(Int(index)) else {

@@ -41,7 +41,6 @@ extension HostLibrary {
         player.durability.exit(player.targets(of: program), at: player.now)
       }
       try simulation.restart(program)
-      player.durability.restart(player.targets(of: program), at: player.now)
       return .nothing
     },
     HostFunction("pause", of: .target) { (player, call) throws(LuaFailure) in

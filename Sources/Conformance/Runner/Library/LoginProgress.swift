@@ -64,7 +64,6 @@ final class LoginProgress {
         session.connection = connection
         session.id = login.session
         session.login = login
-        session.lives += 1
         connection.session = session.index
         player.durability.reinstated(plan.initiatorName, plan.isid.rawValue, at: player.now)
       }
