@@ -20,12 +20,6 @@ public struct TraceHash: Hashable, Sendable {
     low = newLow
   }
 
-  /// Folds bytes in, with their number.
-  public mutating func fold(bytes: UnsafeRawBufferPointer) {
-    let digest = Self.digest(bytes)
-    fold(digest, UInt64(bytes.count))
-  }
-
   /// A 64-bit digest of `bytes`: four lanes of 16 bytes at a time, so that the multiplications overlap.
   public static func digest(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     guard let base = bytes.baseAddress else { return 0x4528_21E6_38D0_1377 }

@@ -69,7 +69,7 @@ extension Disk {
     // What lies within one unit has no parts: it is there or it is not.
     if fate > 1, units <= 1 { fate = crashRandom.next(below: UInt64(2)) }
     switch fate {
-    case 0: counters.unitsLost += units
+    case 0: break
     case 1: play(entry, number)
     default:
       counters.writesTorn += 1
@@ -114,8 +114,6 @@ extension Disk {
         piece.length = length
         piece.position = entry.position + done
         play(piece, number)
-      } else {
-        counters.unitsLost += 1
       }
       bits >>= 1
       done += length

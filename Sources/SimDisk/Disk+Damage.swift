@@ -91,9 +91,6 @@ extension Disk {
     stableDamage.append(stretch)
   }
 
-  /// How many stretches of the contents a fault has damaged and nobody has written over.
-  public func damageCount(_ id: DiskFaultID) -> Int { damage.stretches.count { $0.fault == id } }
-
   /// Whether a range holds something that cannot be read, for an access that asks because it reads it.
   public func isUnreadable(at offset: UInt64, length: UInt64) -> Bool {
     var isUnreadable = false

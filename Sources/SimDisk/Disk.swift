@@ -87,15 +87,7 @@ public final class Disk {
   private var busyUntil: UInt64 = 0
 
   public struct Counters: Hashable, Sendable {
-    public var reads: UInt64 = 0
-    public var writes: UInt64 = 0
-    public var flushes: UInt64 = 0
-    public var discards: UInt64 = 0
-    public var bytesRead: UInt64 = 0
-    public var bytesWritten: UInt64 = 0
     public var crashes: UInt64 = 0
-    /// Atomic units of unflushed writes that did not survive a crash.
-    public var unitsLost: UInt64 = 0
     /// Writes of which a part survived a crash.
     public var writesTorn: UInt64 = 0
     /// Accesses that found the medium pulled out.
@@ -191,12 +183,10 @@ public final class Disk {
   public func read(at offset: UInt64, into bytes: UnsafeMutableRawBufferPointer) {
     current.read(at: offset, into: bytes)
     if !damage.isEmpty { applyDamage(at: offset, to: bytes) }
-    counters.bytesRead += UInt64(bytes.count)
   }
 
   /// Begins a write of `length` bytes at `offset`, whose data follow with ``appendWrite(_:)``; then ``endWrite()``.
   public func beginWrite(at offset: UInt64, length: UInt64, forceUnitAccess: Bool) {
-    counters.writes += 1
     damage.cut(offset, length, writtenAs: log.endNumber)
     log.append(.data, offset: offset, length: 0, isStable: forceUnitAccess)
   }
@@ -207,7 +197,6 @@ public final class Disk {
     current.write(at: log[index].offset + log[index].length, bytes)
     log[index].length += UInt64(bytes.count)
     log.append(data: bytes)
-    counters.bytesWritten += UInt64(bytes.count)
   }
 
   public func endWrite() {
@@ -223,7 +212,6 @@ public final class Disk {
 
   /// Makes a range read as zeroes, with (`allocated`) or without storage; with `isCutOff` the power fails while it does.
   public func clear(at offset: UInt64, length: UInt64, allocated: Bool, isCutOff: Bool = false) {
-    counters.discards += 1
     damage.cut(offset, length, writtenAs: log.endNumber)
     current.clear(at: offset, length: length, allocated: allocated)
     log.append(allocated ? .zeroes : .discard, offset: offset, length: length, isStable: false)
@@ -234,10 +222,7 @@ public final class Disk {
   public var flushMark: UInt64 { log.endNumber }
 
   /// Makes everything before `mark` stable.
-  public func flush(upTo mark: UInt64) {
-    counters.flushes += 1
-    destage(upTo: mark)
-  }
+  public func flush(upTo mark: UInt64) { destage(upTo: mark) }
 
   /// The first byte at or after `offset` that has no storage (or has some); the size if there is none.
   public func seek(from offset: UInt64, toHole: Bool) -> UInt64 {

@@ -61,19 +61,6 @@ final class PageMap {
     }
   }
 
-  /// Whether the page has storage: data or zeroes.
-  func isAllocated(_ page: UInt64) -> Bool {
-    var node = 0
-    var level = levels - 1
-    while true {
-      let entry = nodes[node + slot(page, level)]
-      guard entry >= Self.base else { return entry == Self.zeroes }
-      if level == 0 { return true }
-      node = nodeStart(entry)
-      level -= 1
-    }
-  }
-
   /// The page's bytes, made of zeroes if it had none.
   func makePage(_ page: UInt64) -> UnsafeMutableRawPointer {
     var node = 0

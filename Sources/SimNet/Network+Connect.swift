@@ -173,7 +173,6 @@ extension Network {
     sockets[serverIndex].localInterface = remote
     sockets[serverIndex].remoteInterface = sockets[index].localInterface
     sockets[serverIndex].peer = client
-    sockets[serverIndex].isServer = true
     sockets[index].peer = server
     connectionCount += 1
     counters.connections += 1

@@ -92,8 +92,6 @@ public final class Network {
     var outgoing = -1
     var incoming = -1
     var retries = 0
-    /// It is the one that was accepted.
-    var isServer = false
     /// Its connect has succeeded, whatever became of the connection afterwards.
     var hasConnected = false
     var wantsReadable = false
@@ -339,11 +337,6 @@ public final class Network {
   public func isUp(_ host: HostID) -> Bool { hosts[Int(host.rawValue)].isUp }
 
   public func options(of host: HostID) -> HostOptions { hosts[Int(host.rawValue)].options }
-
-  /// Changes what a host's TCP does, for connections made from now on.
-  public func configureHost(_ host: HostID, _ change: (inout HostOptions) -> Void) {
-    change(&hosts[Int(host.rawValue)].options)
-  }
 
   /// The sockets and directions of connections that have not been given back; zero when everything has ended.
   public var liveSocketCount: Int { sockets.count - freeSockets.count }
