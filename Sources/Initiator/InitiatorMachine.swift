@@ -79,8 +79,7 @@ public final class InitiatorMachine: Machine {
       }
     return ConnectionStatus(
       phase: phase, session: connection.session.id, remote: connection.remote, connectionID: connection.number,
-      expStatSN: connection.expStatSN, parameters: connection.parameters,
-      bytesQueued: connection.queue[connection.queueHead...].reduce(connection.sendRest.length) { $0 + $1.bytes.count })
+      expStatSN: connection.expStatSN, parameters: connection.parameters)
   }
 
   /// The state of a session; nil when there never was one of that number.

@@ -95,7 +95,7 @@ public final class LoadMachine: Machine {
       }
       setDeadline(now + configuration.patience, &operations)
     }
-    for index in completions.indices { take(completions[index], &operations) }
+    for index in completions.indices { take(completions[index]) }
     if now >= deadline { nextState(&operations) }
     if due <= min(now, lastDue) { issueDue(&operations) }
     armDue(&operations)
@@ -110,7 +110,7 @@ public final class LoadMachine: Machine {
     if endedSessions == sessions.count, state != .ended { end() }
   }
 
-  private func take(_ completion: Completion, _ operations: inout Operations) {
+  private func take(_ completion: Completion) {
     let index = Int(truncatingIfNeeded: completion.token.rawValue & 0xFFFF_FFFF)
     guard let kind = TokenKind(rawValue: completion.token.rawValue >> 56) else { return }
     if kind == .timer {
@@ -149,8 +149,8 @@ public final class LoadMachine: Machine {
     operations.timer(at: instant, token: Token(TokenKind.timer.rawValue << 56 | timerCount & 0xFFFF_FFFF))
   }
 
-  /// A session can take commands.
-  func becameReady(_ session: LoadSession) {
+  /// One more session can take commands.
+  func becameReady() {
     result.readySessions += 1
     settled()
   }

@@ -124,7 +124,7 @@ extension LoadSession {
       sendOwnCommand([0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0], expecting: 32, machine)
     case .sizing where units > 0:
       phase = .ready
-      machine.becameReady(self)
+      machine.becameReady()
     case .sizing:
       fail("has no room for commands of \(configuration.length) bytes: status \(status) to READ CAPACITY(16)", machine)
     default:

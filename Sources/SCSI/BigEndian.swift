@@ -54,12 +54,6 @@ extension Array where Element == UInt8 {
     self[index + 1] = UInt8(truncatingIfNeeded: value)
   }
 
-  /// Stores a 32-bit field at `index`, within the array.
-  public mutating func store32(_ value: UInt32, at index: Int) {
-    store16(UInt16(truncatingIfNeeded: value >> 16), at: index)
-    store16(UInt16(truncatingIfNeeded: value), at: index + 2)
-  }
-
   /// Appends `text` as printable ASCII, cut or padded with blanks to `width` (SPC-4 §4.4.1: left-aligned).
   public mutating func appendASCII(_ text: String, width: Int) {
     var used = 0

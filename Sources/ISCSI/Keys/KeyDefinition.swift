@@ -20,9 +20,6 @@ public struct KeyDefinition: Sendable {
   /// Only on the leading connection of a session ("LO").
   public var isLeadingOnly: Bool
 
-  /// Whether it holds for the session or for the connection.
-  public var isSessionWide: Bool
-
   /// Irrelevant in discovery sessions.
   public var isIrrelevantInDiscovery: Bool
 
@@ -31,7 +28,7 @@ public struct KeyDefinition: Sendable {
 
   init(
     _ key: Key, _ name: StaticString, _ kind: KeyKind, default defaultValue: StaticString = "",
-    from senders: KeySenders = .both, in stages: KeyStages, leadingOnly: Bool = false, sessionWide: Bool = true,
+    from senders: KeySenders = .both, in stages: KeyStages, leadingOnly: Bool = false,
     irrelevantInDiscovery: Bool = false, valueLengthMax: Int = TextParser.valueLengthMax
   ) {
     self.key = key
@@ -41,7 +38,6 @@ public struct KeyDefinition: Sendable {
     self.senders = senders
     self.stages = stages
     isLeadingOnly = leadingOnly
-    isSessionWide = sessionWide
     isIrrelevantInDiscovery = irrelevantInDiscovery
     self.valueLengthMax = valueLengthMax
   }

@@ -27,21 +27,21 @@ public enum KeyTable {
   /// All keys, in the order of ``Key``'s cases.
   public static let all: [KeyDefinition] = [
     // §12.1. A binary value of 1024 bytes takes 2048 digits and a prefix.
-    .init(.authMethod, "AuthMethod", .list(["CHAP", "None", "SRP", "KRB5"]), in: .security, sessionWide: false),
-    .init(.chapAlgorithm, "CHAP_A", .authentication, in: .security, sessionWide: false),
-    .init(.chapIdentifier, "CHAP_I", .authentication, in: .security, sessionWide: false),
-    .init(.chapChallenge, "CHAP_C", .authentication, in: .security, sessionWide: false, valueLengthMax: 2050),
-    .init(.chapName, "CHAP_N", .authentication, in: .security, sessionWide: false),
-    .init(.chapResponse, "CHAP_R", .authentication, in: .security, sessionWide: false, valueLengthMax: 2050),
-    .init(.kerberosRequest, "KRB_AP_REQ", .authentication, in: .security, sessionWide: false, valueLengthMax: 65536),
-    .init(.kerberosReply, "KRB_AP_REP", .authentication, in: .security, sessionWide: false, valueLengthMax: 65536),
-    .init(.srpUser, "SRP_U", .authentication, in: .security, sessionWide: false),
-    .init(.srpGroup, "SRP_GROUP", .authentication, in: .security, sessionWide: false),
-    .init(.srpA, "SRP_A", .authentication, in: .security, sessionWide: false, valueLengthMax: 2050),
-    .init(.srpB, "SRP_B", .authentication, in: .security, sessionWide: false, valueLengthMax: 2050),
-    .init(.srpM, "SRP_M", .authentication, in: .security, sessionWide: false, valueLengthMax: 2050),
-    .init(.srpHM, "SRP_HM", .authentication, in: .security, sessionWide: false, valueLengthMax: 2050),
-    .init(.targetAuth, "TargetAuth", .authentication, in: .security, sessionWide: false),
+    .init(.authMethod, "AuthMethod", .list(["CHAP", "None", "SRP", "KRB5"]), in: .security),
+    .init(.chapAlgorithm, "CHAP_A", .authentication, in: .security),
+    .init(.chapIdentifier, "CHAP_I", .authentication, in: .security),
+    .init(.chapChallenge, "CHAP_C", .authentication, in: .security, valueLengthMax: 2050),
+    .init(.chapName, "CHAP_N", .authentication, in: .security),
+    .init(.chapResponse, "CHAP_R", .authentication, in: .security, valueLengthMax: 2050),
+    .init(.kerberosRequest, "KRB_AP_REQ", .authentication, in: .security, valueLengthMax: 65536),
+    .init(.kerberosReply, "KRB_AP_REP", .authentication, in: .security, valueLengthMax: 65536),
+    .init(.srpUser, "SRP_U", .authentication, in: .security),
+    .init(.srpGroup, "SRP_GROUP", .authentication, in: .security),
+    .init(.srpA, "SRP_A", .authentication, in: .security, valueLengthMax: 2050),
+    .init(.srpB, "SRP_B", .authentication, in: .security, valueLengthMax: 2050),
+    .init(.srpM, "SRP_M", .authentication, in: .security, valueLengthMax: 2050),
+    .init(.srpHM, "SRP_HM", .authentication, in: .security, valueLengthMax: 2050),
+    .init(.targetAuth, "TargetAuth", .authentication, in: .security),
 
     // Who is who: §13.4 to §13.9, §13.21.
     .init(.initiatorName, "InitiatorName", .declaration, from: .initiator, in: .login),
@@ -58,11 +58,11 @@ public enum KeyTable {
 
     // What holds for one connection: §13.1, §13.12.
     .init(
-      .headerDigest, "HeaderDigest", .list(["CRC32C", "None"]), default: "None", in: .operational, sessionWide: false),
-    .init(.dataDigest, "DataDigest", .list(["CRC32C", "None"]), default: "None", in: .operational, sessionWide: false),
+      .headerDigest, "HeaderDigest", .list(["CRC32C", "None"]), default: "None", in: .operational),
+    .init(.dataDigest, "DataDigest", .list(["CRC32C", "None"]), default: "None", in: .operational),
     .init(
       .maxRecvDataSegmentLength, "MaxRecvDataSegmentLength", .numberDeclaration(512...length24), default: "8192",
-      in: [.operational, .fullFeature], sessionWide: false),
+      in: [.operational, .fullFeature]),
 
     // What holds for the session.
     .init(
@@ -107,10 +107,10 @@ public enum KeyTable {
     .init(.nodeArchitecture, "X#NodeArchitecture", .declaration, in: .operational, leadingOnly: true),
 
     // §13.25.
-    .init(.ifMarker, "IFMarker", .obsolete, in: .operational, sessionWide: false),
-    .init(.ofMarker, "OFMarker", .obsolete, in: .operational, sessionWide: false),
-    .init(.ifMarkInt, "IFMarkInt", .obsolete, in: .operational, sessionWide: false),
-    .init(.ofMarkInt, "OFMarkInt", .obsolete, in: .operational, sessionWide: false),
+    .init(.ifMarker, "IFMarker", .obsolete, in: .operational),
+    .init(.ofMarker, "OFMarker", .obsolete, in: .operational),
+    .init(.ifMarkInt, "IFMarkInt", .obsolete, in: .operational),
+    .init(.ofMarkInt, "OFMarkInt", .obsolete, in: .operational),
   ]
 
   /// The key of that name; nil when no standard defines one.

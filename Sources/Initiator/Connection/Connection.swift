@@ -133,9 +133,6 @@ public struct ConnectionStatus: Sendable {
   /// The StatSN that is expected next.
   public var expStatSN: UInt32
   public var parameters: NegotiatedParameters
-
-  /// Bytes that wait to be sent.
-  public var bytesQueued: Int
 }
 
 /// What a script can see of a session.

@@ -87,7 +87,7 @@ struct LoginNegotiation {
     let received = gathered
     gathered = []
     var writer = TextWriter()
-    if let status = received.withUnsafeBytes({ take($0, current, authority, &writer) }) { return .refuse(status) }
+    if let status = received.withUnsafeBytes({ take($0, current, &writer) }) { return .refuse(status) }
     if !hasIdentity {
       hasIdentity = true
       if let status = identify(authority) { return .refuse(status) }
@@ -139,7 +139,7 @@ struct LoginNegotiation {
   // MARK: Keys
 
   private mutating func take(
-    _ bytes: UnsafeRawBufferPointer, _ current: UInt8, _ authority: borrowing LoginAuthority, _ writer: inout TextWriter
+    _ bytes: UnsafeRawBufferPointer, _ current: UInt8, _ writer: inout TextWriter
   ) -> LoginStatus? {
     guard let loginStage = LoginStage(rawValue: current) else { return .initiatorError }
     // The session type decides on the answers to other keys, wherever it stands in the text.
@@ -147,7 +147,7 @@ struct LoginNegotiation {
     var parser = TextParser(bytes)
     do throws(TextError) {
       while let pair = try parser.next() {
-        if let status = take(pair, loginStage, authority, &writer) { return status }
+        if let status = take(pair, loginStage, &writer) { return status }
       }
     } catch {
       return .initiatorError
@@ -163,7 +163,7 @@ struct LoginNegotiation {
   }
 
   private mutating func take(
-    _ pair: TextPair, _ loginStage: LoginStage, _ authority: borrowing LoginAuthority, _ writer: inout TextWriter
+    _ pair: TextPair, _ loginStage: LoginStage, _ writer: inout TextWriter
   ) -> LoginStatus? {
     guard let definition = KeyTable.find(pair.key) else {
       // RFC 7143 §6.2: what is not understood is said to be, and the negotiation goes on.
