@@ -47,6 +47,29 @@ import Testing
     #expect(throws: UsageError.self) { _ = try arguments.number("--seed", in: 0...9) }
   }
 
+  @Test func sizesAndTimesAreChecked() throws {
+    func mistake<Value>(_ text: String, _ read: (Arguments) throws -> Value) throws -> String? {
+      let arguments = try Arguments(["--seed", text], for: command)
+      return (#expect(throws: UsageError.self) { _ = try read(arguments) })?.message
+    }
+    let arguments = try Arguments(["--seed", "64KiB", "--filter", "20ms"], for: command)
+    #expect(try arguments.size("--seed", in: 0...UInt64.max) == 65536)
+    #expect(try arguments.time("--filter", example: "1s") == .milliseconds(20))
+    #expect(try arguments.time("--inner", example: "1s") == nil)
+    #expect(
+      try mistake("1KiB") { try $0.size("--seed", in: 4096...8192) }
+        == "--seed: expected a size from 4KiB to 8KiB, found \"1KiB\"")
+    #expect(
+      try mistake("1KiX") { try $0.size("--seed", in: 512...UInt64.max) }
+        == "--seed: expected a size from 512B up, found \"1KiX\"")
+    #expect(
+      try mistake("2s") { try $0.time("--seed", example: "50us", atMost: .seconds(1)) }
+        == "--seed: expected a time such as 50us, at most 1s, found \"2s\"")
+    #expect(
+      try mistake("1us") { try $0.time("--seed", example: "1s", atLeast: .milliseconds(10)) }
+        == "--seed: expected a time such as 1s, at least 10ms, found \"1us\"")
+  }
+
   @Test func aPartIsOneOfThem() throws {
     func part(_ text: String) throws -> (index: Int, count: Int)? {
       try RunOptions(try Arguments(["--shard", text], for: runCommand)).shard

@@ -80,7 +80,7 @@ public enum Quantity {
   }
 
   /// A time as people write it: `1.5s`, `200us`.
-  static func text(_ time: Interval) -> String {
+  public static func text(_ time: Interval) -> String {
     let n = time.nanoseconds
     for (unit, factor) in [("s", UInt64(1_000_000_000)), ("ms", 1_000_000), ("us", 1_000)] where n >= factor {
       let whole = n / factor

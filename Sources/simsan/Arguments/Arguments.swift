@@ -1,4 +1,5 @@
 import Conformance
+import Ring
 
 /// The arguments of a call, sorted into options and operands.
 struct Arguments {
@@ -60,6 +61,31 @@ struct Arguments {
         "\(name): expected a whole number from \(range.lowerBound) to \(range.upperBound), found \"\(text)\"")
     }
     return value
+  }
+
+  /// A number of bytes, such as `64KiB`.
+  func size(_ name: String, in range: ClosedRange<UInt64>) throws(UsageError) -> UInt64? {
+    guard let text = self[name] else { return nil }
+    guard let size = Quantity.size(text), range.contains(size) else {
+      let least = Quantity.text(bytes: range.lowerBound)
+      let most = range.upperBound == .max ? "up" : "to \(Quantity.text(bytes: range.upperBound))"
+      throw UsageError("\(name): expected a size from \(least) \(most), found \"\(text)\"")
+    }
+    return size
+  }
+
+  /// A length of time; `example` is for the message.
+  func time(
+    _ name: String, example: String, atLeast least: Interval = .zero, atMost most: Interval? = nil
+  ) throws(UsageError) -> Interval? {
+    guard let text = self[name] else { return nil }
+    guard let time = Quantity.time(text), time >= least, most.map({ time <= $0 }) ?? true else {
+      var bounds = ""
+      if least > .zero { bounds += ", at least \(Quantity.text(least))" }
+      if let most { bounds += ", at most \(Quantity.text(most))" }
+      throw UsageError("\(name): expected a time such as \(example)\(bounds), found \"\(text)\"")
+    }
+    return time
   }
 
   /// One of a few words.

@@ -112,20 +112,19 @@ struct BenchOptions {
     if arguments.has("--reads"), !operation.hasSuffix("mixed") {
       throw UsageError("--reads: expected randmixed or seqmixed as --operation, found \(operation)")
     }
-    load.length =
-      try Self.size("--size", arguments, in: 512...UInt64(LoadConfiguration.lengthMax)).map { Int($0) } ?? 4096
+    load.length = try arguments.size("--size", in: 512...UInt64(LoadConfiguration.lengthMax)).map { Int($0) } ?? 4096
     load.depth = try arguments.number("--depth", in: 1...LoadConfiguration.depthMax) ?? 32
     load.sessions = try arguments.number("--sessions", in: 1...LoadConfiguration.sessionsMax) ?? 1
     load.rate = try arguments.number("--rate", in: 1...10_000_000)
-    load.duration = try Self.time("--time", arguments) ?? load.duration
-    load.warmUp = try Self.time("--warm-up", arguments) ?? load.warmUp
-    load.range = try Self.size("--range", arguments, in: UInt64(load.length)...UInt64.max)
+    load.duration = try arguments.time("--time", example: "4s", atMost: Self.timeMax) ?? load.duration
+    load.warmUp = try arguments.time("--warm-up", example: "500ms", atMost: Self.timeMax) ?? load.warmUp
+    load.range = try arguments.size("--range", in: UInt64(load.length)...UInt64.max)
     let digest = try arguments.word("--digests", among: digests) ?? "none"
     load.headerDigest = digest == "header" || digest == "both"
     load.dataDigest = digest == "data" || digest == "both"
     load.seed = try arguments.number("--seed", in: 0...UInt64.max) ?? 1
     ring = try arguments.word("--ring", among: ringNames)
-    busyPoll = try arguments["--busy-poll"] == nil ? nil : Self.time("--busy-poll", arguments)
+    busyPoll = try arguments.time("--busy-poll", example: "50us", atMost: Self.timeMax)
     serverPID = try arguments.number("--server-pid", in: 1...Int32.max)
     if let pid = serverPID, ProcessTime(of: pid) == nil {
       throw UsageError("--server-pid: expected the number of a process on this machine, found \(pid)")
@@ -133,21 +132,6 @@ struct BenchOptions {
     json = arguments["--json"]
   }
 
-  private static func time(_ name: String, _ arguments: Arguments) throws(UsageError) -> Interval? {
-    guard let text = arguments[name] else { return nil }
-    guard let time = Quantity.time(text), time <= .seconds(86_400) else {
-      throw UsageError("\(name): expected a time such as 500ms or 4s, a day at most, found \"\(text)\"")
-    }
-    return time
-  }
-
-  private static func size(
-    _ name: String, _ arguments: Arguments, in range: ClosedRange<UInt64>
-  ) throws(UsageError) -> UInt64? {
-    guard let text = arguments[name] else { return nil }
-    guard let size = Quantity.size(text), range.contains(size) else {
-      throw UsageError("\(name): expected a size such as 4KiB, at least \(range.lowerBound) bytes, found \"\(text)\"")
-    }
-    return size
-  }
+  /// A day.
+  private static let timeMax = Interval.seconds(86_400)
 }

@@ -46,33 +46,14 @@ let serveCommand = Command(
     }
     return address
   }
-  var memory: UInt64?
-  if let text = arguments["--memory"] {
-    guard let size = Quantity.size(text), (16 << 20)...(1 << 36) ~= size else {
-      throw UsageError("--memory: expected a size from 16MiB to 64GiB, found \"\(text)\"")
-    }
-    memory = size
-  }
-  var busyPoll: Interval?
-  if let text = arguments["--busy-poll"] {
-    guard let time = Quantity.time(text), time <= .seconds(1) else {
-      throw UsageError("--busy-poll: expected a time up to 1s such as 50us, found \"\(text)\"")
-    }
-    busyPoll = time
-  }
-  var interval: Interval?
-  if let text = arguments["--counters"] {
-    guard let time = Quantity.time(text), time >= .milliseconds(10) else {
-      throw UsageError("--counters: expected a time of at least 10ms such as 1s, found \"\(text)\"")
-    }
-    interval = time
-  }
+  let interval = try arguments.time("--counters", example: "1s", atLeast: .milliseconds(10))
   let faults = try arguments.all("--fault").map { text throws(UsageError) in try FaultRule(text) }
   let server = try Server(
     file, portals: portals, ring: try arguments.word("--ring", among: ringNames),
-    shards: try arguments.number("--shards", in: 1...TargetDescription.shardMax + 1), memory: memory,
-    busyPoll: busyPoll, faults: faults, seed: try arguments.number("--seed", in: 0...UInt64.max) ?? 1,
-    listens: !arguments.has("--check"))
+    shards: try arguments.number("--shards", in: 1...TargetDescription.shardMax + 1),
+    memory: try arguments.size("--memory", in: (16 << 20)...(1 << 36)),
+    busyPoll: try arguments.time("--busy-poll", example: "50us", atMost: .seconds(1)), faults: faults,
+    seed: try arguments.number("--seed", in: 0...UInt64.max) ?? 1, listens: !arguments.has("--check"))
   if arguments.has("--check") {
     for line in server.description { try say(line) }
     return 0
