@@ -1,3 +1,4 @@
+import Conformance
 import Foundation
 
 /// The program's version; the release's tag.
@@ -47,12 +48,16 @@ private func call(_ words: [String]) throws -> Int32 {
     return 0
   default: break
   }
-  guard let command = commands.first(where: { $0.name == name }) else {
-    let names = commands.map(\.name)
-    throw UsageError(
-      "simsan: unknown command \"\(name)\"\(near(name, names)); expected \(names.joined(separator: ", "))")
-  }
-  return try perform(command, Array(words.dropFirst()))
+  return try perform(try command(name, calledBy: "simsan"), Array(words.dropFirst()))
+}
+
+/// The command of that name; `caller` is for the message that there is none.
+private func command(_ name: String, calledBy caller: String) throws(UsageError) -> Command {
+  if let command = commands.first(where: { $0.name == name }) { return command }
+  let names = commands.map(\.name)
+  throw UsageError(
+    "\(caller): unknown command \"\(name)\"\(Suggestion.clause(for: name, among: names)); "
+      + "expected \(names.joined(separator: ", "))")
 }
 
 private func perform(_ command: Command, _ words: [String]) throws -> Int32 {
@@ -70,12 +75,7 @@ let helpCommand = Command(
     try say(overview())
     return 0
   }
-  guard let command = commands.first(where: { $0.name == name }) else {
-    let names = commands.map(\.name)
-    throw UsageError(
-      "simsan help: unknown command \"\(name)\"\(near(name, names)); expected \(names.joined(separator: ", "))")
-  }
-  try say(page(of: command))
+  try say(page(of: try command(name, calledBy: "simsan help")))
   return 0
 }
 

@@ -31,7 +31,7 @@ import Testing
   @Test func anUnknownOptionIsNamedWithTheNearestKnownOne() {
     #expect(
       mistake("--sed", "1")
-        == "simsan try: unknown option --sed; did you mean --seed?; expected --seed, --verify, --filter")
+        == "simsan try: unknown option --sed; did you mean '--seed'?; expected --seed, --verify, --filter")
     #expect(mistake("-x").contains("unknown option -x; expected"))
   }
 

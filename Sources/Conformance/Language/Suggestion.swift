@@ -1,5 +1,5 @@
 /// Near misses: "did you mean".
-enum Suggestion {
+public enum Suggestion {
   /// The candidate that `word` is most likely a slip of; nil when none is near.
   static func nearest(to word: String, among candidates: [String]) -> String? {
     let word = word.lowercased()
@@ -15,8 +15,8 @@ enum Suggestion {
     return candidates.first { word.count >= 3 && ($0.hasPrefix(word) || word.hasPrefix($0)) && $0.count >= 3 }
   }
 
-  /// `; did you mean "x"?`, or nothing.
-  static func clause(for word: String, among candidates: [String]) -> String {
+  /// `; did you mean 'x'?`, or nothing.
+  public static func clause(for word: String, among candidates: [String]) -> String {
     nearest(to: word, among: candidates).map { "; did you mean '\($0)'?" } ?? ""
   }
 
@@ -37,9 +37,4 @@ enum Suggestion {
     }
     return last[b.count]
   }
-}
-
-/// The candidate that `word` is most likely a slip of; nil when none is near.
-public func nearestWord(to word: String, among candidates: [String]) -> String? {
-  Suggestion.nearest(to: word, among: candidates)
 }

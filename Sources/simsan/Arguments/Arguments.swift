@@ -22,7 +22,7 @@ struct Arguments {
       guard let option = command.options.first(where: { $0.name == parts[0] }) else {
         let names = command.options.filter { !$0.help.isEmpty }.map(\.name)
         throw UsageError(
-          "simsan \(command.name): unknown option \(parts[0])\(near(parts[0], names)); "
+          "simsan \(command.name): unknown option \(parts[0])\(Suggestion.clause(for: parts[0], among: names)); "
             + "expected \(names.isEmpty ? "none" : names.joined(separator: ", "))")
       }
       if let value = option.value {
@@ -92,13 +92,10 @@ struct Arguments {
   func word(_ name: String, among words: [String]) throws(UsageError) -> String? {
     guard let text = self[name] else { return nil }
     guard words.contains(text) else {
-      throw UsageError("\(name): expected \(words.joined(separator: ", ")); found \"\(text)\"\(near(text, words))")
+      throw UsageError(
+        "\(name): expected \(words.joined(separator: ", ")); found \"\(text)\"\(Suggestion.clause(for: text, among: words))"
+      )
     }
     return text
   }
-}
-
-/// `; did you mean …?`, or nothing.
-func near(_ word: String, _ candidates: [String]) -> String {
-  nearestWord(to: word, among: candidates).map { "; did you mean \($0)?" } ?? ""
 }
