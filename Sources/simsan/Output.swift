@@ -46,6 +46,12 @@ func takesNow(_ descriptor: Int32) -> Bool {
   return poll(&polled, 1, 0) > 0
 }
 
+/// Whether standard output is a terminal, on which a line can be written over: see ``lineStart``.
+let isTerminal = isatty(STDOUT_FILENO) == 1 && getenv("TERM").map { String(cString: $0) } != "dumb"
+
+/// Takes back what stands in a terminal's line, and goes to its beginning.
+let lineStart = "\r\u{1B}[K"
+
 /// Prints text to standard output, at once: who reads it may be another program.
 func put(_ text: String) throws(OutputLost) { try writeAll(Array(text.utf8), to: STDOUT_FILENO) }
 

@@ -8,7 +8,6 @@ import Ring
 final class BenchReport {
   private let options: BenchOptions
   private let ring: HostRingKind
-  private let isTerminal: Bool
   private let isQuiet: Bool
   private var before: LoadResult?
   private var start: (own: ProcessTime?, server: ProcessTime?)?
@@ -18,7 +17,6 @@ final class BenchReport {
     self.options = options
     self.ring = ring
     isQuiet = options.json == "-"
-    isTerminal = isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
   }
 
   private var load: LoadConfiguration { options.load }
@@ -72,7 +70,7 @@ final class BenchReport {
   }
 
   func ended(_ result: LoadResult) throws {
-    if isTerminal, !isQuiet { try put("\r\u{1B}[K") }
+    if isTerminal, !isQuiet { try put(lineStart) }
     if !isQuiet { for line in table(result) { try say(line) } }
     if let error = result.firstError { complain("simsan bench: \(error)") }
     guard let json = options.json else { return }
@@ -147,7 +145,7 @@ final class BenchReport {
   }
 
   private func show(_ text: String) throws(OutputLost) {
-    if isTerminal { try put("\r\u{1B}[K\(text)") } else { try say(text) }
+    if isTerminal { try put(lineStart + text) } else { try say(text) }
   }
 }
 

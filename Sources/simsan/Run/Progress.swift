@@ -5,7 +5,6 @@ import Foundation
 final class Progress {
   private let total: Int
   private let isQuiet: Bool
-  private let isTerminal: Bool
   private let pages: FailurePages
   private var done = 0
   private var failed = 0
@@ -19,7 +18,6 @@ final class Progress {
     self.pages = pages
     total = suite.caseCount
     self.isQuiet = isQuiet
-    isTerminal = isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     for index in 0..<total {
       let file = suite.file(of: index)
       if files.last?.name != file { files.append((file, 0, 0, 0, 0)) }
@@ -49,8 +47,7 @@ final class Progress {
     if isQuiet { return }
     if isTerminal {
       if result.outcome == .failed {
-        try clear()
-        try say("FAILED \(result.id)")
+        try say("\(lineStart)FAILED \(result.id)")
       }
       try line(files[file].name)
       return
@@ -66,9 +63,7 @@ final class Progress {
     }
   }
 
-  func finish() throws(OutputLost) { if isTerminal, !isQuiet { try clear() } }
-
-  private func clear() throws(OutputLost) { try put("\r\u{1B}[K") }
+  func finish() throws(OutputLost) { if isTerminal, !isQuiet { try put(lineStart) } }
 
   private func line(_ file: String) throws(OutputLost) {
     var text = "[\(done)/\(total)]"
@@ -77,7 +72,7 @@ final class Progress {
     // A line that is wrapped is not cleared.
     let columns = self.columns
     let line = "\(text)  \(file.suffix(max(0, columns - text.count - 3)))"
-    try put("\r\u{1B}[K\(line.prefix(columns - 1))")
+    try put(lineStart + line.prefix(columns - 1))
   }
 
   /// How wide the terminal is.
