@@ -67,8 +67,9 @@ public struct LadderEntry: Codable, Sendable {
 public struct RunResult: Sendable {
   public var cases: [CaseResult]
   public var seed: UInt64
-  /// What it was played on: `simulation`, or a URL.
+  /// What it was played on: ``simulation``, or a URL.
   public var world: String
+  public static let simulation = "simulation"
   /// Each case was played twice and compared.
   public var isVerified: Bool
 

@@ -79,7 +79,7 @@ public enum Reports {
   public static func page(_ result: CaseResult, run: RunResult) -> String {
     var text = "\(result.id)\n\(result.file):\(result.line)\n\n"
     for failure in result.failures { text += describe(failure) + "\n\n" }
-    let place = run.world == "simulation" ? "" : " --against \(run.world)"
+    let place = run.world == RunResult.simulation ? "" : " --against \(run.world)"
     let twice = run.isVerified ? " --verify" : ""
     text += "play it again: simsan run \(word(result.file)) --seed \(run.seed)\(twice) "
     text += "--filter \(quoted(result.name))\(place)\n"

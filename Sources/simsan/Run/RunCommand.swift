@@ -50,8 +50,7 @@ let runCommand = Command(
     }
   }
   try progress.finish()
-  let run = RunResult(
-    cases: results, seed: options.seed, world: options.against?.text ?? "simulation", isVerified: options.isVerified)
+  let run = options.run(of: results)
   let problems = saveReports(of: run, suite, options)
   try tell(run, options, pages)
   if !problems.isEmpty { throw UsageError(problems.joined(separator: "\n")) }
@@ -75,25 +74,17 @@ func save(_ data: Data, _ path: String) throws(UsageError) {
 }
 
 /// The pages of failures, written as they come: a run that is ended early has them, too.
-final class FailurePages {
-  private let folder: String
-  private let seed: UInt64
-  private let world: String
-  private let isVerified: Bool
+struct FailurePages {
+  private let options: RunOptions
 
-  init(_ options: RunOptions) {
-    folder = options.reports
-    seed = options.seed
-    world = options.against?.text ?? "simulation"
-    isVerified = options.isVerified
-  }
+  init(_ options: RunOptions) { self.options = options }
 
   /// The page of a failed case.
-  func path(of result: CaseResult) -> String { "\(folder)/\(Reports.fileName(result)).txt" }
+  func path(of result: CaseResult) -> String { "\(options.reports)/\(Reports.fileName(result)).txt" }
 
   func write(_ result: CaseResult) {
-    let run = RunResult(cases: [result], seed: seed, world: world, isVerified: isVerified)
-    do { try save(Data(Reports.page(result, run: run).utf8), path(of: result)) } catch { complain(error.message) }
+    let page = Reports.page(result, run: options.run(of: [result]))
+    do { try save(Data(page.utf8), path(of: result)) } catch { complain(error.message) }
   }
 }
 

@@ -48,6 +48,11 @@ struct RunOptions {
     }
   }
 
+  /// A run as it was told, with what became of these cases.
+  func run(of cases: [CaseResult]) -> RunResult {
+    RunResult(cases: cases, seed: seed, world: against?.text ?? RunResult.simulation, isVerified: isVerified)
+  }
+
   /// `I/N`, counted from `first`; the result is counted from 0.
   private static func part(
     _ arguments: Arguments, _ name: String, from first: Int
