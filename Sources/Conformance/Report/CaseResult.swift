@@ -49,6 +49,17 @@ public struct CaseResult: Codable, Sendable {
   }
 }
 
+extension CaseResult {
+  /// A case of which nothing is known yet.
+  ///
+  /// - Parameter seed: The case's own.
+  init(_ each: Case, index: Int, seed: UInt64) {
+    self.init(
+      index: index, id: each.id, file: each.file, line: each.location.line, name: each.name, covers: each.covers,
+      seed: seed)
+  }
+}
+
 /// One line of a PDU ladder.
 public struct LadderEntry: Codable, Sendable {
   /// Virtual nanoseconds.

@@ -85,7 +85,7 @@ public enum Reports {
     text += "--filter \(quoted(result.name))\(place)\n"
     if !result.traceHash.isEmpty { text += "trace hash: \(result.traceHash)\n" }
     if !result.notes.isEmpty { text += "\nnotes\n" + result.notes.map { "  \(visible($0))\n" }.joined() }
-    if !result.ladder.isEmpty { text += "\nPDUs\n" + Ladder.text(result.ladder[...]) }
+    if !result.ladder.isEmpty { text += "\nPDUs\n" + Ladder.text(result.ladder) }
     return text
   }
 
@@ -184,9 +184,8 @@ public enum Reports {
 
 /// PDU ladders as text.
 public enum Ladder {
-  public static func text(_ entries: ArraySlice<LadderEntry>) -> String {
-    entries.map { line($0) + "\n" }.joined()
-  }
+  /// A line for each entry.
+  public static func text(_ entries: [LadderEntry]) -> String { entries.map { line($0) + "\n" }.joined() }
 
   /// `    0.000250000  c1  -> SCSI Command  READ(10) itt=1 …`
   public static func line(_ entry: LadderEntry) -> String {

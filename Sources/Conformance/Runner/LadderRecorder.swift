@@ -63,6 +63,6 @@ final class LadderRecorder {
   func tail(_ count: Int = 8) -> String {
     let last = entries(last: count)
     if last.isEmpty { return "" }
-    return "\nthe last PDUs:\n" + Ladder.text(last[...]).dropLast()
+    return "\nthe last PDUs:\n" + Ladder.text(last).dropLast()
   }
 }

@@ -314,9 +314,7 @@ final class Player {
 
   /// What became of the case.
   func result(index: Int) -> CaseResult {
-    var result = CaseResult(
-      index: index, id: each.id, file: each.file, line: each.location.line, name: each.name, covers: each.covers,
-      seed: seed)
+    var result = CaseResult(each, index: index, seed: seed)
     result.failures = failures
     result.notes = notes
     result.commands = commandCount

@@ -57,9 +57,7 @@ extension Suite {
   ) -> (result: CaseResult, world: World?) {
     let each = cases[index]
     let seed = each.seed(from: seed)
-    var result = CaseResult(
-      index: index, id: each.id, file: each.file, line: each.location.line, name: each.name, covers: each.covers,
-      seed: seed)
+    var result = CaseResult(each, index: index, seed: seed)
     func broken(_ message: String, _ traceback: String = "") -> (CaseResult, World?) {
       result.outcome = .failed
       result.failures = [CaseResult.Failure(oracle: "script", message: message, traceback: traceback)]

@@ -74,9 +74,7 @@ public struct Suite {
   /// The result of a case that the program did not survive.
   public func broken(_ index: Int, seed: UInt64, message: String) -> CaseResult {
     let each = cases[index]
-    var result = CaseResult(
-      index: index, id: each.id, file: each.file, line: each.location.line, name: each.name, covers: each.covers,
-      seed: each.seed(from: seed))
+    var result = CaseResult(each, index: index, seed: each.seed(from: seed))
     result.outcome = .failed
     result.failures = [CaseResult.Failure(oracle: "program", message: message)]
     return result
