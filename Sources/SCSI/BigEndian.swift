@@ -65,7 +65,7 @@ extension Array where Element == UInt8 {
   }
 }
 
-extension UnsafeRawBufferPointer {
+extension RandomAccessCollection where Element == UInt8, Index == Int {
   /// The 16-bit field at byte `index`; the caller has checked that it is within.
   @inlinable
   public func big16(_ index: Int) -> UInt16 { UInt16(self[index]) << 8 | UInt16(self[index + 1]) }

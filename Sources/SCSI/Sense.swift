@@ -111,9 +111,7 @@ extension Sense {
     case 0x70, 0x71:
       guard bytes.count >= 3, let key = SenseKey(rawValue: bytes[2] & 0x0F) else { return nil }
       self.init(key, bytes.count >= 14 ? AdditionalSense(bytes[12], bytes[13]) : .none)
-      if first & 0x80 != 0, bytes.count >= 7 {
-        information = bytes[3..<7].reduce(0) { $0 << 8 | UInt64($1) }
-      }
+      if first & 0x80 != 0, bytes.count >= 7 { information = UInt64(bytes.big32(3)) }
       if bytes.count >= 18 { specific = Self.decodeSpecific(bytes[15], bytes[16], bytes[17], key: key) }
     case 0x72, 0x73:
       guard bytes.count >= 4, let key = SenseKey(rawValue: bytes[1] & 0x0F) else { return nil }
@@ -123,14 +121,12 @@ extension Sense {
         let end = index + 2 + Int(bytes[index + 1])
         guard end <= bytes.count else { break }
         if bytes[index] == 0x00, end - index == 12, bytes[index + 2] & 0x80 != 0 {
-          information = bytes[(index + 4)..<end].reduce(0) { $0 << 8 | UInt64($1) }
+          information = bytes.big64(index + 4)
         } else if bytes[index] == 0x02, end - index == 8 {
           specific = Self.decodeSpecific(bytes[index + 4], bytes[index + 5], bytes[index + 6], key: key)
         } else if bytes[index] == 0x0D, end - index == 24 {
           // SBC-4 §4.18.5: both of these, of a direct access block device.
-          if bytes[index + 2] & 0x80 != 0 {
-            information = bytes[(index + 8)..<(index + 16)].reduce(0) { $0 << 8 | UInt64($1) }
-          }
+          if bytes[index + 2] & 0x80 != 0 { information = bytes.big64(index + 8) }
           specific = Self.decodeSpecific(bytes[index + 4], bytes[index + 5], bytes[index + 6], key: key)
         }
         index = end

@@ -76,16 +76,11 @@ enum Access {
     }
   }
 
-  /// The block descriptors of an UNMAP parameter list, SBC-4 §5.35.1.
+  /// The block descriptors of an UNMAP parameter list.
   private static func ranges(_ list: [UInt8]) -> [(lba: UInt64, blocks: UInt64)] {
-    var result: [(lba: UInt64, blocks: UInt64)] = []
-    var at = 8
-    while at + 16 <= list.count {
-      let lba = list[at..<(at + 8)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-      let blocks = list[(at + 8)..<(at + 12)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-      result.append((lba, blocks))
-      at += 16
+    list.withUnsafeBytes { bytes in
+      guard let list = UnmapList(bytes) else { return [] }
+      return (0..<list.count).map { list.range($0) }
     }
-    return result
   }
 }

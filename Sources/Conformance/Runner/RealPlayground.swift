@@ -1,6 +1,7 @@
 import ISCSI
 import Initiator
 import Ring
+import SCSI
 
 /// A real target, over whatever ring it was given. The clock is the ring's.
 public final class RealPlayground: Playground {
@@ -82,9 +83,8 @@ public enum TargetProbe {
     var came = "nothing"
     // A few tries: the first answers of a new nexus are unit attentions.
     for _ in 0..<8 {
-      var request = CommandRequest(cdb: CDBLayout.named("read_capacity16")?.encode([("allocation_length", 32)]) ?? [])
+      var request = CommandRequest.readCapacity16
       request.lun = LogicalUnitNumber.encode(lun) ?? 0
-      request.expectedDataIn = 32
       answers = []
       do { _ = try machine.execute(request, on: id) } catch { throw Failure(message: "\(error)") }
       try wait { !answers.isEmpty }
@@ -108,8 +108,8 @@ public enum TargetProbe {
   ///
   /// - Parameter capacity: Its parameter data, SBC-4 §5.21.2; at least 12 bytes.
   static func facts(of lun: Int, capacity: [UInt8]) throws(Failure) -> UnitFacts {
-    let last = capacity[0..<8].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    let length = capacity[8..<12].reduce(0) { $0 << 8 | Int($1) }
+    let last = capacity.big64(0)
+    let length = Int(capacity.big32(8))
     guard length > 0, length % DurabilityModel.sectorLength == 0, length <= blockLengthMax else {
       throw Failure(
         message: "LUN \(lun): expected blocks of a multiple of \(DurabilityModel.sectorLength) bytes, "

@@ -87,8 +87,7 @@ enum PDULanguage {
   /// The sense data of a SCSI Response's data segment, of which the first two bytes are their length.
   private static func sense(_ data: [UInt8]) -> LuaValue? {
     guard data.count > 2 else { return nil }
-    let length = Int(data[0]) << 8 | Int(data[1])
-    return senseRecord(Array(data.dropFirst(2).prefix(length)))
+    return senseRecord(Array(data.dropFirst(2).prefix(Int(data.big16(0)))))
   }
 
   /// Sense data as a table: key and additional code by name and number.

@@ -39,9 +39,7 @@ extension HostLibrary {
       HostFunction("capacity", of: .session) { (player, call) throws(LuaFailure) in
         let session = try session(player, call[0], "session:capacity")
         var fields = try Fields(call[1], path: "session:capacity")
-        var request = CommandRequest(
-          cdb: CDBLayout.named("read_capacity16")?.encode([("allocation_length", 32)]) ?? [])
-        request.expectedDataIn = 32
+        var request = CommandRequest.readCapacity16
         let options = try finish(&request, &fields, session)
         let task = try player.execute(request, on: session, what: "read_capacity16") { PDULanguage.record($0) }
         return try player.wait(call, for: "the end of read_capacity16", on: .task(task), within: options.within) {
@@ -141,7 +139,7 @@ extension HostLibrary {
     return BuiltCommand(request: request, access: access)
   }
 
-  /// SBC-4 §5.35.1: the UNMAP parameter list.
+  /// The UNMAP parameter list, SBC-4 §5.35.
   private static func unmapList(_ fields: inout Fields) throws(LuaFailure) -> [UInt8] {
     var descriptors: [UInt8] = []
     let ranges = try fields.list("ranges") ?? []
@@ -149,19 +147,15 @@ extension HostLibrary {
       guard case .table(let table) = range, let lba = (table["lba"].int ?? table.items.first?.int),
         let blocks = (table["blocks"].int ?? (table.items.count > 1 ? table.items[1].int : nil))
       else { throw fields.wrong("ranges", range, "a list of ranges such as { lba = 0, blocks = 8 }") }
-      for shift in stride(from: 56, through: 0, by: -8) {
-        descriptors.append(UInt8(truncatingIfNeeded: lba >> Int64(shift)))
-      }
-      for shift in stride(from: 24, through: 0, by: -8) {
-        descriptors.append(UInt8(truncatingIfNeeded: blocks >> Int64(shift)))
-      }
-      descriptors += [0, 0, 0, 0]
+      descriptors.append64(UInt64(bitPattern: lba))
+      descriptors.append32(UInt32(truncatingIfNeeded: blocks))
+      descriptors.appendZeroes(4)
     }
-    let length = descriptors.count
-    return [
-      UInt8(truncatingIfNeeded: (length + 6) >> 8), UInt8(truncatingIfNeeded: length + 6),
-      UInt8(truncatingIfNeeded: length >> 8), UInt8(truncatingIfNeeded: length), 0, 0, 0, 0,
-    ] + descriptors
+    var list: [UInt8] = []
+    list.append16(UInt16(truncatingIfNeeded: descriptors.count + 6))
+    list.append16(UInt16(truncatingIfNeeded: descriptors.count))
+    list.appendZeroes(4)
+    return list + descriptors
   }
 
   /// Reads what every command can be told.
@@ -225,14 +219,14 @@ extension HostLibrary {
       func add(_ name: String, _ value: LuaValue) { table.entries.append((.text(name), value)) }
       switch name {
       case "read_capacity10" where data.count >= 8:
-        add("last_lba", .integer(Int64(big(data, 0, 4))))
-        add("block_size", .integer(Int64(big(data, 4, 4))))
+        add("last_lba", .integer(Int64(data.big32(0))))
+        add("block_size", .integer(Int64(data.big32(4))))
       case "read_capacity16" where data.count >= 12:
         for (name, value) in capacity(data).fields { add(name, value) }
       case "report_luns" where data.count >= 8:
-        let count = min(Int(big(data, 0, 4)), data.count - 8) / 8
+        let count = min(Int(data.big32(0)), data.count - 8) / 8
         let luns = (0..<count).map { index in
-          let raw = big(data, 8 + index * 8, 8)
+          let raw = data.big64(8 + index * 8)
           return LuaValue.integer(LogicalUnitNumber.decode(raw).map { Int64($0) } ?? Int64(bitPattern: raw))
         }
         add("luns", .table(LuaTable(items: luns)))
@@ -249,10 +243,10 @@ extension HostLibrary {
 
   /// READ CAPACITY(16)'s parameter data, SBC-4 §5.21.2. At least 12 bytes.
   private static func capacity(_ data: [UInt8]) -> LuaTable {
-    let last = big(data, 0, 8)
+    let last = data.big64(0)
     var fields: [(String, LuaValue)] = [
       ("last_lba", .integer(Int64(bitPattern: last))), ("blocks", .integer(Int64(bitPattern: last &+ 1))),
-      ("block_size", .integer(Int64(big(data, 8, 4)))),
+      ("block_size", .integer(Int64(data.big32(8)))),
     ]
     if data.count >= 16 {
       fields.append(("physical_exponent", .integer(Int64(data[13] & 0x0F))))
@@ -261,14 +255,16 @@ extension HostLibrary {
     }
     return LuaTable(kind: .capacity, fields: fields)
   }
-
-  /// A big-endian number of `count` bytes; the caller has checked that they are there.
-  private static func big(_ data: [UInt8], _ offset: Int, _ count: Int) -> UInt64 {
-    data[offset..<(offset + count)].reduce(0) { $0 << 8 | UInt64($1) }
-  }
 }
 
 extension CommandRequest {
+  /// READ CAPACITY(16), for all that it says.
+  static var readCapacity16: CommandRequest {
+    var request = CommandRequest(cdb: CDBLayout.named("read_capacity16")?.encode([("allocation_length", 32)]) ?? [])
+    request.expectedDataIn = 32
+    return request
+  }
+
   /// Whether something other than what the CDB and the data say may reach the medium.
   fileprivate var isChangedOnPurpose: Bool {
     !overrides.isEmpty || !dataOutEdits.isEmpty || !wire.flips.isEmpty || wire.truncateAt != nil
