@@ -120,7 +120,7 @@ extension LoadSession {
       sendOwnCommand([], expecting: 0, machine)
     case .testing:
       phase = .sizing
-      // READ CAPACITY(16): SERVICE ACTION IN(16), SBC-4 §5.19.
+      // READ CAPACITY(16): SERVICE ACTION IN(16), SBC-4 §5.21.
       sendOwnCommand([0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0], expecting: 32, machine)
     case .sizing where units > 0:
       phase = .ready

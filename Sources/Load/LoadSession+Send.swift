@@ -120,7 +120,7 @@ extension LoadSession {
     header.expStatSN = expStatSN
     cmdSN &+= 1
     let lba = nextLBA()
-    // READ(16) and WRITE(16), SBC-4 §5.18 and §5.43.
+    // READ(16) and WRITE(16), SBC-4 §5.18 and §5.42.
     base.storeBytes(of: isRead ? 0x88 : 0x8A, toByteOffset: 32, as: UInt8.self)
     base.storeBytes(of: lba.bigEndian, toByteOffset: 34, as: UInt64.self)
     base.storeBytes(

@@ -1,4 +1,4 @@
-/// The parameter data of GET LBA STATUS (SBC-4 §5.7.2).
+/// The parameter data of GET LBA STATUS (SBC-4 §5.6.2).
 public enum LBAStatus {
   public static let headerLength = 8
   public static let descriptorLength = 16

@@ -1,4 +1,4 @@
-/// The parameter list of UNMAP (SBC-4 §5.32.2), of which only the complete descriptors count.
+/// The parameter list of UNMAP (SBC-4 §5.35), of which only the complete descriptors count.
 public struct UnmapList {
   private let bytes: UnsafeRawBufferPointer
 

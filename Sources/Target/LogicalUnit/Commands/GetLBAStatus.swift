@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// GET LBA STATUS: SBC-4 §5.7.
+// GET LBA STATUS: SBC-4 §5.6.
 
 extension CommandTable {
   static let getLBAStatus: [CommandDescriptor] = [

@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// MODE SELECT(6) and MODE SELECT(10): SPC-4 §6.12, §6.13.
+// MODE SELECT(6) and MODE SELECT(10): SPC-4 §6.11, §6.12.
 
 extension CommandTable {
   static let modeSelect: [CommandDescriptor] = [

@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// MODE SENSE(6) and MODE SENSE(10): SPC-4 §6.14, §6.15.
+// MODE SENSE(6) and MODE SENSE(10): SPC-4 §6.13, §6.14.
 
 extension CommandTable {
   static let modeSense: [CommandDescriptor] = [

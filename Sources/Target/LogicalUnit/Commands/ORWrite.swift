@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// ORWRITE(16): SBC-4 §5.12.
+// ORWRITE(16): SBC-4 §5.10.
 
 extension CommandTable {
   static let orWrite: [CommandDescriptor] = [

@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// READ(6), READ(10), READ(12), READ(16): SBC-4 §5.14 to §5.18.
+// READ(6): SBC-3. READ(10), READ(12), READ(16): SBC-4 §5.16 to §5.18.
 
 extension CommandTable {
   static let read: [CommandDescriptor] = [

@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// START STOP UNIT: SBC-4 §5.25. PREVENT ALLOW MEDIUM REMOVAL: SBC-4 §5.15.
+// START STOP UNIT: SBC-4 §5.31. PREVENT ALLOW MEDIUM REMOVAL: SBC-4 §5.15.
 
 extension CommandTable {
   static let startStopUnit: [CommandDescriptor] = [

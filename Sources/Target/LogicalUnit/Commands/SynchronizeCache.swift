@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// SYNCHRONIZE CACHE(10) and (16): SBC-4 §5.29, §5.30. PRE-FETCH(10) and (16): SBC-4 §5.13.
+// SYNCHRONIZE CACHE(10) and (16): SBC-4 §5.33, §5.34. PRE-FETCH(10) and (16): SBC-4 §5.13, §5.14.
 
 extension CommandTable {
   static let synchronizeCache: [CommandDescriptor] = [

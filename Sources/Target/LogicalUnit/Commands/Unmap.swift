@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// UNMAP: SBC-4 §5.32.
+// UNMAP: SBC-4 §5.35.
 
 extension CommandTable {
   static let unmap: [CommandDescriptor] = [

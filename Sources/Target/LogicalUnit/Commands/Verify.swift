@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// VERIFY(10), VERIFY(12), VERIFY(16): SBC-4 §5.33 to §5.35.
+// VERIFY(10), VERIFY(12), VERIFY(16): SBC-4 §5.36 to §5.38.
 
 extension CommandTable {
   static let verify: [CommandDescriptor] = [

@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// WRITE(6), WRITE(10), WRITE(12), WRITE(16): SBC-4 §5.40 to §5.43.
+// WRITE(6): SBC-3. WRITE(10), WRITE(12), WRITE(16): SBC-4 §5.40 to §5.42.
 
 extension CommandTable {
   static let write: [CommandDescriptor] = [

@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// WRITE AND VERIFY(10), (12), (16): SBC-4 §5.45 to §5.47.
+// WRITE AND VERIFY(10), (12), (16): SBC-4 §5.44 to §5.46.
 
 extension CommandTable {
   static let writeAndVerify: [CommandDescriptor] = [

@@ -1,7 +1,7 @@
 import Ring
 import SCSI
 
-// WRITE SAME(10) and (16): SBC-4 §5.48, §5.49.
+// WRITE SAME(10) and (16): SBC-4 §5.52, §5.53.
 
 extension CommandTable {
   static let writeSame: [CommandDescriptor] = [
