@@ -201,6 +201,16 @@ extension HostLibrary {
     return player.sessions[Int(index)]
   }
 
+  /// The session that the field `session` names; nil when nothing is said.
+  static func session(_ fields: inout Fields, _ player: Player) throws(LuaFailure) -> ScriptSession? {
+    let value = fields.any("session")
+    if value.isNone { return nil }
+    guard case .handle(.session, let index) = value, player.sessions.indices.contains(Int(index)) else {
+      throw fields.wrong("session", value, "a session")
+    }
+    return player.sessions[Int(index)]
+  }
+
   static func task(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptTask {
     guard case .handle(.task, let index) = value, player.tasks.indices.contains(Int(index)) else {
       throw LuaFailure("\(path): expected a task, found \(value.found)")

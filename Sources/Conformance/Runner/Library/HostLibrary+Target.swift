@@ -138,15 +138,9 @@ extension HostLibrary {
     var fields = try Fields(call[1], path: path)
     let route = try route(player, &fields)
     let within = try fields.time("within")
-    let session = fields.any("session")
+    let joined = try session(&fields, player)
     try fields.finish()
-    var joined: SessionID?
-    if case .handle(.session, let index) = session, player.sessions.indices.contains(Int(index)) {
-      joined = player.sessions[Int(index)].id
-    } else if !session.isNone {
-      throw fields.wrong("session", session, "a session")
-    }
-    let connection = try open(player, route, in: joined)
+    let connection = try open(player, route, in: joined?.id)
     return try player.wait(
       call, for: "a connection to \(route.portal)", on: .connection(connection), within: within
     ) { () throws(LuaFailure) in
@@ -253,13 +247,8 @@ struct LoginOptions {
     within = try fields.time("within")
     lun = try fields.integer("lun", in: 0...LogicalUnitNumber.numberMax)
     clearsUnitAttention = try fields.flag("clear_unit_attention") ?? (plan.sessionType == .normal)
-    let joined = fields.any("session")
-    if !joined.isNone {
-      guard case .handle(.session, let index) = joined, player.sessions.indices.contains(Int(index)) else {
-        throw fields.wrong("session", joined, "a session")
-      }
-      let session = player.sessions[Int(index)]
-      self.session = session
+    session = try HostLibrary.session(&fields, player)
+    if let session {
       plan.initiatorName = session.plan.initiatorName
       plan.targetName = session.plan.targetName
       plan.isid = session.plan.isid
