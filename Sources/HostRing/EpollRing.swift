@@ -110,7 +110,7 @@ public final class EpollRing: HostRing {
     case .send: send(operation, extents)
     case .accept: accept(operation)
     case .connect: connect(operation, addresses[Int(operation.offset)])
-    case .shutdown: shutdown(operation)
+    case .shutdown: core.shutdown(operation)
     case .close: close(operation)
     case .describe: core.describe(operation, extents)
     case .read, .write, .flush: medium(operation, extents)
@@ -186,23 +186,7 @@ public final class EpollRing: HostRing {
     } else {
       core.complete(slot.pointee.send.token, .none, UInt64(count))
     }
-    if let token = slot.pointee.shutdown {
-      slot.pointee.shutdown = nil
-      shutDown(slot, token)
-    }
-  }
-
-  private func shutdown(_ operation: Operation) {
-    guard let slot = core.slots.find(operation.handle, .socket) else {
-      return core.complete(operation.token, .staleHandle)
-    }
-    // What was submitted before is sent before.
-    if slot.pointee.send.isThere { slot.pointee.shutdown = operation.token } else { shutDown(slot, operation.token) }
-  }
-
-  private func shutDown(_ slot: UnsafeMutablePointer<HostSlot>, _ token: Token) {
-    core.counters.systemCalls.others += 1
-    core.complete(token, RingError(socketError: -simsan_shutdown_write(slot.pointee.descriptor)))
+    core.sendEnded(slot)
   }
 
   private func accept(_ operation: Operation) {
@@ -318,10 +302,7 @@ public final class EpollRing: HostRing {
         } else if slot.pointee.send.isThere, slot.pointee.send.token == target {
           slot.pointee.send.isThere = false
           core.complete(target, .cancelled)
-          if let token = slot.pointee.shutdown {
-            slot.pointee.shutdown = nil
-            shutDown(slot, token)
-          }
+          core.sendEnded(slot)
           return true
         } else if slot.pointee.connect?.token == target {
           slot.pointee.connect = nil

@@ -162,7 +162,7 @@ final class HostCore {
     )
   }
 
-  // MARK: Operations that need no kernel
+  // MARK: Operations that both rings carry out alike
 
   func describe(_ operation: Operation, _ extents: ArraySlice<Extent>) {
     guard let slot = slots.find(operation.handle, .socket) else { return complete(operation.token, .staleHandle) }
@@ -183,6 +183,24 @@ final class HostCore {
     complete(operation.token, .none, UInt64(2 * length))
   }
 
+  /// Ends the stream of a socket, when what was submitted before has been sent.
+  func shutdown(_ operation: Operation) {
+    guard let slot = slots.find(operation.handle, .socket) else { return complete(operation.token, .staleHandle) }
+    if slot.pointee.send.isThere { slot.pointee.shutdown = operation.token } else { shutDown(slot, operation.token) }
+  }
+
+  /// A send has ended for which a shutdown may have waited.
+  func sendEnded(_ slot: UnsafeMutablePointer<HostSlot>) {
+    guard let token = slot.pointee.shutdown else { return }
+    slot.pointee.shutdown = nil
+    shutDown(slot, token)
+  }
+
+  private func shutDown(_ slot: UnsafeMutablePointer<HostSlot>, _ token: Token) {
+    counters.systemCalls.others += 1
+    complete(token, RingError(socketError: -simsan_shutdown_write(slot.pointee.descriptor)))
+  }
+
   func noDelay(_ operation: Operation) {
     guard let slot = slots.find(operation.handle, .socket) else { return complete(operation.token, .staleHandle) }
     counters.systemCalls.others += 1
@@ -190,7 +208,8 @@ final class HostCore {
     complete(operation.token, RingError(socketError: -result))
   }
 
-  /// The socket of a `post`, taken out of this ring; nil when it may not move, which has been answered.
+  /// Leaves a message for another machine. A socket that goes along is taken out of this ring; `release` undoes what the ring
+  /// itself has to do with it.
   func post(_ operation: Operation, _ extents: ArraySlice<Extent>, release: (Int) -> Void) {
     guard let inbox = PostOffice.inbox(of: MachineID(UInt32(truncatingIfNeeded: operation.offset))) else {
       return complete(operation.token, .unreachable)

@@ -118,7 +118,7 @@ public final class IOUringRing: HostRing {
     case .send: send(operation, extents)
     case .accept: accept(operation)
     case .connect: connect(operation, addresses[Int(operation.offset)])
-    case .shutdown: shutdown(operation)
+    case .shutdown: core.shutdown(operation)
     case .close: close(operation)
     case .describe: core.describe(operation, extents)
     case .read, .write, .flush: medium(operation, extents)
@@ -190,19 +190,6 @@ public final class IOUringRing: HostRing {
       simsan_fill_sockaddr(&system, $0)
     }
     prepare(SIMSAN_URING_CONNECT, descriptor, UInt64(number), request.pointee.message, UInt64(length))
-  }
-
-  private func shutdown(_ operation: Operation) {
-    guard let slot = core.slots.find(operation.handle, .socket) else {
-      return core.complete(operation.token, .staleHandle)
-    }
-    // What was submitted before is sent before.
-    if slot.pointee.send.isThere { slot.pointee.shutdown = operation.token } else { shutDown(slot, operation.token) }
-  }
-
-  private func shutDown(_ slot: UnsafeMutablePointer<HostSlot>, _ token: Token) {
-    core.counters.systemCalls.others += 1
-    core.complete(token, RingError(socketError: -simsan_shutdown_write(slot.pointee.descriptor)))
   }
 
   // MARK: Media
@@ -371,10 +358,7 @@ public final class IOUringRing: HostRing {
       slot.pointee.send.isThere = false
       error = RingError(socketError: failure)
       core.complete(token, error, UInt64(max(0, result)))
-      if let shutdown = slot.pointee.shutdown {
-        slot.pointee.shutdown = nil
-        shutDown(slot, shutdown)
-      }
+      core.sendEnded(slot)
     case .accept:
       slot.pointee.accepts.removeAll { $0.request == number }
       error = RingError(socketError: failure)
