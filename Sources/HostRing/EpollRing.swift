@@ -78,7 +78,8 @@ public final class EpollRing: HostRing {
       ? UInt32(SIMSAN_EVENT_IN)
       : UInt32(SIMSAN_EVENT_IN) | UInt32(SIMSAN_EVENT_OUT) | UInt32(SIMSAN_EVENT_READ_HANGUP)
     let result = simsan_epoll_add(
-      epoll, slot.pointee.descriptor, interest, 1, UInt64(slot.pointee.generation) << 32 | UInt64(index))
+      epoll, slot.pointee.descriptor, interest, 1,
+      Handle(slot: index, generation: slot.pointee.generation).rawValue)
     if result < 0 { release(index) }
     return result == 0
   }
@@ -241,7 +242,7 @@ public final class EpollRing: HostRing {
     slot.pointee.connect = nil
     let error = simsan_socket_error(slot.pointee.descriptor)
     if error == 0 {
-      core.complete(token, .none, UInt64(slot.pointee.generation) << 32 | UInt64(index))
+      core.complete(token, .none, Handle(slot: index, generation: slot.pointee.generation).rawValue)
     } else {
       release(index)
       core.complete(token, RingError(socketError: -error))
@@ -257,7 +258,7 @@ public final class EpollRing: HostRing {
   // MARK: Closing and cancelling
 
   private func close(_ operation: Operation) {
-    let index = Int(operation.handle.rawValue & 0xFFFF_FFFF)
+    let index = operation.handle.slot
     if let slot = core.slots.find(operation.handle, .socket) {
       if slot.pointee.receive.isThere { core.complete(slot.pointee.receive.token, .cancelled) }
       if slot.pointee.send.isThere { core.complete(slot.pointee.send.token, .cancelled) }
@@ -335,7 +336,7 @@ public final class EpollRing: HostRing {
     }
     if core.carryOutAtOnce(slot, operation, extents, length) { return }
     slot.pointee.inFlight += 1
-    aio.add(operation, extents, core.arena, slot: Int(operation.handle.rawValue & 0xFFFF_FFFF), slot)
+    aio.add(operation, extents, core.arena, slot: operation.handle.slot, slot)
     if core.completesDeviceBatch(slot) { submitMedia() }
   }
 
@@ -401,10 +402,11 @@ public final class EpollRing: HostRing {
       core.counters.systemCalls.media += aio.takeSystemCalls()
       return
     }
-    let index = Int(event.data & 0xFFFF_FFFF)
+    let handle = Handle(event.data)
+    let index = handle.slot
     let slot = core.slots[index]
     // A slot that was closed, and perhaps opened anew, by what was handled before in this turn.
-    guard slot.pointee.generation == UInt32(event.data >> 32) else { return }
+    guard slot.pointee.generation == handle.generation else { return }
     let isBroken = event.events & (UInt32(SIMSAN_EVENT_ERROR) | UInt32(SIMSAN_EVENT_HANGUP)) != 0
     switch slot.pointee.kind {
     case .listener:

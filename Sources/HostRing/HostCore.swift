@@ -222,7 +222,7 @@ final class HostCore {
         slot.pointee.inFlight == 0
       else { return complete(operation.token, .other) }
       socket = slot.pointee.descriptor
-      let index = Int(operation.handle.rawValue & 0xFFFF_FFFF)
+      let index = operation.handle.slot
       release(index)
       slots.give(index)
     }
@@ -394,7 +394,7 @@ final class HostCore {
 
   /// The same for an operation that has been checked, and is counted as in flight.
   func offloadChecked(_ operation: Operation) {
-    let index = Int(operation.handle.rawValue & 0xFFFF_FFFF)
+    let index = operation.handle.slot
     let slot = slots[index]
     let kind: Worker.Job.Kind =
       switch operation.kind {

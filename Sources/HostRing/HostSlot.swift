@@ -78,6 +78,17 @@ extension HostSlot {
   }
 }
 
+/// Handles of a host ring: a slot, and the generation of what it stands for.
+extension Handle {
+  init(slot: Int, generation: UInt32) { self.init(UInt64(generation) << 32 | UInt64(slot)) }
+
+  @inline(__always)
+  var slot: Int { Int(rawValue & 0xFFFF_FFFF) }
+
+  @inline(__always)
+  var generation: UInt32 { UInt32(rawValue >> 32) }
+}
+
 /// The slots of a ring, at addresses that never change.
 struct HostSlotTable: ~Copyable {
   private var chunks: [UnsafeMutablePointer<HostSlot>] = []
@@ -106,10 +117,10 @@ struct HostSlotTable: ~Copyable {
   /// The slot that a handle names, if it is open and of that kind.
   @inline(__always)
   func find(_ handle: Handle, _ kind: HostSlot.Kind) -> UnsafeMutablePointer<HostSlot>? {
-    let index = Int(handle.rawValue & 0xFFFF_FFFF)
+    let index = handle.slot
     guard index < count else { return nil }
     let slot = self[index]
-    guard slot.pointee.generation == UInt32(handle.rawValue >> 32), slot.pointee.kind == kind else { return nil }
+    guard slot.pointee.generation == handle.generation, slot.pointee.kind == kind else { return nil }
     return slot
   }
 
@@ -136,7 +147,7 @@ struct HostSlotTable: ~Copyable {
     slot.pointee.kind = kind
     slot.pointee.descriptor = descriptor
     slot.pointee.generation = generation
-    return (Handle(UInt64(generation) << 32 | UInt64(index)), index)
+    return (Handle(slot: index, generation: generation), index)
   }
 
   /// Gives a slot back; its descriptor is closed, or somebody else's, by now.

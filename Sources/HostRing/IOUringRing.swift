@@ -242,7 +242,7 @@ public final class IOUringRing: HostRing {
   // MARK: Closing and cancelling
 
   private func close(_ operation: Operation) {
-    let index = Int(operation.handle.rawValue & 0xFFFF_FFFF)
+    let index = operation.handle.slot
     guard
       let slot = core.slots.find(operation.handle, .socket) ?? core.slots.find(operation.handle, .listener)
         ?? core.slots.find(operation.handle, .medium)
@@ -339,7 +339,7 @@ public final class IOUringRing: HostRing {
     let request = requests[number]
     let kind = request.pointee.kind
     let token = request.pointee.token
-    let index = Int(request.pointee.handle.rawValue & 0xFFFF_FFFF)
+    let index = request.pointee.handle.slot
     let slot = core.slots[index]
     let canceller = request.pointee.canceller
     let result = slot.pointee.told(kind, isStable: request.pointee.operation.forceUnitAccess, result)
