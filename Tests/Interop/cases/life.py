@@ -190,9 +190,7 @@ def serves_on_when_its_output_is_lost(server: Server) -> None:
     try:
         for redirection in ("", "> /dev/full", ">&-"):
             other.process = start_in_background("sh", "-c", f'exec "$@" {redirection}', "sh", *other.argv())
-            limit = time.monotonic() + 10
-            while not other.is_listening() and time.monotonic() < limit:
-                time.sleep(0.02)
+            other.wait_until_listening()
             other.process.stdout.close()
             with Connection(other).login() as connection:
                 # The first command is told of a unit attention.
@@ -223,9 +221,7 @@ def goes_wrong_as_it_is_told(server: Server) -> None:
     try:
         faults = [word for rule in rules for word in ("--fault", rule)]
         other.process = start_in_background(*other.argv(), *faults)
-        limit = time.monotonic() + 10
-        while not other.is_listening() and time.monotonic() < limit:
-            time.sleep(0.02)
+        other.wait_until_listening()
         run(str(server.program), "run", "--against", other.url("file"), str(scenario)).ok()
         other.process.terminate()
         output, _ = other.process.communicate(timeout=10)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 
 from .command import Failure, run, tail
 
@@ -110,16 +111,19 @@ class Server:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self.folder
             )
+        # A killed server's listener may take connections for a moment more, so that alone is no proof.
+        self.wait_until_listening(lambda: self.ready_line in self.log()[mark:])
+        self.started()
+
+    def wait_until_listening(self, is_ready: Callable[[], bool] = lambda: True) -> None:
+        """Until it takes connections, and `is_ready` says so, too."""
         limit = time.monotonic() + 10
         while time.monotonic() < limit:
             self.running()
-            # A killed server's listener may take connections for a moment more, so that alone is no proof.
-            if self.ready_line in self.log()[mark:] and self.is_listening():
-                break
+            if is_ready() and self.is_listening():
+                return
             time.sleep(0.02)
-        else:
-            raise Failure(f"nothing listens on port {self.port}\n{tail(self.log(), 40)}")
-        self.started()
+        raise Failure(f"nothing listens on port {self.port}\n{tail(self.log(), 40)}")
 
     def started(self) -> None:
         """What is left to do once it listens."""
