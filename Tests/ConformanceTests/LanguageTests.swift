@@ -31,10 +31,12 @@ import Testing
   }
 
   @Test func everyFunctionIsDocumented() throws {
-    let text = try String(contentsOf: root.appending(path: "docs/writing-scenarios.md"), encoding: .utf8)
+    let scenarios = try String(contentsOf: root.appending(path: "docs/writing-scenarios.md"), encoding: .utf8)
+    let faults = try String(contentsOf: root.appending(path: "docs/faults.md"), encoding: .utf8)
     for function in HostLibrary.all where !function.path.hasPrefix("cdb.") && !function.path.hasPrefix("pdu.") {
       let name = function.path.split(separator: ".").last.map(String.init) ?? function.path
-      #expect(text.contains(name), "\(function.name) is not in docs/writing-scenarios.md")
+      let text = function.path.hasPrefix("fault.") ? faults : scenarios
+      #expect(text.contains(name), "\(function.name) is in neither docs/writing-scenarios.md nor docs/faults.md")
     }
   }
 
