@@ -72,11 +72,8 @@ extension HostLibrary {
     let lba = UInt64(bitPattern: fields.any("lba").int ?? 0)
     var blocks = fields.any("blocks").int.map { UInt64(bitPattern: $0) }
     switch family.data {
-    case .blocksIn, .verify: blocks = blocks ?? 1
-    case .blocksOut:
-      if let data, blocks == nil { blocks = UInt64((data.count + blockSize - 1) / blockSize) }
-      blocks = blocks ?? 1
-    case .oneBlockOut: blocks = blocks ?? 1
+    case .blocksOut: blocks = blocks ?? data.map { UInt64(($0.count + blockSize - 1) / blockSize) } ?? 1
+    case .blocksIn, .verify, .oneBlockOut: blocks = blocks ?? 1
     default: break
     }
     guard let layout = family.layout(cdb: cdb, lba: lba, blocks: blocks ?? 0) else {
@@ -88,6 +85,7 @@ extension HostLibrary {
       if layout.field(name) != nil, !values.contains(where: { $0.0 == name }) { values.append((name, value)) }
     }
     func value(_ name: String) -> UInt64 { values.first { $0.0 == name }?.1 ?? 0 }
+    if let blocks { set("blocks", blocks) }
     var request = CommandRequest(cdb: [])
     let count = Int(truncatingIfNeeded: min(blocks ?? 0, 1 << 17))
     switch family.data {
@@ -100,20 +98,15 @@ extension HostLibrary {
       request.dataOut = data ?? []
       set("parameter_list_length", UInt64(request.dataOut.count))
       if family.name == "mode_select" { set("pf", 1) }
-    case .blocksIn:
-      set("blocks", blocks ?? 1)
-      request.expectedDataIn = count * blockSize
+    case .blocksIn: request.expectedDataIn = count * blockSize
     case .blocksOut:
-      set("blocks", blocks ?? 1)
       request.dataOut = data ?? player.durability.pattern(lba: lba, count: count, blockSize: blockSize)
     case .verify:
-      set("blocks", blocks ?? 1)
       if let data {
         set("bytchk", 1)
         request.dataOut = data
       }
     case .oneBlockOut:
-      set("blocks", blocks ?? 1)
       if value("ndob") == 0 {
         request.dataOut = data ?? player.durability.pattern(lba: lba, count: 1, blockSize: blockSize)
       }
