@@ -77,32 +77,10 @@ struct Server {
       }
       completed.append(target)
       media.append(own)
-      let wanted = !portals.isEmpty ? portals : target.portals.isEmpty ? TargetDescription.usualPortals : target.portals
-      var places: [Int] = []
-      for address in wanted where listens {
-        if let place = try Self.portal(at: address, of: target, among: listeners) {
-          places.append(place)
-          continue
-        }
-        if let other = listeners.first(where: { address.overlaps($0.address) }) {
-          throw UsageError(
-            "cannot listen at \(address) and at \(other.address): one of them takes in the other; name only that")
-        }
-        do throws(RingError) {
-          let (listener, bound) = try Self.patiently(on: rings[0], whileTaken: { $0 == .addressInUse }) {
-            () throws(RingError) in try rings[0].listen(at: address, backlog: 1024)
-          }
-          places.append(listeners.count)
-          listeners.append(Portal(listener: listener, address: bound, groupTag: target.portalGroupTag))
-          description.append("portal \(bound),\(target.portalGroupTag)")
-        } catch {
-          // A host without IPv6 serves what it can, unless the address was asked for.
-          let isAskedFor = !portals.isEmpty || !target.portals.isEmpty
-          if !isAskedFor, !address.isIPv4, !listeners.isEmpty { continue }
-          throw UsageError("cannot listen at \(address): \(Self.whyNotListened(error))")
-        }
-      }
-      reached.append(places)
+      let known = listeners.count
+      let wanted = portals.isEmpty ? target.portals : portals
+      reached.append(listens ? try Self.listen(for: target, at: wanted, on: rings[0], &listeners) : [])
+      for portal in listeners[known...] { description.append("portal \(portal.address),\(portal.groupTag)") }
       description.append("target \(target.iqn)" + (count > 1 ? ", shard \(shard)" : ""))
       description += target.units.map(Self.words)
     }
@@ -218,6 +196,36 @@ struct Server {
     do throws(LuaFailure) { return try TargetBuilder.portal(at: address, of: target, among: portals) } catch {
       throw UsageError(error.message)
     }
+  }
+
+  /// Listens for a target at `wanted`, or everywhere when that is empty; where another target's portal is, it is that one.
+  /// The places of its portals among `portals`.
+  private static func listen(
+    for target: TargetDescription, at wanted: [SocketAddress], on ring: any HostRing, _ portals: inout [Portal]
+  ) throws(UsageError) -> [Int] {
+    var places: [Int] = []
+    for address in wanted.isEmpty ? TargetDescription.usualPortals : wanted {
+      if let place = try portal(at: address, of: target, among: portals) {
+        places.append(place)
+        continue
+      }
+      if let other = portals.first(where: { address.overlaps($0.address) }) {
+        throw UsageError(
+          "cannot listen at \(address) and at \(other.address): one of them takes in the other; name only that")
+      }
+      do throws(RingError) {
+        let (listener, bound) = try patiently(on: ring, whileTaken: { $0 == .addressInUse }) { () throws(RingError) in
+          try ring.listen(at: address, backlog: 1024)
+        }
+        places.append(portals.count)
+        portals.append(Portal(listener: listener, address: bound, groupTag: target.portalGroupTag))
+      } catch {
+        // A host without IPv6 serves what it can, unless the address was asked for.
+        if wanted.isEmpty, !address.isIPv4, !portals.isEmpty { continue }
+        throw UsageError("cannot listen at \(address): \(whyNotListened(error))")
+      }
+    }
+    return places
   }
 
   /// Waits a while for what is taken: the kernel ends a killed server's io_uring, and with it the listeners and files, only some
