@@ -12,9 +12,12 @@ public final class FaultPlan: EventHandler {
 
   struct Entry {
     let unit: any FaultUnit
-    let name: String
+    var injectedAt: Instant?
     var active: (any ActiveFault)?
     var isLifted = false
+
+    var name: String { type(of: unit).name }
+    var fired: UInt64 { active?.fired ?? 0 }
   }
 
   /// What one armed fault has done, for reports.
@@ -28,7 +31,6 @@ public final class FaultPlan: EventHandler {
 
   public let world: World
   var entries: [Entry] = []
-  private var injectionTimes: [Instant?] = []
 
   /// Called when a ``ProcessCrash`` or ``HostPowerOff`` that was armed for a time is over: the layer above makes a new
   /// machine and starts it.
@@ -51,8 +53,7 @@ public final class FaultPlan: EventHandler {
   @discardableResult
   public func arm(_ unit: some FaultUnit, after delay: Interval = .zero, for duration: Interval? = nil) -> FaultHandle {
     let index = entries.count
-    entries.append(Entry(unit: unit, name: type(of: unit).name))
-    injectionTimes.append(nil)
+    entries.append(Entry(unit: unit))
     if delay == .zero { inject(index) } else { schedule(.inject, index, at: world.now + delay) }
     if let duration { schedule(.lift, index, at: world.now + delay + duration) }
     return FaultHandle(plan: self, index: index)
@@ -78,7 +79,7 @@ public final class FaultPlan: EventHandler {
   private func inject(_ index: Int) {
     guard entries[index].active == nil, !entries[index].isLifted else { return }
     world.record(1, subject: UInt32(truncatingIfNeeded: index))
-    injectionTimes[index] = world.now
+    entries[index].injectedAt = world.now
     let active = entries[index].unit.inject(into: world)
     entries[index].active = active
     active.wake(FaultContext(plan: self, index: index))
@@ -99,16 +100,14 @@ public final class FaultPlan: EventHandler {
     for index in entries.indices { lift(index) }
   }
 
-  func fired(_ index: Int) -> UInt64 { entries[index].active?.fired ?? 0 }
-
   // MARK: The ledger
 
   /// Every fault that was armed, in that order.
   public var ledger: [LedgerLine] {
-    entries.indices.map { index in
+    entries.map { entry in
       LedgerLine(
-        name: entries[index].name, parameters: entries[index].unit.parameters, injectedAt: injectionTimes[index],
-        isLifted: entries[index].isLifted, fired: fired(index))
+        name: entry.name, parameters: entry.unit.parameters, injectedAt: entry.injectedAt, isLifted: entry.isLifted,
+        fired: entry.fired)
     }
   }
 
@@ -125,7 +124,7 @@ public struct FaultHandle {
   public var name: String { plan.entries[index].name }
 
   /// How often it has struck.
-  public var fired: UInt64 { plan.fired(index) }
+  public var fired: UInt64 { plan.entries[index].fired }
 
   /// Whether it is in force now.
   public var isActive: Bool { plan.entries[index].active != nil && !plan.entries[index].isLifted }

@@ -89,18 +89,19 @@ final class ScriptTask {
 
 /// A fault that a script has armed.
 final class ScriptFault {
-  let name: String
   let location: SourceLocation?
   /// It need not strike.
   let mayMiss: Bool
   private let handle: FaultHandle
 
-  init(name: String, handle: FaultHandle, location: SourceLocation?, mayMiss: Bool) {
-    self.name = name
+  init(_ handle: FaultHandle, location: SourceLocation?, mayMiss: Bool) {
     self.handle = handle
     self.location = location
     self.mayMiss = mayMiss
   }
+
+  /// As a script has it.
+  var name: String { "fault.\(handle.name)" }
 
   func lift() { handle.lift() }
 

@@ -225,8 +225,7 @@ extension HostLibrary {
       let unit = try make(player, &fields, simulation)
       try fields.finish()
       let fault = ScriptFault(
-        name: "fault.\(name)", handle: simulation.faults.arm(unit, after: delay, for: duration),
-        location: call.location, mayMiss: mayMiss)
+        simulation.faults.arm(unit, after: delay, for: duration), location: call.location, mayMiss: mayMiss)
       player.faults.append(fault)
       return .result(.handle(.fault, Int64(player.faults.count - 1)))
     }
