@@ -209,14 +209,22 @@ extension Stage {
   func send(
     _ party: Party, _ socket: Handle, _ content: [UInt8], file: StaticString = #fileID, line: UInt = #line
   ) throws {
-    var rest = try party.buffer(content)
-    let whole = rest
+    let whole = try party.buffer(content)
     defer { party.free(whole) }
-    while rest.length > 0 {
+    try send(party, socket, extents: [whole], file: file, line: line)
+  }
+
+  /// The same with bytes that lie in `extents`.
+  func send(
+    _ party: Party, _ socket: Handle, extents: [Extent], file: StaticString = #fileID, line: UInt = #line
+  ) throws {
+    var rest = RingSuite.dropping(0, from: extents)
+    while !rest.isEmpty {
       let part = rest
-      let sent = try succeed(party, "send", file: file, line: line) { $0.send(on: socket, from: [part], token: $1) }
-      try expect(sent > 0 && sent <= part.length, "1...\(part.length) bytes sent, not \(sent)", file: file, line: line)
-      rest = rest.dropFirst(Int(sent))
+      let length = part.reduce(0) { $0 + $1.length }
+      let sent = try succeed(party, "send", file: file, line: line) { $0.send(on: socket, from: part, token: $1) }
+      try expect(sent > 0 && sent <= length, "1...\(length) bytes sent, not \(sent)", file: file, line: line)
+      rest = RingSuite.dropping(Int(sent), from: rest)
     }
   }
 

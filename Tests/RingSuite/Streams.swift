@@ -64,18 +64,13 @@ extension RingSuite {
       let connection = try stage.connect()
       let content = pattern(1 + 999 + 24)
       let page = try stage.left.buffer(4096)
-      var parts = [page.slice(4000, 1), page.slice(1, 999), page.slice(3000, 24)]
+      let parts = [page.slice(4000, 1), page.slice(1, 999), page.slice(3000, 24)]
       var taken = 0
       for part in parts {
         stage.left.arena.bytes(part).copyBytes(from: content[taken..<(taken + part.length)])
         taken += part.length
       }
-      while !parts.isEmpty {
-        let now = parts
-        let sent = Int(try stage.succeed(stage.left, "send") { $0.send(on: connection.left, from: now, token: $1) })
-        try expect(sent > 0, "bytes sent")
-        parts = dropping(sent, from: parts)
-      }
+      try stage.send(stage.left, connection.left, extents: parts)
       try expect(stage.receive(stage.right, connection.right, content.count), content, "bytes")
     },
 
@@ -83,13 +78,8 @@ extension RingSuite {
       let connection = try stage.connect()
       let content = pattern(1500 * 5)
       let whole = try stage.left.buffer(content)
-      var parts = (0..<1500).map { whole.slice($0 * 5, 5) }
-      while !parts.isEmpty {
-        let now = parts
-        let sent = Int(try stage.succeed(stage.left, "send") { $0.send(on: connection.left, from: now, token: $1) })
-        try expect(sent > 0, "bytes sent")
-        parts = dropping(sent, from: parts)
-      }
+      let parts = (0..<1500).map { whole.slice($0 * 5, 5) }
+      try stage.send(stage.left, connection.left, extents: parts)
       try expect(stage.receive(stage.right, connection.right, content.count), content, "bytes")
     },
 
