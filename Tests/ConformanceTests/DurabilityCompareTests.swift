@@ -39,7 +39,7 @@ import Testing
     }
 
     private func takes(_ index: Int, _ outcome: CommandOutcome) throws -> Bool {
-      do { try model.end(index, .command(outcome), at: .zero) } catch { return false }
+      do { try model.end(index, .command(outcome)) } catch { return false }
       return true
     }
 
@@ -111,7 +111,7 @@ import Testing
     let bench = Bench()
     try bench.good(try bench.swap(nil, "a", fua: true))
     try bench.good(try bench.swap("a", "b"))
-    bench.model.powerCut([0], at: .zero)
+    bench.model.powerCut([0])
     #expect(try bench.good(try bench.swap("a", "c")))
   }
 

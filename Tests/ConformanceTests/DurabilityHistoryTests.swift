@@ -215,7 +215,7 @@ import Testing
       let place = running[chance.below(running.count)]
       if chance.below(25) == 0 {
         open[place].isLost = true
-        return try model.end(open[place].index, .connectionLost, at: .zero)
+        return try model.end(open[place].index, .connectionLost)
       }
       let entry = open.remove(at: place)
       var outcome = CommandOutcome()
@@ -241,7 +241,7 @@ import Testing
         outcome.dataIn = data(content)
         rules.read(content, sector, began: entry.begin)
       }
-      try model.end(entry.index, .command(outcome), at: .zero)
+      try model.end(entry.index, .command(outcome))
     }
 
     /// Holds the verdicts on every content against each other; one that may be read.
@@ -252,7 +252,7 @@ import Testing
         var outcome = CommandOutcome()
         outcome.dataIn = data(content)
         var isTaken = true
-        do { try copy.end(entry.index, .command(outcome), at: .zero) } catch { isTaken = false }
+        do { try copy.end(entry.index, .command(outcome)) } catch { isTaken = false }
         let mayBe = rules.mayRead(content, sector, began: entry.begin)
         try #require(isTaken == mayBe, "\(content) in sector \(sector) after \(rules.moment) moments")
         compared += 1
@@ -281,14 +281,14 @@ import Testing
       case 0:
         finish { _ in true }
         rules.crash()
-        model.powerCut([0], at: .zero)
+        model.powerCut([0])
       case 1:
         finish { _ in true }
-        model.exit([0], at: .zero)
+        model.exit([0])
       case 2, 3:
         let isid = UInt64(chance.below(2))
         finish { $0.isid == isid }
-        model.reinstated("iqn.x:a", isid, at: .zero)
+        model.reinstated("iqn.x:a", isid)
       case 4...60 where open.count < 12: try begin()
       default: try end()
       }

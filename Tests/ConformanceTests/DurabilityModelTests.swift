@@ -44,7 +44,7 @@ import Testing
     }
 
     func finish(_ index: Int, _ outcome: TaskResult.Outcome) throws {
-      try model.end(index, outcome, at: .zero)
+      try model.end(index, outcome)
     }
 
     func good(_ letter: Character, lba: UInt64 = 0, fua: Bool = false) throws {
@@ -128,7 +128,7 @@ import Testing
     #expect(try bench.mayRead("c"))
     try bench.end(second, status: status)
     #expect(try !bench.mayRead("c"))
-    bench.model.powerCut([0], at: .zero)
+    bench.model.powerCut([0])
     #expect(try bench.mayRead("b"))
     #expect(try bench.mayRead(nil))
     #expect(try !bench.mayRead("a"))
@@ -141,7 +141,7 @@ import Testing
     try bench.flush()
     try bench.good("b")
     try bench.good("c")
-    bench.model.powerCut([0], at: .zero)
+    bench.model.powerCut([0])
     #expect(try bench.mayRead("a"))
     #expect(try bench.mayRead("b"))
     #expect(try bench.mayRead("c"))
@@ -149,7 +149,7 @@ import Testing
     // What is there has been there since; a second cut changes nothing.
     try bench.read("b")
     #expect(try !bench.mayRead("c"))
-    bench.model.powerCut([0], at: .zero)
+    bench.model.powerCut([0])
     #expect(try bench.mayRead("b"))
     #expect(try !bench.mayRead("a"))
     #expect(try !bench.mayRead("c"))
@@ -158,12 +158,12 @@ import Testing
   @Test func whatWasWrittenWithFUAOrThroughSurvives() throws {
     let bench = Bench()
     try bench.good("a", fua: true)
-    bench.model.powerCut([0], at: .zero)
+    bench.model.powerCut([0])
     #expect(try bench.mayRead("a"))
     #expect(try !bench.mayRead(nil))
     let through = Bench(isCacheVolatile: false)
     try through.good("a")
-    through.model.powerCut([0], at: .zero)
+    through.model.powerCut([0])
     #expect(try !through.mayRead(nil))
   }
 
@@ -173,7 +173,7 @@ import Testing
     let flush = try bench.begin(.flush(lba: 0, blocks: 0))
     try bench.end(write)
     try bench.end(flush)
-    bench.model.powerCut([0], at: .zero)
+    bench.model.powerCut([0])
     #expect(try bench.mayRead(nil))
     #expect(try bench.mayRead("a"))
   }
@@ -181,9 +181,9 @@ import Testing
   @Test func aFlushAfterACrashSaysNothingAboutWhatWasThereBefore() throws {
     let bench = Bench()
     try bench.good("a")
-    bench.model.powerCut([0], at: .zero)
+    bench.model.powerCut([0])
     try bench.flush()
-    bench.model.powerCut([0], at: .zero)
+    bench.model.powerCut([0])
     #expect(try bench.mayRead("a"))
     #expect(try bench.mayRead(nil))
   }
@@ -191,7 +191,7 @@ import Testing
   @Test func aWriteAfterACrashReplacesAllThatTheCrashLeft() throws {
     let bench = Bench()
     try bench.good("a")
-    bench.model.powerCut([0], at: .zero)
+    bench.model.powerCut([0])
     try bench.good("b")
     #expect(try bench.mayRead("b"))
     #expect(try !bench.mayRead("a"))
@@ -202,14 +202,14 @@ import Testing
     let bench = Bench()
     try bench.good("a")
     let write = try bench.write("b")
-    bench.model.exit([0], at: .zero)
+    bench.model.exit([0])
     try bench.finish(write, .connectionLost)
     #expect(try bench.mayRead("a"))
     #expect(try bench.mayRead("b"))
     #expect(try !bench.mayRead(nil))
     let memory = Bench(isLostOnExit: true)
     try memory.good("a")
-    memory.model.exit([0], at: .zero)
+    memory.model.exit([0])
     #expect(try memory.mayRead(nil))
     #expect(try !memory.mayRead("a"))
   }
@@ -221,7 +221,7 @@ import Testing
     #expect(try bench.mayRead("a"))
     let other = Bench()
     try other.finish(try other.write("a"), .connectionLost)
-    other.model.reinstated("iqn.x:a", 1, at: .zero)
+    other.model.reinstated("iqn.x:a", 1)
     try other.good("b")
     #expect(try !other.mayRead("a"))
   }
@@ -325,7 +325,7 @@ import Testing
       try bench.finish(flush, .aborted(by: TaskID(0)))
     } else {
       try bench.finish(flush, .connectionLost)
-      bench.model.reinstated("iqn.x:a", 1, at: .zero)
+      bench.model.reinstated("iqn.x:a", 1)
     }
     #expect(try bench.mayRead("a"))
     #expect(try bench.mayRead("b"))

@@ -139,7 +139,7 @@ struct DurabilityModel {
 
   // MARK: Commands
 
-  /// A command is asked for. Its number, for ``end(_:_:at:)``; nil when there is nothing to watch.
+  /// A command is asked for. Its number, for ``end(_:_:)``; nil when there is nothing to watch.
   mutating func begin(
     _ access: Access, target: Int, lun: Int, by nexus: (name: String, isid: UInt64), at time: Instant
   ) -> Int? {
@@ -235,7 +235,7 @@ struct DurabilityModel {
   /// A command has ended.
   ///
   /// - Throws: When it has read what it may not.
-  mutating func end(_ index: Int, _ result: TaskResult.Outcome, at time: Instant) throws(LuaFailure) {
+  mutating func end(_ index: Int, _ result: TaskResult.Outcome) throws(LuaFailure) {
     let entry = watched[index]
     units[entry.unit].open.removeAll { $0 == index }
     guard !entry.isOver else { return }
@@ -371,7 +371,7 @@ struct DurabilityModel {
   // MARK: Crashes
 
   /// Commands of the nexus that were lost with their connection take no more effect: it has logged in again.
-  mutating func reinstated(_ name: String, _ isid: UInt64, at time: Instant) {
+  mutating func reinstated(_ name: String, _ isid: UInt64) {
     let nexus = Nexus(name: name, isid: isid)
     for unit in units.indices {
       finish(unit) { $0.nexus == nexus && !$0.isOver }
@@ -390,7 +390,7 @@ struct DurabilityModel {
   }
 
   /// The power of the targets' host is cut.
-  mutating func powerCut(_ targets: [Int], at time: Instant) {
+  mutating func powerCut(_ targets: [Int]) {
     for unit in units.indices where targets.contains(units[unit].target) {
       finish(unit) { _ in true }
       // What the crash leaves is on the medium; a later flush says nothing about it.
@@ -402,7 +402,7 @@ struct DurabilityModel {
   }
 
   /// The targets' program ends; what their host has cached stays.
-  mutating func exit(_ targets: [Int], at time: Instant) {
+  mutating func exit(_ targets: [Int]) {
     for unit in units.indices where targets.contains(units[unit].target) {
       finish(unit) { _ in true }
       if units[unit].facts.isLostOnExit { units[unit].crashes.append(.wiped) }

@@ -74,7 +74,7 @@ extension Player {
     task.result = result
     stir(task)
     if let access = task.access {
-      do throws(LuaFailure) { try durability.end(access, result.outcome, at: now) } catch {
+      do throws(LuaFailure) { try durability.end(access, result.outcome) } catch {
         fail("durability", error.message + recorder.tail())
       }
     }

@@ -25,20 +25,20 @@ extension HostLibrary {
             + "target:kill() ends only the target")
       }
       simulation.powerOff(program)
-      player.durability.powerCut(player.targets(of: program), at: player.now)
+      player.durability.powerCut(player.targets(of: program))
       return .nothing
     },
     HostFunction("kill", of: .target) { (player, call) throws(LuaFailure) in
       let (simulation, program) = try program(player, call, "target:kill")
       simulation.kill(program)
-      player.durability.exit(player.targets(of: program), at: player.now)
+      player.durability.exit(player.targets(of: program))
       return .nothing
     },
     HostFunction("restart", of: .target) { (player, call) throws(LuaFailure) in
       let (simulation, program) = try program(player, call, "target:restart")
       if program.isRunning {
         simulation.kill(program)
-        player.durability.exit(player.targets(of: program), at: player.now)
+        player.durability.exit(player.targets(of: program))
       }
       try simulation.restart(program)
       return .nothing

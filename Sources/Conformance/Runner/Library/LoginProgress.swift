@@ -65,7 +65,7 @@ final class LoginProgress {
         session.id = login.session
         session.login = login
         connection.session = session.index
-        player.durability.reinstated(plan.initiatorName, plan.isid.rawValue, at: player.now)
+        player.durability.reinstated(plan.initiatorName, plan.isid.rawValue)
       }
       return session
     }
@@ -75,7 +75,7 @@ final class LoginProgress {
         index: player.sessions.count, connection: connection, plan: plan, login: login, lun: joined.lun)
       return keep(session)
     }
-    player.durability.reinstated(plan.initiatorName, plan.isid.rawValue, at: player.now)
+    player.durability.reinstated(plan.initiatorName, plan.isid.rawValue)
     let lun = options.lun ?? player.playground.targets[connection.target].units.first?.lun ?? 0
     return keep(
       ScriptSession(index: player.sessions.count, connection: connection, plan: plan, login: login, lun: lun))
