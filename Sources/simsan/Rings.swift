@@ -28,8 +28,7 @@ func makeRing(_ name: String?, arena: Arena) throws(UsageError) -> (ring: any Ho
 }
 
 /// Lets the process have as many descriptors as it may. Every session takes one, and every process that plays for a run some; the
-/// soft limit is usually 1024 for the sake of programs that use select(2), of which this is none. To be called before the first
-/// ring is made.
+/// soft limit is usually 1024 for the sake of programs that use select(2), of which this is none.
 func raiseDescriptorLimit() {
   var limit = rlimit()
   guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
@@ -91,7 +90,6 @@ private func isListening(_ info: addrinfo) -> Bool {
 /// What the cases are played on.
 func makeStage(_ options: RunOptions) throws -> Stage {
   guard let url = options.against else { return .simulation }
-  raiseDescriptorLimit()
   let portal = try resolve(url.host, port: url.port)
   func start() throws(UsageError) -> (ring: any HostRing, machine: InitiatorMachine) {
     let machine = InitiatorMachine(arenaCapacity: 64 << 20)

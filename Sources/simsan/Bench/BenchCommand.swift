@@ -46,7 +46,6 @@ let benchCommand = Command(
       "the system does not give the memory for \(options.load.sessions) sessions; fewer: --sessions (ulimit -v says what "
         + "there is)")
   }
-  raiseDescriptorLimit()
   let (ring, kind) = try makeRing(options.ring, arena: machine.arena)
   ring.busyPoll = options.busyPoll
   let report = BenchReport(options, ring: kind)

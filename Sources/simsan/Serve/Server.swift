@@ -36,7 +36,6 @@ struct Server {
     busyPoll: Interval? = nil, faults: [FaultRule] = [], seed: UInt64 = 1, listens: Bool = true
   ) throws(UsageError) {
     try Self.refuseSharedFiles(in: file)
-    raiseDescriptorLimit()
     let memory = memory ?? file.world.targets.compactMap(\.limits.memory).max() ?? Self.usualMemory
     let targets = try Self.place(file.world.targets, on: count)
     let count = max(count ?? 1, TargetBuilder.shardCount(targets))
