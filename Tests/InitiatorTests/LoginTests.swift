@@ -345,6 +345,42 @@ import Testing
     #expect(ring.takeViolations().contains(rule))
   }
 
+  /// RFC 7143 §6.2.2: who is told Yes where one Yes is enough, or No where both must say Yes, need not answer.
+  @Test func whatSettlesABooleanKeyNeedsNoAnswer() throws {
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.operationalKeys = [
+      KeyValue("InitialR2T", "Yes"), KeyValue("ImmediateData", "No"), KeyValue("DataPDUInOrder", "Yes"),
+      KeyValue("IFMarker", "No"),
+    ]
+    let (_, request) = try start(plan)
+    respond(request, ("TargetPortalGroupTag", "1"))
+    #expect(ring.takeViolations().isEmpty)
+    let parameters = try #require(ring.takeLogin()).parameters
+    #expect(parameters.initialR2T && !parameters.immediateData && parameters.dataPDUInOrder)
+  }
+
+  @Test(arguments: [("InitialR2T", "No"), ("ImmediateData", "Yes"), ("DataSequenceInOrder", "No"), ("IFMarker", "Yes")])
+  func whatDoesNotSettleABooleanKeyNeedsOne(key: String, value: String) throws {
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.operationalKeys = [KeyValue(key, value)]
+    let (_, request) = try start(plan)
+    respond(request, ("TargetPortalGroupTag", "1"))
+    #expect(ring.takeViolations() == [.unansweredKey])
+  }
+
+  /// The initiator has no request left to answer in, and need not.
+  @Test func whatTheTargetSettlesAtTheEndHolds() throws {
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.operationalKeys = []
+    let (_, request) = try start(plan)
+    respond(request, ("TargetPortalGroupTag", "1"), ("ImmediateData", "No"))
+    #expect(ring.takeViolations().isEmpty)
+    #expect(try !#require(ring.takeLogin()).parameters.immediateData)
+  }
+
   @Test func aTargetThatNeverComesToAnEndIsLeft() throws {
     var plan = LoginPlan()
     plan.stages = [.operationalNegotiation]

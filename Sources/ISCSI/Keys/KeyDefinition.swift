@@ -72,6 +72,18 @@ public enum KeyKind: Sendable, Equatable {
   /// Withdrawn by RFC 7143 §13.25: known, and answered with Reject.
   case obsolete
 
+  /// True when `value` settles the outcome, whatever the other side would say: No where both must say Yes, Yes where one is
+  /// enough. The answer to it is OPTIONAL (RFC 7143 §6.2.2).
+  public func isSettled(by value: String) -> Bool {
+    switch self {
+    case .booleanAnd: value == "No"
+    case .booleanOr: value == "Yes"
+    // A marker was to be used only if both said Yes.
+    case .obsolete: value == "No"
+    default: false
+    }
+  }
+
   /// True for keys that are declared and not answered.
   public var isDeclarative: Bool {
     switch self {

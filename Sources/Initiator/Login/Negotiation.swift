@@ -79,7 +79,11 @@ struct Negotiation {
 
   /// The agreed value of a negotiated key; nil when there is none, and the default or the old value stays.
   private func agreed(_ key: Key) -> String? {
-    guard let ours = last(key.name, ours: true), let theirs = last(key.name, ours: false) else { return nil }
+    guard let ours = last(key.name, ours: true), let theirs = last(key.name, ours: false) else {
+      // An offer that settles the outcome by itself.
+      let offer = (last(key.name, ours: true) ?? last(key.name, ours: false))?.value
+      return offer.flatMap { key.definition.kind.isSettled(by: $0) ? $0 : nil }
+    }
     let answer = ours.place > theirs.place ? ours.value : theirs.value
     return ["Reject", "Irrelevant", "NotUnderstood"].contains(answer) ? nil : answer
   }
@@ -200,12 +204,13 @@ struct Negotiation {
     }
   }
 
-  /// Negotiated keys that the initiator offered and the target did not answer, at the end of a login.
+  /// Negotiated keys that the initiator offered and the target had to answer and did not, at the end of a login.
   var unanswered: [String] {
     records.filter { record in
       guard record.isOurs else { return false }
       let definition = KeyTable.find(record.pair.key)
       if definition?.kind.isDeclarative == true || definition?.kind == .authentication { return false }
+      if definition?.kind.isSettled(by: record.pair.value) == true { return false }
       // An answer of ours to an offer of theirs is not an offer.
       return theirLast[record.pair.key] == nil
     }.map(\.pair.key)
