@@ -25,7 +25,8 @@ scenario {
     expect(c:receive {}):pdu { opcode = "login response", transit = false, status = 0, data = "" }
     c:send(pdu.login { csg = 1, nsg = 3, transit = true, data = string.sub(text, case.cut + 1) })
     local r = c:receive {}
-    expect(r):pdu { opcode = "login response", transit = true, status = 0 }
+    -- T may come later, when a target has keys of its own to agree on (RFC 7143 §6.3). Ours has none.
+    expect(r):pdu { opcode = "login response", transit = t.simulated or nil, status = 0 }
     expect(r.text.MaxBurstLength):equals("131072")
     expect(r.text.TargetPortalGroupTag):differs(nil)
   end,
@@ -76,6 +77,7 @@ scenario {
     c:send(pdu.login {
       csg = 1, nsg = 3, transit = true, text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
     })
-    expect(c:receive {}):pdu { opcode = "login response", transit = true, status = 0 }
+    -- T may come later, as above.
+    expect(c:receive {}):pdu { opcode = "login response", transit = t.simulated or nil, status = 0 }
   end,
 }

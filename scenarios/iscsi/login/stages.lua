@@ -1,4 +1,6 @@
 -- The stages of a login and the bits that lead through them (RFC 7143 §6.3, §11.12).
+--
+-- A target that has keys of its own to agree on answers a first T without T; ours has none.
 
 local names = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal" }
 
@@ -20,9 +22,11 @@ scenario {
     expect(r):pdu { opcode = "login response", csg = 0, nsg = 1, transit = true, tsih = 0, status = 0 }
     expect(r.text.AuthMethod):equals("None")
     c:send(pdu.login { csg = 1, nsg = 3, transit = true })
-    r = c:receive {}
-    expect(r):pdu { opcode = "login response", csg = 1, nsg = 3, transit = true, status = 0 }
-    expect(r.tsih):differs(0)
+    r = expect(c:receive {}):pdu { opcode = "login response", csg = 1, status = 0 }
+    if r.transit or t.simulated then
+      expect(r):pdu { nsg = 3, transit = true }
+      expect(r.tsih):differs(0)
+    end
   end,
 }
 
@@ -32,10 +36,12 @@ scenario {
   play = function(t)
     local c = t:connect()
     c:send(pdu.login { csg = 1, nsg = 3, transit = true, text = first(t) })
-    local r = c:receive {}
-    expect(r):pdu { opcode = "login response", csg = 1, nsg = 3, transit = true, status = 0 }
-    expect(r.tsih):differs(0)
+    local r = expect(c:receive {}):pdu { opcode = "login response", csg = 1, status = 0 }
     expect(r.text.TargetPortalGroupTag):differs(nil)
+    if r.transit or t.simulated then
+      expect(r):pdu { nsg = 3, transit = true }
+      expect(r.tsih):differs(0)
+    end
   end,
 }
 
@@ -91,7 +97,8 @@ scenario {
       expect(c:receive {}):pdu { opcode = "login response", transit = false, status = 0 }
     end
     c:send(pdu.login { csg = 1, nsg = 3, transit = true })
-    expect(c:receive {}):pdu { opcode = "login response", transit = true, nsg = 3, status = 0 }
+    local last = expect(c:receive {}):pdu { opcode = "login response", status = 0 }
+    if last.transit or t.simulated then expect(last):pdu { transit = true, nsg = 3 } end
   end,
 }
 
