@@ -7,7 +7,7 @@ scenario {
     local c = t:connect()
     c:send(pdu.login {
       csg = 1, nsg = 3, transit = true, continue = true,
-      text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
+      text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn },
     })
     expect(c:receive {}):pdu { opcode = "login response", status = 0x0200 }
     expect(c):closes {}
@@ -19,7 +19,8 @@ scenario {
   covers = { "ISCSI-LOGIN-015", "ISCSI-LOGIN-016", "ISCSI-LOGIN-032" },
   matrix = { cut = { 1, 7, 13, 14, 20, 30, 51, 52, 53, 60, 67, 68 } },
   play = function(t, case)
-    local text = "InitiatorName=iqn.2026-11.example:initiator\0MaxBurstLength=131072\0TargetName=" .. t.iqn .. "\0"
+    local text = "InitiatorName=iqn.2026-11.example:initiator\0MaxBurstLength=131072\0TargetName=" .. t.iqn ..
+      "\0SessionType=Normal\0"
     local c = t:connect()
     c:send(pdu.login { csg = 1, nsg = 3, continue = true, data = string.sub(text, 1, case.cut) })
     expect(c:receive {}):pdu { opcode = "login response", transit = false, status = 0, data = "" }
@@ -75,7 +76,7 @@ scenario {
       expect(c:receive {}):pdu { opcode = "login response", transit = false, status = 0, data = "" }
     end
     c:send(pdu.login {
-      csg = 1, nsg = 3, transit = true, text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
+      csg = 1, nsg = 3, transit = true, text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn },
     })
     -- T may come later, as above.
     expect(c:receive {}):pdu { opcode = "login response", transit = t.simulated or nil, status = 0 }

@@ -17,7 +17,7 @@ scenario {
     local c = t:connect()
     c:send(pdu.login {
       immediate = false, csg = 1, nsg = 3, transit = true,
-      text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
+      text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn },
     })
     expect(c:receive {}):pdu { opcode = "login response", status = { 0, 0x0200 } }
     expect(t:login { isid = 9 }:test_unit_ready()):good()
@@ -32,7 +32,7 @@ scenario {
     local c = t:connect()
     c:send(pdu.login {
       csg = 1, nsg = 3, transit = true, ahs = string.rep("\0\1\x3F\0", case.words),
-      text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
+      text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn },
     })
     refused(t, c)
   end,
@@ -44,7 +44,7 @@ scenario {
   matrix = { length = { 8196, 65536 } },
   play = function(t, case)
     local c = t:connect()
-    local text = "InitiatorName=iqn.2026-11.example:a\0TargetName=" .. t.iqn .. "\0"
+    local text = "InitiatorName=iqn.2026-11.example:a\0SessionType=Normal\0TargetName=" .. t.iqn .. "\0"
     c:send(pdu.login {
       csg = 1, nsg = 3, transit = true, data = text .. string.rep("\0", case.length - #text),
     })
@@ -58,7 +58,8 @@ scenario {
   play = function(t)
     local c = t:connect()
     c:send(pdu.login {
-      csg = 1, nsg = 3, transit = true, data = "TargetName=" .. t.iqn .. "\0InitiatorName=iqn.2026-11.example:a",
+      csg = 1, nsg = 3, transit = true,
+      data = "SessionType=Normal\0TargetName=" .. t.iqn .. "\0InitiatorName=iqn.2026-11.example:a",
     })
     refused(t, c)
   end,
@@ -81,13 +82,13 @@ scenario {
   matrix = { apart = { true, false }, key = { "MaxBurstLength=65536", "HeaderDigest=None", "InitiatorAlias=a" } },
   play = function(t, case)
     local c = t:connect()
-    local names = { "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn }
+    local names = { "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn, "SessionType=Normal" }
     if case.apart then
-      c:send(pdu.login { csg = 1, nsg = 3, text = { names[1], names[2], case.key } })
+      c:send(pdu.login { csg = 1, nsg = 3, text = { names[1], names[2], names[3], case.key } })
       expect(c:receive {}):pdu { opcode = "login response", status = 0 }
       c:send(pdu.login { csg = 1, nsg = 3, transit = true, text = { case.key } })
     else
-      c:send(pdu.login { csg = 1, nsg = 3, transit = true, text = { names[1], names[2], case.key, case.key } })
+      c:send(pdu.login { csg = 1, nsg = 3, transit = true, text = { names[1], names[2], names[3], case.key, case.key } })
     end
     expect(c:receive {}):pdu { opcode = "login response", status = 0x0200 }
     expect(c):closes {}

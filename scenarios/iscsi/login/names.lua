@@ -43,6 +43,19 @@ scenario {
   end,
 }
 
+-- Everybody says it, so that other cases do, too: there are targets that refuse who does not.
+scenario {
+  title = "A login that says no session type is one to a normal session",
+  covers = { "ISCSI-KEY-025" },
+  play = function(t)
+    local c = t:connect()
+    c:send(pdu.login {
+      csg = 1, nsg = 3, transit = true, text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
+    })
+    expect(c:receive {}):pdu { opcode = "login response", status = 0 }
+  end,
+}
+
 scenario {
   title = "A session type that does not exist is not supported",
   covers = { "ISCSI-LOGIN-048" },
@@ -65,7 +78,9 @@ scenario {
     local c = t:connect()
     c:send(pdu.login {
       csg = 1, nsg = 3, transit = true,
-      text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn, InitiatorAlias = case.alias },
+      text = {
+        InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn, InitiatorAlias = case.alias,
+      },
     })
     expect(c:receive {}):pdu { opcode = "login response", status = { 0, 0x0200 } }
     expect(t:login { isid = 9 }:test_unit_ready()):good()

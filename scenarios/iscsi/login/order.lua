@@ -50,7 +50,7 @@ scenario {
     local c = t:connect()
     c:send(pdu.login {
       csg = 0, nsg = 1, transit = true,
-      text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn, AuthMethod = "None" },
+      text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn, AuthMethod = "None" },
     })
     c:send(pdu.login { csg = 1, nsg = 3, transit = true, text = { HeaderDigest = "None" } })
     expect(c:receive {}):pdu { opcode = "login response", csg = 0, nsg = 1 }

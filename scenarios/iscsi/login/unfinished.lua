@@ -9,7 +9,7 @@ scenario {
       local c = t:connect()
       c:send(pdu.login {
         csg = 0, nsg = 1, transit = true,
-        text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn, AuthMethod = "None" },
+        text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn, AuthMethod = "None" },
       })
       expect(c:receive {}):pdu { opcode = "login response", status = 0 }
       c:close { reset = case.reset }
@@ -30,7 +30,7 @@ scenario {
     if case.how == "after the first stage" then
       c:send(pdu.login {
         csg = 0, nsg = 1, transit = true,
-        text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn, AuthMethod = "None" },
+        text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn, AuthMethod = "None" },
       })
     end
     local s = t:login { isid = 9 }

@@ -3,7 +3,8 @@
 local function offer(t, ...)
   local c = t:connect()
   c:send(pdu.login {
-    csg = 1, nsg = 3, transit = true, text = { "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn, ... },
+    csg = 1, nsg = 3, transit = true,
+    text = { "InitiatorName=iqn.2026-11.example:a", "SessionType=Normal", "TargetName=" .. t.iqn, ... },
   })
   return c:receive { opcode = "login response" }
 end

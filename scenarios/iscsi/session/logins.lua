@@ -70,6 +70,7 @@ scenario {
     local fields = {
       csg = 1, nsg = 3, transit = true, text = { "InitiatorName=iqn.2026-11.example:a", "TargetName=" .. t.iqn },
     }
+    if case.login == "new session" then table.insert(fields.text, "SessionType=Normal") end
     if case.login == "discovery" then table.insert(fields.text, "SessionType=Discovery") end
     if case.login == "connection again" then
       local s = t:login { name = "iqn.2026-11.example:a", cid = 1 }
