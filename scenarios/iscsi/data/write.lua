@@ -1,5 +1,20 @@
 -- Data-out: immediate, unsolicited and asked for (RFC 7143 §4.2.5.2, §11.3, §11.7, §11.8). The initiator watches the R2Ts.
 
+--- Answers the R2Ts of writes that hold them, those of the last first, until all have ended, or for ten seconds.
+local function answer_all(writes)
+  for _ = 1, 1000 do
+    local is_open = false
+    for number = #writes, 1, -1 do
+      if not writes[number].ended then
+        writes[number]:answer_r2ts()
+        is_open = true
+      end
+    end
+    if not is_open then return end
+    sleep "10ms"
+  end
+end
+
 scenario {
   title = "A write arrives whole, whichever data come unasked",
   covers = {
@@ -84,17 +99,17 @@ scenario {
     local write = s:write { lba = 0, data = data, hold_r2ts = true, async = true }
     local most = s.parameters.MaxOutstandingR2T
     local tags = {}
-    for _ = 1, most do
-      local r2t = s:receive { opcode = "r2t" }
+    for number = 1, most do
+      local r2t = s:receive { opcode = "r2t", within = number > 1 and "1s" or nil }
+      -- It is the most that a target may ask for at once. Ours asks for as much.
+      if not r2t and number > 1 and not t.simulated then break end
+      expect(r2t):pdu { opcode = "r2t" }
       expect(r2t.ttt):differs(0xFFFFFFFF)
       expect(tags[r2t.ttt]):equals(nil)
       tags[r2t.ttt] = true
     end
     expect(s:receive { opcode = "r2t", within = "100ms" }):nothing()
-    repeat
-      write:answer_r2ts()
-      sleep "10ms"
-    until write.ended
+    answer_all { write }
     expect(write:wait()):good()
     expect(s:read { lba = 0, blocks = 65536 // s:capacity().block_size }.data):equals(data)
   end,
@@ -115,6 +130,8 @@ scenario {
     local write = s:write { lba = 0, data = data, hold_r2ts = true, async = true }
     sleep "100ms"
     write:answer_r2ts { reversed = true }
+    -- A target may ask for them one by one all the same.
+    answer_all { write }
     local r = write:wait()
     if r.outcome == "completed" and r.status == 0 then
       expect(s:read { lba = 0, blocks = 8192 // s:capacity().block_size }.data):equals(data)
@@ -136,17 +153,8 @@ scenario {
       data[number] = random.bytes("data", 8192)
       writes[number] = s:write { lba = number * count, data = data[number], hold_r2ts = true, async = true }
     end
-    local open
-    repeat
-      sleep "10ms"
-      open = false
-      for number = 8, 1, -1 do
-        if not writes[number].ended then
-          writes[number]:answer_r2ts()
-          open = true
-        end
-      end
-    until not open
+    sleep "10ms"
+    answer_all(writes)
     for number = 1, 8 do
       expect(writes[number]:wait()):good()
       expect(s:read { lba = number * count, blocks = count }.data):equals(data[number])
