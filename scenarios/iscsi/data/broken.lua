@@ -31,7 +31,7 @@ scenario {
       { label = "one comes last", { burst = 1, index = 1, move_to_end = true } },
       { label = "DataSN begins at 27", { burst = 1, index = 0, set = { datasn = 27 } } },
       { label = "DataSN leaps", { burst = 1, index = 2, set = { datasn = 0xFFFFFFFF } } },
-      { label = "behind the end", { burst = 1, index = 1, set = { buffer_offset = 8192 } } },
+      { label = "behind the end", { burst = 1, index = 1, set = { buffer_offset = 0x100000 } } },
       { label = "near 2^32", { burst = 1, index = 1, set = { buffer_offset = 0xFFFFFE00 } } },
       { label = "over one another", { burst = 1, index = 1, set = { buffer_offset = 0 } } },
       { label = "F too early", { burst = 1, index = 1, set = { final = 1 } }, { burst = 1, index = 2, drop = true },
@@ -42,7 +42,8 @@ scenario {
     local s = t:login { keys = { InitialR2T = "Yes", ImmediateData = "No" } }
     local edits = {}
     for index, edit in ipairs(case.edits) do edits[index] = edit end
-    failed(t, s:write { lba = 0, data = random.bytes("data", 2048), segment_length = 512, data_out = edits })
+    local block = s:capacity().block_size
+    failed(t, s:write { lba = 0, data = random.bytes("data", 4 * block), segment_length = block, data_out = edits })
   end,
 }
 

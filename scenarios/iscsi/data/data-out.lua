@@ -1,11 +1,12 @@
 -- Data-Out that is not what was announced or asked for (RFC 7143 §11.4.7.2, §11.7, §13.14): it is written nowhere.
 
--- A session whose block `lba` holds what it holds after a bad write, too; `play` is given the session.
+-- A session whose block `lba` holds what it holds after a bad write, too; `play` is given the session and a block's length.
 local function unchanged(t, lba, keys, play)
   local s = t:login { keys = keys }
-  local old = random.bytes("old", 512)
+  local block = s:capacity().block_size
+  local old = random.bytes("old", block)
   expect(s:write { lba = lba, data = old }):good()
-  play(s)
+  play(s, block)
   if s.closed then s:relogin {} end
   expect(s:read { lba = lba, blocks = 1 }.data):equals(old)
 end
@@ -35,10 +36,10 @@ scenario {
   covers = { "ISCSI-CMD-019" },
   needs = { "dataloss" },
   play = function(t)
-    unchanged(t, 5, { ImmediateData = "No" }, function(s)
+    unchanged(t, 5, { ImmediateData = "No" }, function(s, block)
       local write = s:send(pdu.scsi_command {
-        write = true, expected_data_transfer_length = 512, cdb = cdb.write10 { lba = 5, blocks = 1 },
-        data = string.rep("x", 512),
+        write = true, expected_data_transfer_length = block, cdb = cdb.write10 { lba = 5, blocks = 1 },
+        data = string.rep("x", block),
       })
       refuses(s, write.itt, { key = "ABORTED COMMAND", asc = 0x0C, ascq = 0x0C })
     end)
@@ -80,9 +81,10 @@ scenario {
   covers = { "ISCSI-DATA-020" },
   needs = { "dataloss" },
   play = function(t)
-    unchanged(t, 5, { InitialR2T = "No", ImmediateData = "No", FirstBurstLength = 16384 }, function(s)
+    unchanged(t, 5, { InitialR2T = "No", ImmediateData = "No", FirstBurstLength = 16384 }, function(s, block)
       local write = s:send(pdu.scsi_command {
-        write = true, final = false, expected_data_transfer_length = 16384, cdb = cdb.write10 { lba = 5, blocks = 32 },
+        write = true, final = false, expected_data_transfer_length = 16384,
+        cdb = cdb.write10 { lba = 5, blocks = 16384 // block },
       })
       local function data(number, offset, length, final)
         s:send(pdu.data_out {
@@ -102,12 +104,12 @@ scenario {
   covers = { "ISCSI-DATA-024" },
   needs = { "dataloss" },
   play = function(t)
-    unchanged(t, 5, { InitialR2T = "Yes", ImmediateData = "No" }, function(s)
+    unchanged(t, 5, { InitialR2T = "Yes", ImmediateData = "No" }, function(s, block)
       local write = s:send(pdu.scsi_command {
-        write = true, expected_data_transfer_length = 512, cdb = cdb.write10 { lba = 5, blocks = 1 },
+        write = true, expected_data_transfer_length = block, cdb = cdb.write10 { lba = 5, blocks = 1 },
       })
-      local r2t = s:receive { opcode = "r2t" }
-      s:send(pdu.data_out { itt = write.itt, ttt = r2t.ttt, lun = 0, data = string.rep("x", 256) })
+      local r2t = expect(s:receive { opcode = "r2t" }):pdu { itt = write.itt }
+      s:send(pdu.data_out { itt = write.itt, ttt = r2t.ttt, lun_raw = r2t.lun_raw, data = string.rep("x", block // 2) })
       refuses(s, write.itt)
     end)
   end,
@@ -121,22 +123,23 @@ scenario {
     local keys = { InitialR2T = "Yes", ImmediateData = "No" }
     local a = t:login { name = "iqn.2026-11.example:a", keys = keys }
     local b = t:login { name = "iqn.2026-11.example:b", keys = keys }
+    local block = a:capacity().block_size
     a:send(pdu.scsi_command {
-      itt = 0x55, write = true, expected_data_transfer_length = 512, cdb = cdb.write10 { lba = 5, blocks = 1 },
+      itt = 0x55, write = true, expected_data_transfer_length = block, cdb = cdb.write10 { lba = 5, blocks = 1 },
     })
-    local r2t = a:receive { opcode = "r2t" }
-    b:send(pdu.data_out { itt = 0x55, ttt = r2t.ttt, lun = 0, data = string.rep("b", 512) })
+    local r2t = expect(a:receive { opcode = "r2t" }):pdu { itt = 0x55 }
+    b:send(pdu.data_out { itt = 0x55, ttt = r2t.ttt, lun_raw = r2t.lun_raw, data = string.rep("b", block) })
     expect(a:receive { opcode = "scsi response", within = "500ms" }):nothing()
-    a:send(pdu.data_out { itt = 0x55, ttt = r2t.ttt, lun = 0, data = string.rep("a", 512) })
+    a:send(pdu.data_out { itt = 0x55, ttt = r2t.ttt, lun_raw = r2t.lun_raw, data = string.rep("a", block) })
     expect(a:receive { opcode = "scsi response" }):pdu { itt = 0x55, status = 0 }
-    expect(a:read { lba = 5, blocks = 1 }.data):equals(string.rep("a", 512))
+    expect(a:read { lba = 5, blocks = 1 }.data):equals(string.rep("a", block))
   end,
 }
 
 local function read_with(fields)
   return function(t)
     local s = t:login {}
-    fields.expected_data_transfer_length = 512
+    fields.expected_data_transfer_length = s:capacity().block_size
     fields.cdb = cdb.read10 { lba = 0, blocks = 1 }
     refuses(s, s:send(pdu.scsi_command(fields)).itt)
     expect(t:login { isid = 9 }:test_unit_ready()):good()

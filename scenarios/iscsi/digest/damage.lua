@@ -76,8 +76,9 @@ scenario {
   play = function(t, case)
     local s = login(t, { InitialR2T = case.initial_r2t, ImmediateData = "No" })
     local burst = s.parameters.InitialR2T == "Yes" and 1 or 0
+    local block = s:capacity().block_size
     local r = s:write {
-      lba = 0, data = random.bytes("data", 2048), segment_length = 512,
+      lba = 0, data = random.bytes("data", 4 * block), segment_length = block,
       data_out = { { burst = burst, index = case.index, data_digest_flip = 1 } },
     }
     if r.outcome == "completed" then expect(r):check_condition("ABORTED COMMAND", 0x4705) end

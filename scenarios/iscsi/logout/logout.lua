@@ -85,13 +85,14 @@ scenario {
   covers = { "ISCSI-LOGOUT-009" },
   play = function(t)
     local s = t:login {}
-    local before = random.bytes("before", 512)
+    local block = s:capacity().block_size
+    local before = random.bytes("before", block)
     expect(s:write { lba = 9, blocks = 1, data = before }):good()
     s:automatic { close_after_logout = false }
     s:send(pdu.logout { immediate = true, reason = 0 })
     s:send(pdu.scsi_command {
-      write = true, expected_data_transfer_length = 512, cdb = cdb.write10 { lba = 9, blocks = 1 },
-      data = string.rep("x", 512),
+      write = true, expected_data_transfer_length = block, cdb = cdb.write10 { lba = 9, blocks = 1 },
+      data = string.rep("x", block),
     })
     expect(s:receive { opcode = "logout response" }):pdu { response = 0 }
     local answer = s:receive { opcode = "scsi response", within = "1s" }

@@ -12,7 +12,8 @@ scenario {
   play = function(t)
     local s = t:login { requests = { [1] = { split_at = every_byte(200), pause = "10us" } } }
     expect(s:test_unit_ready { split_at = every_byte(48), pause = "10us" }):good()
-    expect(s:write { lba = 0, blocks = 1, split_at = every_byte(560), pause = "1us" }):good()
+    local block = s:capacity().block_size
+    expect(s:write { lba = 0, blocks = 1, split_at = every_byte(48 + block), pause = "1us" }):good()
     expect(s:read { lba = 0, blocks = 1, split_at = every_byte(48), pause = "1us" }):good()
   end,
 }
@@ -23,9 +24,10 @@ scenario {
   matrix = { digest = { "None", "CRC32C" }, pause = { "0us", "500us" } },
   play = function(t, case)
     local s = t:login { keys = { HeaderDigest = case.digest, DataDigest = case.digest } }
-    local length = 48 + 512 + (case.digest == "None" and 0 or 8)
+    local block = s:capacity().block_size
+    local length = 48 + block + (case.digest == "None" and 0 or 8)
     for cut = 1, length - 1 do
-      local data = string.rep(string.char(cut % 256), 512)
+      local data = string.rep(string.char(cut % 256), block)
       expect(s:write { lba = cut, blocks = 1, data = data, split_at = cut, pause = case.pause }):good()
       expect(s:read { lba = cut, blocks = 1 }.data):equals(data)
     end

@@ -20,11 +20,11 @@ scenario {
   covers = { "ISCSI-PDU-018" },
   play = function(t)
     local s = t:login { keys = { InitialR2T = "Yes", ImmediateData = "No" } }
-    local data = random.bytes("block", 512)
+    local data = random.bytes("block", s:capacity().block_size)
     local first = s:send(pdu.scsi_command {
-      write = true, expected_data_transfer_length = 512, cdb = cdb.write10 { lba = 5, blocks = 1 },
+      write = true, expected_data_transfer_length = #data, cdb = cdb.write10 { lba = 5, blocks = 1 },
     })
-    local r2t = s:receive { opcode = "r2t" }
+    local r2t = expect(s:receive { opcode = "r2t" }):pdu { itt = first.itt }
     local second = s:send(pdu.scsi_command { itt = first.itt, cdb = cdb.test_unit_ready {} })
     local answer = s:receive { opcode = "reject" }
     if s.closed then return end

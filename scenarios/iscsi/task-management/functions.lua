@@ -23,7 +23,8 @@ scenario {
   needs = { "dataloss" },
   play = function(t)
     local s = t:login {}
-    local old = random.bytes("old", 512)
+    local block = s:capacity().block_size
+    local old = random.bytes("old", block)
     expect(s:write { lba = 5, data = old }):good()
     local late = s.cmdsn
     -- What is neither there nor to come cannot be aborted.
@@ -36,8 +37,8 @@ scenario {
     s:set_cmdsn(late + 1)
     expect(abort(late)):pdu { response = 0, expcmdsn = late + 1 }
     s:send(pdu.scsi_command {
-      itt = 0x71, cmdsn = late, write = true, expected_data_transfer_length = 512,
-      cdb = cdb.write10 { lba = 5, blocks = 1 }, data = string.rep("x", 512),
+      itt = 0x71, cmdsn = late, write = true, expected_data_transfer_length = block,
+      cdb = cdb.write10 { lba = 5, blocks = 1 }, data = string.rep("x", block),
     })
     expect(s:receive { opcode = "scsi response", within = "1s" }):nothing()
     expect(s:read { lba = 5, blocks = 1 }.data):equals(old)
