@@ -48,8 +48,14 @@ scenario {
     local answer = s:receive { opcode = "task management response", within = "1s" }
     if s.closed then return end
     if answer then
+      local number, answers = case["function"], { 4, 5, 255 }
       -- CLEAR ACA of a target that has ACA conditions, and none now, may be complete.
-      expect(answer.response):one_of(4, 5, 255, case["function"] == 3 and 0 or 5)
+      if number == 3 then answers = { 4, 5, 255, 0 } end
+      -- A target may do all the same what it was not to be asked for.
+      if number >= 9 and number <= 12 and not t.simulated then answers = { 4, 5, 255, 0, 7 } end
+      expect(answer.response):one_of(table.unpack(answers))
+      -- I_T NEXUS RESET leaves a unit attention.
+      if number == 11 and answer.response == 0 then s:test_unit_ready() end
     else
       expect(s:receive { opcode = "reject" }):pdu { reason = { 4, 5, 9 } }
     end
