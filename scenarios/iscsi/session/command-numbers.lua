@@ -14,6 +14,14 @@ local function test_unit_ready(fields)
   return pdu.scsi_command(fields)
 end
 
+--- Receives as `s` does. Commands of one connection are sent in the order of their numbers (RFC 7143 §4.2.2.1), and who sends
+--- them in another may be left. Ours waits for what is missing.
+local function receive(t, s, options)
+  local came = s:receive(options)
+  if s.closed and not t.simulated then skip("the target ends a session whose commands come out of order") end
+  return came
+end
+
 --- What was sent has no answer.
 local function ignored(s)
   expect(s:receive { opcode = "scsi response", within = "1s" }):nothing()
@@ -31,7 +39,7 @@ scenario {
     for _, place in ipairs(case.order) do
       s:send(write(block, tostring(place), { itt = 70 + place, cmdsn = first + place }))
     end
-    for _ = 0, 2 do expect(s:receive { opcode = "scsi response" }):pdu { status = 0 } end
+    for _ = 0, 2 do expect(receive(t, s, { opcode = "scsi response" })):pdu { status = 0 } end
     s:set_cmdsn(first + 3)
     expect(s:read { lba = 5, blocks = 1 }.data):equals(string.rep("2", block))
   end,
@@ -44,7 +52,8 @@ scenario {
     local s = t:login {}
     local first = s.cmdsn
     s:send(test_unit_ready { itt = 71, cmdsn = first + 1 })
-    ignored(s)
+    expect(receive(t, s, { opcode = "scsi response", within = "1s" })):nothing()
+    expect(s:receive { opcode = "reject", within = "10ms" }):nothing()
     s:send(pdu.nop_out { immediate = true, itt = 9, cmdsn = first + 2 })
     expect(s:receive { opcode = "nop-in" }):pdu { itt = 9, expcmdsn = first }
     s:send(test_unit_ready { itt = 70, cmdsn = first })
@@ -78,7 +87,7 @@ scenario {
     local first = s.cmdsn
     for _ = 1, 2 do s:send(test_unit_ready { itt = 71, cmdsn = first + 1 }) end
     s:send(test_unit_ready { itt = 70, cmdsn = first })
-    expect(s:receive { opcode = "scsi response" }):pdu { itt = 70, status = 0 }
+    expect(receive(t, s, { opcode = "scsi response" })):pdu { itt = 70, status = 0 }
     expect(s:receive { opcode = "scsi response" }):pdu { itt = 71, status = 0 }
     s:send(test_unit_ready { itt = 71, cmdsn = first + 1 })
     ignored(s)

@@ -95,7 +95,10 @@ scenario {
     local first = s.cmdsn
     -- The number before it never comes.
     s:send(pdu.scsi_command { itt = 70, cmdsn = first + 1, cdb = cdb.test_unit_ready {} })
-    expect(s:receive { opcode = "scsi response", within = "100ms" }):nothing()
+    local early = s:receive { opcode = "scsi response", within = "100ms" }
+    -- Who sends out of order may be left (RFC 7143 §4.2.2.1). Ours waits.
+    if s.closed and not t.simulated then skip("the target ends a session whose commands come out of order") end
+    expect(early):nothing()
     local c = t:connect()
     local fields = { csg = 0, nsg = 1, transit = true, isid = s.isid, tsih = s.tsih, cid = 1, cmdsn = first + 2 }
     fields.text = { "InitiatorName=" .. s.name, "TargetName=" .. t.iqn, "AuthMethod=None" }

@@ -93,7 +93,10 @@ scenario {
     local s = t:login {}
     local first = s.cmdsn
     s:send(pdu.task_management { ["function"] = 2, itt = 9, cmdsn = first + 1 })
-    expect(s:receive { opcode = "task management response", within = "200ms" }):nothing()
+    local early = s:receive { opcode = "task management response", within = "200ms" }
+    -- Who sends out of order may be left (RFC 7143 §4.2.2.1). Ours waits.
+    if s.closed and not t.simulated then skip("the target ends a session whose commands come out of order") end
+    expect(early):nothing()
     s:send(pdu.scsi_command { itt = 8, cmdsn = first, cdb = cdb.test_unit_ready {} })
     expect(s:receive { opcode = "task management response" }):pdu { itt = 9, response = 0, expcmdsn = first + 2 }
   end,

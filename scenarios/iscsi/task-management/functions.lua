@@ -61,7 +61,10 @@ scenario {
       itt = 0x71, cmdsn = first + 1, ["function"] = case["function"], referenced_task_tag = 0xFFFFFFFF,
     })
     s:send(pdu.scsi_command { itt = 0x70, cmdsn = first, cdb = cdb.test_unit_ready {} })
-    expect(s:receive { opcode = "task management response" }):pdu { itt = 0x71, response = { 0, 5 } }
+    local answer = s:receive { opcode = "task management response" }
+    -- Who sends out of order may be left (RFC 7143 §4.2.2.1). Ours waits.
+    if s.closed and not t.simulated then skip("the target ends a session whose commands come out of order") end
+    expect(answer):pdu { itt = 0x71, response = { 0, 5 } }
     expect(s:receive { opcode = "data-in" }):pdu { itt = 0x72 }
   end,
 }
