@@ -104,14 +104,19 @@ scenario {
     must_be_changeable(t, s, 0x0A, 2, 0x04)
     local control = page(s, 0x0A)
     local last = s:capacity().last_lba
+    local results = {}
     for _, d_sense in ipairs { 0x04, 0 } do
       local changed = control:sub(1, 2) .. string.char(control:byte(3) & ~0x04 | d_sense) .. control:sub(4)
-      expect(s:mode_select { data = "\0\0\0\0" .. settable(changed) }):good()
-      local r = s:read { lba = last, blocks = 2 }
-      expect(r):check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
-      expect(r.sense.raw:byte(1) & 0x7F):equals(d_sense == 0 and 0x70 or 0x72)
+      results[#results + 1] = s:mode_select { data = "\0\0\0\0" .. settable(changed) }
+      results[#results + 1] = s:read { lba = last, blocks = 2 }
     end
+    -- The next case finds the page as it was.
     expect(s:mode_select { data = "\0\0\0\0" .. settable(control) }):good()
+    for index, format in ipairs { 0x72, 0x70 } do
+      expect(results[2 * index - 1]):good()
+      local r = expect(results[2 * index]):check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+      expect(r.sense.raw:byte(1) & 0x7F):equals(format)
+    end
   end,
 }
 
@@ -125,10 +130,12 @@ scenario {
     local control = settable(page(s, 0x0A))
     local protected = control:sub(1, 4) .. string.char(control:byte(5) | 0x08) .. control:sub(6)
     expect(s:mode_select { data = "\0\0\0\0" .. protected }):good()
-    expect(s:mode_sense { page_code = 0x0A }.data:byte(3) & 0x80):equals(0x80)
-    expect(s:write { lba = 0, blocks = 1 }):check_condition("DATA PROTECT")
-    expect(s:read { lba = 0, blocks = 1 }):good()
+    local sense, write, read = s:mode_sense { page_code = 0x0A }, s:write { lba = 0, blocks = 1 }, s:read { lba = 0, blocks = 1 }
+    -- The next case finds the unit writable.
     expect(s:mode_select { data = "\0\0\0\0" .. control }):good()
+    expect(expect(sense):good().data:byte(3) & 0x80):equals(0x80)
+    expect(write):check_condition("DATA PROTECT")
+    expect(read):good()
     expect(s:write { lba = 0, blocks = 1 }):good()
   end,
 }
