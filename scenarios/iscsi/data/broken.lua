@@ -55,7 +55,7 @@ scenario {
     local s = t:login { keys = { InitialR2T = "Yes", ImmediateData = "No" } }
     local data = random.bytes("data", s:capacity().block_size)
     local write = s:write { lba = 5, data = data, hold_r2ts = true, async = true }
-    local r2t = s:receive { opcode = "r2t" }
+    local r2t = expect(s:receive { opcode = "r2t" }):pdu { itt = write.itt }
     s:send(pdu.data_out {
       itt = case.wrong == "itt" and 0x7A5A5A5A or write.itt, ttt = case.wrong == "ttt" and 0x7A5A5A5A or r2t.ttt,
       data = string.rep("x", #data),
@@ -78,7 +78,7 @@ scenario {
     local sent = s:send(pdu.scsi_command {
       write = true, expected_data_transfer_length = block, cdb = cdb.write10 { lba = 5, blocks = 1 },
     })
-    local r2t = s:receive { opcode = "r2t" }
+    local r2t = expect(s:receive { opcode = "r2t" }):pdu { itt = sent.itt }
     local fields = { itt = sent.itt, ttt = r2t.ttt, lun_raw = r2t.lun_raw, data = string.rep("1", block) }
     s:send(pdu.data_out(fields))
     expect(s:receive { opcode = "scsi response" }):pdu { itt = sent.itt, status = 0 }

@@ -72,7 +72,7 @@ scenario {
     local sent = s:send(pdu.scsi_command {
       write = true, expected_data_transfer_length = 512, cdb = cdb.write10 { lba = 5, blocks = 1 },
     })
-    local r2t = s:receive { opcode = "r2t" }
+    local r2t = expect(s:receive { opcode = "r2t" }):pdu { itt = sent.itt }
     local offset = 0
     for number, length in ipairs(case.lengths) do
       s:send(pdu.data_out {

@@ -57,7 +57,7 @@ scenario {
       csg = 0, nsg = 1, transit = true,
       text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn, AuthMethod = "None" },
     })
-    local first = c:receive {}
+    local first = expect(c:receive {}):pdu { opcode = "login response", status = 0 }
     c:send(pdu.login { csg = 1, nsg = 3 })
     expect(c:receive {}):pdu { statsn = (first.statsn + 1) % 0x100000000 }
     c:send(pdu.login { csg = 1, nsg = 3, transit = true })

@@ -55,7 +55,7 @@ scenario {
       c:send(pdu.login { csg = 1, nsg = 3, continue = true, data = string.rep("X", 8192) })
       local r = c:receive {}
       if c.closed then return end
-      expect(r.opcode):equals("login response")
+      expect(r):pdu { opcode = "login response" }
       if r.status ~= 0 then
         expect(r.status):one_of(0x0200, 0x0302)
         expect(c):closes {}

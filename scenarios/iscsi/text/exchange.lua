@@ -49,7 +49,7 @@ scenario {
   play = function(t, case)
     local s = t:login {}
     s:send(pdu.text { immediate = true, final = false, continue = true, itt = 77, data = "Send" })
-    local r = s:receive { opcode = "text response" }
+    local r = expect(s:receive { opcode = "text response" }):pdu { final = false, itt = 77 }
     s:send(pdu.text {
       immediate = true, data = "Targets=\0", itt = case.wrong == "itt" and 78 or 77,
       ttt = case.wrong == "ttt" and r.ttt + 1 or r.ttt,
