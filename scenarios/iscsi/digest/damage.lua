@@ -59,6 +59,9 @@ scenario {
     local write = s:write { lba = 5, data = data, data_digest_flip = 1, async = true }
     local number = s.cmdsn - 1
     expect(s:receive { opcode = "reject" }):pdu { reason = 2, expcmdsn = number }
+    sleep "100ms"
+    -- At error recovery level 0 a target may leave it at that, and end the session (RFC 7143 §7.1.5). Ours goes on.
+    if s.closed and not t.simulated then return end
     local behind = s:test_unit_ready { async = true }
     sleep "200ms"
     expect(behind.ended):equals(false)
@@ -95,7 +98,10 @@ scenario {
     local s = login(t)
     s:send(pdu[case.kind] { immediate = true, itt = 70, data = "SendTargets=\0" }, { data_digest_flip = 1 })
     expect(s:receive { opcode = "reject" }):pdu { reason = 2 }
-    expect(s:receive { opcode = case.kind == "text" and "text response" or "nop-in", within = "100ms" }):nothing()
+    local answer = s:receive { opcode = case.kind == "text" and "text response" or "nop-in", within = "100ms" }
+    -- As above.
+    if s.closed and not t.simulated then return end
+    expect(answer):nothing()
     expect(s:test_unit_ready()):good()
   end,
 }
