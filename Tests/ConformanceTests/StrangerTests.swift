@@ -65,6 +65,13 @@ import Testing
     #expect(try play(body).outcome == .failed)
   }
 
+  /// The time of a case is real there.
+  @Test func whoNeverComesToAnEndIsLeftAfterFiveMinutes() throws {
+    let failure = try #require(try play("repeat sleep '1s' until false").failures.first)
+    #expect(failure.oracle == "liveness")
+    #expect(failure.message.hasPrefix("expected the case to end within 300s; it still waits for"), "\(failure.message)")
+  }
+
   @Test func whatItMustHaveIsNotMissing() throws {
     let unknown = Sense(.illegalRequest, .invalidCommandOperationCode)
     for layout in CDBLayout.all {

@@ -82,6 +82,20 @@ import Testing
     #expect(try play(body: "expect(t:connect {}):stays_open { for_ = '5s' }").outcome == .passed)
   }
 
+  @Test func aRequestThatTheCommandWindowHoldsBackIsToldAsSuch() throws {
+    let world = "world = { target { luns = { {} }, limits = { command_window = 1 } } },"
+    let (oracle, message) = try failure(
+      """
+      local s = t:login {}
+      fault.disk.stuck { of = { "read" } }
+      s:read { async = true }
+      s:test_unit_ready { within = "1s" }
+      """, fields: world)
+    #expect(oracle == "liveness")
+    #expect(message.contains("nothing came\nit was not sent: the target takes commands up to MaxCmdSN 3, "), "\(message)")
+    #expect(message.contains("and the next has CmdSN 4"), "\(message)")
+  }
+
   @Test(arguments: [
     ("fault.disk.io_error { of = { 'write' }, times = 1 }", "expected GOOD from write of"),
     ("s:task_management { ['function'] = 'abort task set', async = true }", "came aborted"),

@@ -16,12 +16,10 @@ struct Scenario {
   var world: WorldSource
   /// The function that plays it.
   var play: Int32
-  /// The most virtual time that it may take.
-  var within: Interval
+  /// The most virtual time that it may take; ``Player/usualTime`` when nil.
+  var within: Interval?
   /// The scenario provokes the target to break the protocol, so that the initiators' notes of it are no failure.
   var expectsViolations: Bool
-
-  static let defaultWithin = Interval.seconds(3600)
 
   struct Axis {
     var name: String

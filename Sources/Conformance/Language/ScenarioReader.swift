@@ -30,7 +30,7 @@ enum ScenarioReader {
     default: world = .fixed(try worlds(worldValue))
     }
     if !worldValue.isNone, !needs.contains(.configuration) { needs.append(.configuration) }
-    let within = try fields.time("within") ?? Scenario.defaultWithin
+    let within = try fields.time("within")
     let expectsViolations = try fields.flag("expects_violations") ?? false
     let play = try fields.function("play")
     // A misspelt field is named before the one that it leaves missing.

@@ -12,6 +12,12 @@ final class Player {
   /// The same on a real target, where it is somebody's own time.
   static let usualRealWait = Interval.seconds(10)
 
+  /// What a case may take when it says nothing itself, of virtual time.
+  static let usualTime = Interval.seconds(3600)
+
+  /// The same on a real target: who has hung is not waited for by the hour.
+  static let usualRealTime = Interval.seconds(300)
+
   /// The most events of one case.
   static let eventsMax: UInt64 = 20_000_000
 
@@ -22,7 +28,8 @@ final class Player {
   let seed: UInt64
   let random: RandomStreams
 
-  /// When the case fails for want of an end.
+  /// What the case may take, and when it fails for want of an end.
+  let within: Interval
   let deadline: Instant
 
   // MARK: Actors
@@ -83,7 +90,8 @@ final class Player {
     self.seed = seed
     scenario = script.scenarios[each.scenario]
     random = RandomStreams(seed: seed)
-    deadline = playground.now + scenario.within
+    within = scenario.within ?? (playground.simulation == nil ? Self.usualRealTime : Self.usualTime)
+    deadline = playground.now + within
     durability.add(playground.targets)
   }
 
@@ -164,9 +172,8 @@ final class Player {
   }
 
   private func stall() {
-    let bound =
-      now >= deadline
-      ? "\(Quantity.text(scenario.within)) of virtual time" : "\(Self.eventsMax) events"
+    let time = "\(Quantity.text(within))\(playground.simulation == nil ? "" : " of virtual time")"
+    let bound = now >= deadline ? time : "\(Self.eventsMax) events"
     let waiting = waits.all.map { "\($0.location.map { $0.description + ": " } ?? "")\($0.what)" }
     fail(
       "liveness", "expected the case to end within \(bound); it still waits for\n  " + waiting.joined(separator: "\n  ")
@@ -241,6 +248,7 @@ final class Player {
     let within = within ?? (playground.simulation == nil ? Self.usualRealWait : Self.usualWait)
     let expired: () throws(LuaFailure) -> [LuaValue] = { [unowned self] () throws(LuaFailure) in
       var message = "expected \(what) within \(Quantity.text(within)); nothing came"
+      if case .task(let task) = subject { message += held(task) }
       message += recorder.tail()
       fail("liveness", message, at: call.location)
       throw LuaFailure(message, stops: true)
@@ -256,6 +264,17 @@ final class Player {
     case .actors(let indices): for index in indices { waits.join(number, &actors[index].waiters) }
     }
     return .wait
+  }
+
+  /// What keeps a request on this side, for a message; empty when nothing does.
+  private func held(_ task: ScriptTask) -> String {
+    let connection = task.session.connection
+    let machine = connection.driver.machine
+    guard machine.initiatorTaskTag(of: task.id, on: connection.id) == nil,
+      let session = machine.status(of: connection.id).flatMap({ machine.status(of: $0.session) }), session.waiting > 0
+    else { return "" }
+    return "\nit was not sent: the target takes commands up to MaxCmdSN \(session.maxCmdSN), and the next has CmdSN "
+      + "\(session.cmdSN)"
   }
 
   /// Something has happened to a connection, or to a task.

@@ -32,7 +32,7 @@ extension HostLibrary {
       }
       // The first that has not ended when it was looked last.
       var first = 0
-      return try player.wait(call, for: "the end of all actors", on: .actors(indices), within: player.scenario.within) {
+      return try player.wait(call, for: "the end of all actors", on: .actors(indices), within: player.within) {
         () throws(LuaFailure) in
         while first < indices.count, player.actors[indices[first]].hasEnded { first += 1 }
         return first == indices.count ? [] : nil
@@ -43,7 +43,7 @@ extension HostLibrary {
         throw LuaFailure("actor:join: expected an actor, found \(call[0].found)")
       }
       var fields = try Fields(call[1], path: "actor:join")
-      let within = try fields.time("within") ?? player.scenario.within
+      let within = try fields.time("within") ?? player.within
       try fields.finish()
       return try player.wait(call, for: "the end of an actor", on: .actors([Int(index)]), within: within) {
         () throws(LuaFailure) in player.actors[Int(index)].hasEnded ? [] : nil
