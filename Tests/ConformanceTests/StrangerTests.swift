@@ -72,6 +72,11 @@ import Testing
     #expect(failure.message.hasPrefix("expected the case to end within 300s; it still waits for"), "\(failure.message)")
   }
 
+  @Test func theTimeThatACaseTookIsReported() throws {
+    let result = try play("sleep '2s'")
+    #expect(result.outcome == .passed && result.virtualTime / 1_000_000_000 == 2)
+  }
+
   @Test func whatItMustHaveIsNotMissing() throws {
     let unknown = Sense(.illegalRequest, .invalidCommandOperationCode)
     for layout in CDBLayout.all {

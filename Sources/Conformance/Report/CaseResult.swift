@@ -1,6 +1,6 @@
 import Ring
 
-/// How one case ended. A function of the scenario, the seed and the program alone: no wall-clock time is in it.
+/// How one case ended. In the simulation, a function of the scenario, the seed and the program alone: no wall-clock time is in it.
 public struct CaseResult: Codable, Sendable {
   public enum Outcome: String, Codable, Sendable {
     case passed
@@ -27,7 +27,7 @@ public struct CaseResult: Codable, Sendable {
   public var ladder: [LadderEntry] = []
   /// The rolling hash of all that happened; empty outside the simulation.
   public var traceHash = ""
-  /// Virtual nanoseconds that it took; 0 outside the simulation.
+  /// Nanoseconds that it took: virtual ones, or on a real target those of its ring.
   public var virtualTime: UInt64 = 0
   /// Steps of machines in it.
   public var steps: UInt64 = 0

@@ -345,9 +345,9 @@ final class Player {
       result.outcome = .failed
       result.ladder = recorder.entries()
     }
+    result.virtualTime = now.nanoseconds
     if playground.simulation != nil {
       result.traceHash = playground.traceHash
-      result.virtualTime = now.nanoseconds
       result.steps = playground.eventCount
     }
     return result
