@@ -93,6 +93,17 @@ import Testing
     #expect(try play(body: body).outcome == .passed)
   }
 
+  @Test func senseDataThatAreMissingAreNoMistakeOfTheScript() throws {
+    let (oracle, message) = try failure(
+      """
+      local s = t:login {}
+      s:send(pdu.scsi_command { cdb = cdb.test_unit_ready {} })
+      expect(s:receive { opcode = "scsi response" }):pdu { sense = { key = "ABORTED COMMAND" } }
+      """)
+    #expect(oracle == "expectation")
+    #expect(message.contains("expected sense { key = ABORTED COMMAND }\ncame: scsi response with sense nothing"), "\(message)")
+  }
+
   @Test func aCommandThatNeverEndedHasNoResidual() throws {
     let body = """
       local s = t:login {}

@@ -19,7 +19,9 @@ local function refuses(s, itt, sense)
     if s.closed then return end
   until not pdu or pdu.opcode == "reject" or pdu.itt == itt and pdu.opcode ~= "r2t"
   expect(pdu):pdu { opcode = { "reject", "scsi response" } }
-  if pdu.opcode == "scsi response" then expect(pdu):pdu { status = 2, sense = sense } end
+  if pdu.opcode ~= "scsi response" then return end
+  expect(pdu):pdu { status = 2 }
+  if sense then expect(pdu):pdu { sense = sense } end
 end
 
 -- Data that break a rule end their command, or the connection.

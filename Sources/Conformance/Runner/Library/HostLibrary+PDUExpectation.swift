@@ -2,6 +2,9 @@ import ISCSI
 
 /// `expect(x):pdu { … }`: what a PDU has in its fields. Whatever would not be looked at is refused.
 extension HostLibrary {
+  /// What a PDU has or has not, whatever its kind.
+  private static let mayBeMissing: Set<String> = ["ahs", "rejected", "sense"]
+
   static func pdu(_ player: Player, _ call: LuaCall, _ value: LuaValue) throws(LuaFailure) {
     guard case .table(let wanted) = call[1], wanted.kind == nil else {
       throw LuaFailure("pdu: expected a table of fields such as { opcode = \"reject\" }, found \(call[1].found)")
@@ -17,7 +20,7 @@ extension HostLibrary {
     }
     for (name, want) in fields where name != "opcode" {
       let found = came[name]
-      if found.isNone {
+      if found.isNone, !mayBeMissing.contains(name) {
         let names = came.fields.map(\.name)
         throw LuaFailure(
           "pdu: a \(came["opcode"].plain) has no field '\(name)'\(Suggestion.clause(for: name, among: names)); "
