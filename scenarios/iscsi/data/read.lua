@@ -51,10 +51,10 @@ scenario {
       },
     }
     local before = s.expstatsn
-    s:write { lba = 0, blocks = 64 }
-    s:read { lba = 0, blocks = 64 }
-    s:ping { data = "x" }
-    s:text {}
+    expect(s:write { lba = 0, blocks = 64 }):good()
+    expect(s:read { lba = 0, blocks = 64 }):good()
+    expect(s:ping { data = "x" }.outcome):equals("ping")
+    expect(s:text {}.outcome):equals("text")
     s:task_management { ["function"] = "abort task set" }
     s:send(pdu.raw { opcode = 0x0F, immediate = true })
     expect(s:receive { opcode = "reject" }):pdu { statsn = (before + 5) % 0x100000000 }

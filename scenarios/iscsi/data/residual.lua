@@ -6,6 +6,13 @@ local function overflow(r, count)
   expect(expect(r):good()):residual(-count)
 end
 
+--- Whether a write of less than was announced is refused so. Ours writes it.
+local function is_refused(t, r)
+  if r.status ~= 2 or t.simulated then return false end
+  expect(r):check_condition("ILLEGAL REQUEST", 0x0E03)
+  return true
+end
+
 scenario {
   title = "A read of fewer bytes than are expected underflows",
   covers = { "ISCSI-RESID-002", "ISCSI-RESID-013", "ISCSI-RESID-006" },
@@ -42,8 +49,10 @@ scenario {
     local block = s:capacity().block_size
     local before, data = random.bytes("before", 2 * block), random.bytes("data", 2 * block)
     expect(s:write { lba = 5, data = before }):good()
-    expect(expect(s:write { cdb = case.cdb, lba = 5, blocks = 1, data = data }):good()):residual(block)
-    expect(s:read { lba = 5, blocks = 2 }.data):equals(string.sub(data, 1, block) .. string.sub(before, block + 1))
+    local r = s:write { cdb = case.cdb, lba = 5, blocks = 1, data = data }
+    local written = is_refused(t, r) and "" or string.sub(data, 1, block)
+    if written ~= "" then expect(expect(r):good()):residual(block) end
+    expect(s:read { lba = 5, blocks = 2 }.data):equals(written .. string.sub(before, #written + 1))
   end,
 }
 

@@ -7,6 +7,7 @@ local two_targets = {
 
 --- The names and addresses of a response, as one string a record.
 local function records(r)
+  expect(r.outcome):equals("text")
   local list = {}
   for _, pair in ipairs(r.pairs) do
     expect(pair[1]):one_of("TargetName", "TargetAddress")
@@ -98,6 +99,8 @@ scenario {
   play = function(t, case)
     local s = t:login { type = "discovery", target = false }
     local r = s:text { text = { SendTargets = case.value } }
+    -- What is no name is no value either: that may end the session. Ours goes on.
+    if s.closed and not string.find(case.value, "^iqn") and not t.simulated then return end
     if r.outcome == "text" then expect(r.text.TargetName):equals(nil) else expect(r):rejected() end
     expect(s:text { text = { SendTargets = t.iqn } }.text.TargetName):equals(t.iqn)
   end,
