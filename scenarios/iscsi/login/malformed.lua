@@ -3,7 +3,8 @@
 local function refused(t, c)
   local r = c:receive {}
   if not c.closed then
-    expect(expect(r):pdu { opcode = "login response" }.status):differs(0)
+    local status = expect(r):pdu { opcode = "login response" }.status
+    expect(status ~= 0):holds("a status that refuses the login")
     expect(c):closes {}
   end
   expect(t:login { isid = 9 }:test_unit_ready()):good()
@@ -19,6 +20,8 @@ scenario {
       text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn },
     })
     expect(c:receive {}):pdu { opcode = "login response", status = { 0, 0x0200 } }
+    -- A target may take one login after the other, and this one may not be at its end.
+    c:close {}
     expect(t:login { isid = 9 }:test_unit_ready()):good()
   end,
 }
