@@ -24,7 +24,7 @@ public enum ViolationRule: String, Sendable, CaseIterable {
   case constantBitMissing = "constant bit missing"
   /// No PDU of a target has additional headers.
   case additionalHeaders = "additional headers"
-  /// §11.1: padding is sent as zero.
+  /// §11.1: padding SHOULD be sent as zero.
   case paddingNotZero = "padding not zero"
   /// §13.12: DataSegmentLength is above what the initiator declared.
   case dataSegmentTooLong = "data segment too long"
@@ -120,4 +120,7 @@ public enum ViolationRule: String, Sendable, CaseIterable {
 
   /// A PDU after a successful logout of the connection.
   case trafficAfterLogout = "traffic after logout"
+
+  /// The standard says SHOULD and not MUST: who does otherwise conforms to it.
+  public var isAdvice: Bool { self == .paddingNotZero }
 }

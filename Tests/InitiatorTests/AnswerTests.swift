@@ -159,6 +159,7 @@ import Testing
     let ping = target.reply(.nopIn, to: try ask(.ping, target), data: [1]) { $0.targetTransferTag = reservedTag }
     target.ring.deliver(ping.encoded(options))
     #expect(target.ring.takeViolations() == [.paddingNotZero, .pingEchoWrong])
+    #expect(ViolationRule.allCases.filter(\.isAdvice) == [.paddingNotZero])
   }
 
   // MARK: Numbers

@@ -326,6 +326,23 @@ import Testing
     }
   }
 
+  /// Who refuses a request for the tag that it has changed may go on to say the first. Nobody else may.
+  @Test(arguments: [(UInt16(0x0200), UInt32(5), true), (0x0200, 0, true), (0x0200, 9, false), (0, 0, false)])
+  func aRefusalMayHaveTheFirstTag(status: UInt16, tag: UInt32, isRight: Bool) throws {
+    var plan = LoginPlan()
+    plan.operationalKeys = []
+    plan.overrides = [1: [FieldOverride("itt", 5)]]
+    let (_, first) = try start(plan)
+    #expect(first.header.read { $0.initiatorTaskTag } == 0)
+    respond(first, ("AuthMethod", "None"), ("TargetPortalGroupTag", "1"))
+    let second = try #require(try ring.takePDUs().first)
+    respond(second, statSN: 101) { header in
+      header.initiatorTaskTag = tag
+      header.loginStatus = status
+    }
+    #expect(ring.takeViolations() == (isRight ? [] : [.loginFieldMismatch]))
+  }
+
   /// What an answer to a key can get wrong.
   @Test(arguments: [
     ("MaxBurstLength", "262145", ViolationRule.illegalAnswer), ("MaxBurstLength", "511", .illegalAnswer),

@@ -10,6 +10,7 @@ extension InitiatorMachine {
     pdu.header.read { header in
       connection.number = header.connectionID
       connection.negotiation.tag = header.initiatorTaskTag
+      connection.negotiation.firstTag = connection.negotiation.firstTag ?? header.initiatorTaskTag
       connection.negotiation.lastStage = header.currentStage
       connection.negotiation.lastNextStage = header.nextStage
       connection.negotiation.lastTransit = header.isTransit
@@ -65,7 +66,9 @@ extension InitiatorMachine {
   private func checkLoginFields(_ pdu: ProtocolDataUnit, on connection: Connection) {
     let expected = connection.negotiation
     pdu.header.read { header in
-      if header.initiatorTaskTag != expected.tag {
+      // Who refuses the change of it may go on to say the first.
+      let isFirst = header.statusClass != 0 && header.initiatorTaskTag == expected.firstTag
+      if header.initiatorTaskTag != expected.tag, !isFirst {
         violation(.loginFieldMismatch, on: connection, "Initiator Task Tag is not that of the request", pdu)
       }
       // The other fields mean nothing in a refusal.

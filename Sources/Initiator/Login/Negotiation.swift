@@ -7,8 +7,9 @@ struct Negotiation {
     var isOurs: Bool
   }
 
-  /// Initiator Task Tag of the login requests.
+  /// Initiator Task Tag of the login requests, and of the first, in case that a script has changed it.
   var tag: UInt32 = 0
+  var firstTag: UInt32?
 
   /// All pairs of both sides, in order.
   private(set) var records: [Record] = []
