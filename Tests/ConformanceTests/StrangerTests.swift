@@ -72,6 +72,12 @@ import Testing
     #expect(failure.message.hasPrefix("expected the case to end within 300s; it still waits for"), "\(failure.message)")
   }
 
+  @Test(arguments: ["expect(s):closes {}", "s:automatic { answer_r2ts = false }\ns:write { blocks = 1000 }"])
+  func whoDoesNotAnswerIsGivenUpAfterTenSeconds(body: String) throws {
+    let failure = try #require(try play(body).failures.first)
+    #expect(failure.message.contains("within 10s"), "\(failure.message)")
+  }
+
   @Test func theTimeThatACaseTookIsReported() throws {
     let result = try play("sleep '2s'")
     #expect(result.outcome == .passed && result.virtualTime / 1_000_000_000 == 2)

@@ -6,11 +6,8 @@ import SimClock
 /// Plays one case: runs the script's actors as coroutines on the playground's time, hands them what happens to the
 /// initiators, and keeps what a failure has to show.
 final class Player {
-  /// What a call waits when it says nothing itself.
-  static let usualWait = Interval.seconds(30)
-
-  /// The same on a real target, where it is somebody's own time.
-  static let usualRealWait = Interval.seconds(10)
+  /// What a call waits when it says nothing itself; less on a real target, where it is somebody's own time.
+  var usualWait: Interval { .seconds(playground.simulation == nil ? 10 : 30) }
 
   /// What a case may take when it says nothing itself, of virtual time.
   static let usualTime = Interval.seconds(3600)
@@ -233,7 +230,7 @@ final class Player {
   ///
   /// - Parameters:
   ///   - subject: What `poll` looks at; it is asked again when something has happened to that.
-  ///   - within: How long; ``usualWait`` or ``usualRealWait`` when nil.
+  ///   - within: How long; ``usualWait`` when nil.
   ///   - timeout: What happens then; an error that names what was waited for when nil.
   func wait(
     _ call: LuaCall, for what: String, on subject: Waits.Subject, within: Interval?,
@@ -245,7 +242,7 @@ final class Player {
     guard call.mayWait else {
       throw LuaFailure("\(what): cannot be waited for within a callback of a library function")
     }
-    let within = within ?? (playground.simulation == nil ? Self.usualRealWait : Self.usualWait)
+    let within = within ?? usualWait
     let expired: () throws(LuaFailure) -> [LuaValue] = { [unowned self] () throws(LuaFailure) in
       var message = "expected \(what) within \(Quantity.text(within)); nothing came"
       if case .task(let task) = subject { message += held(task) }

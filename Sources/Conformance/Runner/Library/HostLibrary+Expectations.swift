@@ -115,7 +115,7 @@ extension HostLibrary {
       let value = try subject(player, call)
       let connection = try connection(player, value, "closes")
       var fields = try Fields(call[1], path: "closes")
-      let within = try fields.time("within") ?? Player.usualWait
+      let within = try fields.time("within") ?? player.usualWait
       try fields.finish()
       let timeout: () throws(LuaFailure) -> [LuaValue] = { () throws(LuaFailure) in
         throw failure(

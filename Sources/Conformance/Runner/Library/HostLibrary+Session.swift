@@ -8,7 +8,7 @@ extension HostLibrary {
     HostFunction("relogin", of: .session) { (player, call) throws(LuaFailure) in
       let session = try session(player, call[0], "session:relogin")
       var fields = try Fields(call[1], path: "session:relogin")
-      let within = try fields.time("within") ?? Player.usualWait
+      let within = try fields.time("within") ?? player.usualWait
       let clears = try fields.flag("clear_unit_attention") ?? true
       try fields.finish()
       return try relogin(player, call, session, within: within, clears: clears)
