@@ -87,6 +87,21 @@ private func isListening(_ info: addrinfo) -> Bool {
   return poll(&polled, 1, 2000) == 1 && getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error == 0
 }
 
+/// Whether a target still takes connections. One that is starting again has ten seconds.
+func takesConnections(_ url: TargetURL) -> Bool {
+  var hints = addrinfo()
+  hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+  var list: UnsafeMutablePointer<addrinfo>?
+  // What cannot be asked is not said of the target.
+  guard getaddrinfo(url.host, "\(url.port)", &hints, &list) == 0, let list else { return true }
+  defer { freeaddrinfo(list) }
+  for attempt in 0..<10 {
+    if attempt > 0 { sleep(1) }
+    for info in sequence(first: list.pointee, next: { $0.ai_next?.pointee }) where isListening(info) { return true }
+  }
+  return false
+}
+
 /// What the cases are played on.
 func makeStage(_ options: RunOptions) throws -> Stage {
   guard let url = options.against else { return .simulation }

@@ -18,6 +18,14 @@ extension Suite {
     play(index, seed: seed, on: stage, recording: nil).result
   }
 
+  /// The result of a case that is not played.
+  public func skip(_ index: Int, because reason: String) -> CaseResult {
+    var result = CaseResult(cases[index], index: index, seed: 0)
+    result.outcome = .skipped
+    result.reason = reason
+    return result
+  }
+
   /// Plays one case twice and compares all that happened. A difference fails it, and names the first step that differs.
   public func verify(_ index: Int, seed: UInt64) -> CaseResult {
     var (result, first) = play(index, seed: seed, on: .simulation, recording: nil)

@@ -42,10 +42,16 @@ let runCommand = Command(
   if options.jobs > 1, suite.caseCount > 1 {
     results = try WorkerPool(suite, options).run(progress)
   } else {
+    // Why the rest is not played: a target that has died would fail it all, and say nothing of what killed it.
+    var end: String?
     for index in 0..<suite.caseCount {
       try progress.began(index)
-      let result = play(suite, index, options, stage)
+      let result = end.map { suite.skip(index, because: $0) } ?? play(suite, index, options, stage)
       try progress.ended(result)
+      if result.outcome == .failed, let url = options.against, !takesConnections(url) {
+        let before = results.last { $0.outcome != .skipped }.map { ", or since the one before, \($0.id)" } ?? ""
+        end = "the target takes no connections any more, since \(result.id)\(before)"
+      }
       results.append(result)
     }
   }
