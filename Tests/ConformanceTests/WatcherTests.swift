@@ -117,6 +117,24 @@ import Testing
     #expect(result.outcome == .passed, "\(result.failures)")
   }
 
+  /// The last byte of the LBA, the LUN, and a bit of each on the way.
+  @Test(arguments: [
+    ("set = { byte37 = 9 }", "lba = 9"), ("set = { lun = 1 }", "lun = 1, lba = 0"), ("flip = { [37] = 9 }", "lba = 9"),
+    ("flip = { [9] = 1 }", "lun = 1, lba = 0"),
+  ])
+  func whereACommandWasToWriteNobodyElseIsBlamed(change: String, place: String) throws {
+    let result = try play(
+      body: """
+        local s = t:login {}
+        expect(s:write { lba = 0, data = ("a"):rep(512) }):good()
+        s:test_unit_ready { lun = 1 }
+        expect(s:write { lba = 0, data = ("b"):rep(512), \(change) }):good()
+        expect(s:read { lba = 0 }.data):equals(("a"):rep(512))
+        expect(s:read { \(place) }.data):equals(("b"):rep(512))
+        """, fields: "world = { target { luns = { {}, {} } } },")
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
   @Test(arguments: [
     "check_condition('ILLEGAL REQUEST', 'INVALID FIELD IN CDB')", "check_condition('MEDIUM ERROR')",
     "check_condition('MEDIUM ERROR', 0x2100)",

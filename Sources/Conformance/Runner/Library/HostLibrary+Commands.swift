@@ -12,7 +12,7 @@ extension HostLibrary {
         var fields = try Fields(call[1], path: "session:\(family.name)")
         var command = try build(family, &fields, session, player)
         let options = try finish(&command.request, &fields, session)
-        if command.request.isChangedOnPurpose { command.access = command.access?.blurred }
+        blur(&command.access, of: command.request, on: session, player)
         let task = try player.execute(
           command.request, on: session, what: family.name, access: command.access, decode: decoder(of: family.name))
         return try answer(player, call, task, options)
@@ -31,7 +31,7 @@ extension HostLibrary {
         let lun = LogicalUnitNumber.decode(request.lun) ?? session.lun
         var access = Access.of(
           cdb, dataOut: request.dataOut, expectedDataIn: request.expectedDataIn, unit: player.unit(session.target, lun))
-        if request.isChangedOnPurpose { access = access?.blurred }
+        blur(&access, of: request, on: session, player)
         let name = CDBLayout.of(cdb)?.standardName ?? "command"
         let task = try player.execute(request, on: session, what: name, access: access) { PDULanguage.record($0) }
         return try answer(player, call, task, options)
@@ -151,6 +151,15 @@ extension HostLibrary {
     return list + descriptors
   }
 
+  /// Whatever a command does that was changed on purpose: it is not known, and may be of other blocks.
+  private static func blur(
+    _ access: inout Access?, of request: CommandRequest, on session: ScriptSession, _ player: Player
+  ) {
+    guard request.isChangedOnPurpose else { return }
+    access = access?.blurred
+    if request.isOfOtherBlocks { player.durability.forgetAll(target: session.target) }
+  }
+
   /// Reads what every command can be told.
   private static func finish(
     _ request: inout CommandRequest, _ fields: inout Fields, _ session: ScriptSession
@@ -262,5 +271,14 @@ extension CommandRequest {
   fileprivate var isChangedOnPurpose: Bool {
     !overrides.isEmpty || !dataOutEdits.isEmpty || !wire.flips.isEmpty || wire.truncateAt != nil
       || wire.headerDigestFlip != 0 || wire.dataDigestFlip != 0
+  }
+
+  /// Whether its LUN or CDB (RFC 7143 §11.3) is other than what was asked for.
+  fileprivate var isOfOtherBlocks: Bool {
+    let layout = HeaderLayout.of(.scsiCommand)
+    let places = overrides.compactMap { override in
+      layout.field(override.name).map { $0.bit / 8 } ?? Int(override.name.dropFirst("byte".count))
+    }
+    return (places + wire.flips.map(\.offset)).contains { 8..<16 ~= $0 || 32..<48 ~= $0 }
   }
 }
