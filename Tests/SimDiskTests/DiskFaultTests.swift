@@ -33,6 +33,29 @@ import Testing
     #expect(disk.fired(id) == 2)
   }
 
+  @Test("Two faults that make an access slow add up")
+  func slowTwice() {
+    let disk = Medium().disk
+    _ = disk.inject(DiskFault(.slow(.milliseconds(1))))
+    _ = disk.inject(DiskFault(.slow(.milliseconds(2))))
+    #expect(disk.judge(.read, at: 0, length: 512).delay == .milliseconds(3))
+  }
+
+  @Test("Of what lies over the contents the rest stays as it was where a part is written over")
+  func overlaidInPart() {
+    let medium = Medium()
+    var shown = (0..<4096).map { UInt8(truncatingIfNeeded: $0 / 16) }
+    let fault = medium.disk.inject(DiskFault(.lost))
+    medium.write(4096, 0xFF, 4096)
+    medium.disk.overlay(at: 4096, shown, by: fault)
+    #expect(medium.read(4096, 4096) == shown)
+    for (offset, count) in [(0, 512), (2048, 1000), (3584, 512)] {
+      medium.write(UInt64(4096 + offset), 7, count)
+      for index in offset..<offset + count { shown[index] = 7 }
+      #expect(medium.read(4096, 4096) == shown)
+    }
+  }
+
   @Test("A short access moves whole sectors, fewer than asked and at least one")
   func short() {
     let disk = Medium().disk

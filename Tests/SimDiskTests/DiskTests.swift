@@ -89,6 +89,23 @@ struct Medium {
     #expect(medium.read(14_999, 2) == [0, 7])
   }
 
+  @Test("Zeroes that keep their storage are no holes, also in a piece of a page, and after a crash")
+  func zeroesWithStorage() {
+    let medium = Medium {
+      $0.size = 64 << 10
+      $0.survival = .all
+    }
+    medium.disk.clear(at: 5000, length: 100, allocated: true)
+    medium.disk.clear(at: 16384, length: 8192, allocated: true)
+    for _ in 0..<2 {
+      #expect(medium.disk.seek(from: 0, toHole: false) == 4096)
+      #expect(medium.disk.seek(from: 4096, toHole: true) == 8192)
+      #expect(medium.disk.seek(from: 8192, toHole: false) == 16384)
+      #expect(medium.disk.seek(from: 16384, toHole: true) == 24576)
+      medium.disk.crash()
+    }
+  }
+
   @Test("An access is checked before it is carried out")
   func checks() {
     let medium = Medium {

@@ -216,6 +216,70 @@ import Testing
     #expect(wire.receive(server).0 == .count(1))
   }
 
+  @Test("After an outage of any length it is not longer to the next repetition than the host says")
+  func longestTimeout() throws {
+    var options = HostOptions()
+    options.retransmitTimeoutMax = .seconds(2)
+    options.retransmitLimit = 1000
+    let wire = Wire(host: options)
+    let (client, server) = try wire.connect()
+    wire.network.cut(from: wire.a, to: wire.b)
+    _ = wire.send(client, [1])
+    wire.run(.seconds(600))
+    wire.network.repair(from: wire.a, to: wire.b)
+    wire.run(.seconds(2) + .milliseconds(1))
+    #expect(wire.receive(server).0 == .count(1))
+  }
+
+  @Test("What is under way when a link is cut is lost: data, and acknowledgements", arguments: [false, true])
+  func cutUnderWay(isAcknowledgement: Bool) throws {
+    let wire = Wire {
+      $0.latency = .milliseconds(10)
+      $0.jitter = .zero
+    }
+    let (client, server) = try wire.connect()
+    let before = wire.network.counters.segments
+    _ = wire.send(client, [1])
+    wire.run(.milliseconds(isAcknowledgement ? 15 : 5))
+    let (from, to) = isAcknowledgement ? (wire.b, wire.a) : (wire.a, wire.b)
+    wire.network.cut(from: from, to: to)
+    wire.run(.milliseconds(10))
+    wire.network.repair(from: from, to: to)
+    #expect(wire.receive(server).0 == (isAcknowledgement ? .count(1) : .wouldBlock))
+    wire.run(.seconds(1))
+    #expect(wire.network.counters.segments - before == 2, "it is sent again")
+    if !isAcknowledgement { #expect(wire.receive(server).0 == .count(1)) }
+  }
+
+  @Test("The connections of two hosts are theirs alone")
+  func connectionsOfTwo() throws {
+    let wire = Wire()
+    let other = wire.network.addHost("c", addresses: [SocketAddress(10, 0, 0, 3, port: 0)])
+    let (_, server) = try wire.connect()
+    _ = wire.network.connect(from: other, to: wire.serverAddress, owner: 2)
+    wire.run(.milliseconds(1))
+    #expect(wire.network.connections(of: wire.b).count == 2)
+    #expect(wire.network.connections(of: wire.b, with: wire.a) == [server])
+    #expect(wire.network.connections(of: wire.a, with: other) == [])
+  }
+
+  @Test("A path is cut by the address at its end, and the others are not")
+  func paths() throws {
+    let timeline = Timeline(seed: 1)
+    let network = Network(timeline: timeline)
+    let addresses = [1, 2].map { SocketAddress(10, 0, 1, $0, port: 3260) }
+    let a = network.addHost("a", addresses: [SocketAddress(10, 0, 0, 1, port: 0)])
+    let b = network.addHost("b", addresses: addresses)
+    for address in addresses { _ = try network.listen(on: b, at: address, backlog: 1, owner: 0) }
+    network.reject(from: a, at: nil, to: b, at: addresses[1])
+    let clients = addresses.map { network.connect(from: a, to: $0, owner: 1) }
+    while let next = timeline.nextTime, next < Instant(nanoseconds: 1_000_000) {
+      timeline.advance(to: next)
+      if let event = timeline.popDue() { network.handle(event) }
+    }
+    #expect(clients.map { network.connectResult($0) } == [RingError.none, .unreachable])
+  }
+
   @Test("A sender whose peer stays dead times out")
   func dead() throws {
     var options = HostOptions()

@@ -8,6 +8,7 @@ import Testing
     var time: UInt64
     var source: UInt16
     var sequence: UInt32
+    var acknowledged: UInt32
     var flags: UInt8
     var payload: [UInt8]
   }
@@ -36,7 +37,8 @@ import Testing
         result.append(
           Packet(
             time: time, source: UInt16(segment[0]) << 8 | UInt16(segment[1]),
-            sequence: segment[4..<8].reduce(0) { $0 << 8 | UInt32($1) }, flags: segment[13],
+            sequence: segment[4..<8].reduce(0) { $0 << 8 | UInt32($1) },
+            acknowledged: segment[8..<12].reduce(0) { $0 << 8 | UInt32($1) }, flags: segment[13],
             payload: Array(segment[20...])))
       }
       offset += length
@@ -51,8 +53,10 @@ import Testing
     return sum
   }
 
-  @Test("A capture has every byte of a connection, in order, between its SYN and its FINs", arguments: [false, true])
-  func capture(isIPv6: Bool) throws {
+  @Test(
+    "A capture has every byte of a connection, in order, between its SYN and its FINs or RSTs",
+    arguments: [false, true], [false, true])
+  func capture(isIPv6: Bool, endsInReset: Bool) throws {
     let timeline = Timeline(seed: 1)
     let network = Network(timeline: timeline)
     let capture = PacketCapture()
@@ -79,14 +83,16 @@ import Testing
     run()
     var sink = [UInt8](repeating: 0, count: 50_000)
     #expect(sink.withUnsafeMutableBytes { network.receive(server, into: $0) } == .count(40_001))
-    network.close(server)
+    network.close(server, reset: endsInReset)
+    if endsInReset { run() }
     network.close(client)
     run()
     let packets = try packets(capture.bytes)
     #expect(packets.count == capture.packetCount)
     #expect(packets.prefix(3).map(\.flags) == [0x02, 0x12, 0x10])
     #expect(packets.flatMap(\.payload) == content)
-    #expect(packets.suffix(2).map(\.flags) == [0x11, 0x11])
+    #expect(packets.suffix(2).map(\.flags) == (endsInReset ? [0x14, 0x14] : [0x11, 0x11]))
+    #expect(packets.last { $0.source == 3260 }?.acknowledged == 40_002, "what the server has read")
     var next: UInt32 = 1
     for packet in packets where !packet.payload.isEmpty {
       #expect(packet.sequence == next && packet.source != 3260)

@@ -214,7 +214,49 @@ import Testing
   }
 }
 
+@Suite struct CancelTests {
+  @Test("A cancel of what a medium works on comes in time, or too late")
+  func media() {
+    let world = World(seed: 1)
+    let host = world.addHost("h", addresses: [SocketAddress(10, 0, 0, 1, port: 0)])
+    let process = world.addProcess("p", on: host)
+    let ring = world.ring(of: process)
+    let medium = ring.open(world.addDisk("d", on: host))
+    world.attach(Arena(capacity: 4096), to: process)
+    var batch = Operations()
+    for number in 0..<40 as Range<UInt64> {
+      batch.read(from: medium, at: 0, into: Extent(offset: 0, length: 512), token: Token(number))
+      batch.cancel(Token(number), token: Token(100 + number))
+    }
+    ring.submit(&batch)
+    world.run(until: Instant(nanoseconds: 10_000_000))
+    var completions: [Completion] = []
+    ring.reap(into: &completions, until: .zero)
+    #expect(completions.count == 80)
+    let cancelled = completions.count { $0.error == .cancelled }
+    #expect((10...30).contains(cancelled))
+    #expect(completions.count { $0.token.rawValue >= 100 && $0.error == .none } == cancelled)
+  }
+}
+
 @Suite struct ClockTests {
+  @Test("A drift moves the timers that are set already")
+  func drift() {
+    let world = World(seed: 1)
+    let process = world.addProcess("p", on: world.addHost("h", addresses: [SocketAddress(10, 0, 0, 1, port: 0)]))
+    let ring = world.ring(of: process)
+    var batch = Operations()
+    batch.timer(at: ring.now + .milliseconds(100), token: Token(1))
+    ring.submit(&batch)
+    world.run(until: Instant(nanoseconds: 50_000_000))
+    // The second half takes two thirds of its time.
+    world.addClockDrift(of: process, partsPerMillion: 500_000)
+    var completions: [Completion] = []
+    ring.reap(into: &completions, until: .distantFuture)
+    #expect(completions.map(\.token) == [Token(1)])
+    #expect(world.now == Instant(nanoseconds: 83_333_334))
+  }
+
   @Test("A clock that jumps or drifts moves the timers of its process and nobody else's")
   func skew() throws {
     let world = World(seed: 1)
