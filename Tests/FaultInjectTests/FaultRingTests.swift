@@ -54,11 +54,52 @@ import Testing
     #expect(ring.fired(fault) == 1)
   }
 
-  @Test("What is cut short moves a part")
+  @Test("Where one fault does not strike the next one may")
+  func several() throws {
+    let (bench, ring) = bench()
+    let medium = bench.open()
+    let faults = [RingError.noSpace, .mediumError].map {
+      ring.add(RingFault(.refuse($0), on: [.write], limit: 1))
+    }
+    let never = ring.add(RingFault(.refuse(.other), on: [.write], chance: .never))
+    let last = ring.add(RingFault(.refuse(.readOnly), on: [.write]))
+    let errors = (0..<3).map { _ in
+      bench.perform(0) { $0.write(to: medium, at: 0, from: [bench.put([9])], token: $1) }?.error
+    }
+    #expect(errors == [.noSpace, .mediumError, .readOnly])
+    #expect((faults + [never, last]).map { ring.fired($0) } == [1, 1, 0, 1])
+  }
+
+  @Test(
+    "What a delay keeps back, or would, completes before its cancel, and before its handle's close",
+    arguments: [true, false], [true, false])
+  func keptBack(isHere: Bool, isClose: Bool) throws {
+    let (bench, ring) = bench()
+    let (left, right) = try bench.connect()
+    _ = ring.add(RingFault(.delay(.seconds(1)), on: [.receive]))
+    let receiving = bench.emit(0) { $0.receive(on: left, into: bench.extent(0, 64), token: $1) }
+    if isHere { _ = bench.perform(1) { $0.send(on: right, from: [bench.put([1], 1)], token: $1) } }
+    bench.run(.milliseconds(5))
+    #expect(bench.completion(receiving) == nil)
+    let ending = bench.emit(0) {
+      if isClose { $0.close(left, token: $1) } else { $0.cancel(receiving, token: $1) }
+    }
+    bench.run(.milliseconds(5))
+    #expect(bench.completions[0].suffix(2).map(\.token) == [receiving, ending])
+    #expect(bench.completion(receiving)?.error == (isHere ? RingError.none : .cancelled))
+    #expect(bench.completion(ending)?.error == (isHere && !isClose ? .notFound : RingError.none))
+  }
+
+  @Test("What is cut short moves a part, of media whole sectors")
   func cutShort() throws {
     let (bench, ring) = bench()
     let (left, _) = try bench.connect()
-    _ = ring.add(RingFault(.cutShort, on: [.send]))
+    let medium = bench.open()
+    _ = ring.add(RingFault(.cutShort, on: [.send, .read]))
+    for _ in 0..<20 {
+      let read = bench.perform(0) { $0.read(from: medium, at: 0, into: bench.extent(0, 4096), token: $1) }
+      #expect((1...7).contains((read?.result ?? 0) / 512) && (read?.result ?? 1) % 512 == 0)
+    }
     for _ in 0..<20 {
       let sent = bench.perform(0) { $0.send(on: left, from: [bench.put([1, 2, 3, 4])], token: $1) }
       #expect((1...3).contains(sent?.result ?? 0))

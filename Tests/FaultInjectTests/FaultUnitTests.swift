@@ -134,6 +134,28 @@ import Testing
     }
   }
 
+  @Test("A slow path has the latency, the jitter and the bandwidth that it is given")
+  func slow() throws {
+    let bench = Bench()
+    let (left, right) = try bench.connect()
+    /// How long bytes take from the left to the right.
+    func time(_ count: Int) -> Interval {
+      let start = bench.world.now
+      _ = bench.emit(0) { $0.send(on: left, from: [bench.put([UInt8](repeating: 1, count: count))], token: $1) }
+      _ = bench.perform(1) { $0.receive(on: right, into: bench.extent(0, count), token: $1) }
+      return bench.world.now - start
+    }
+    let late = bench.plan.arm(NetworkSlow(bench.path, latency: .milliseconds(10), jitter: .milliseconds(20)))
+    let times = (0..<20).map { _ in time(1) }
+    #expect(times.allSatisfy { $0 >= .milliseconds(10) && $0 < .milliseconds(32) })
+    #expect(times.contains { $0 < .milliseconds(20) } && times.contains { $0 > .milliseconds(20) })
+    late.lift()
+    bench.plan.arm(NetworkSlow(bench.path, bandwidth: 800_000))
+    bench.plan.arm(NetworkSlow(bench.path, bandwidth: 8_000_000_000))
+    // 934 bytes and their headers at 100 kB a second.
+    #expect(time(934) >= .milliseconds(10))
+  }
+
   @Test("A bit flip that has struck takes nothing from the next one", arguments: [true, false])
   func bitFlips(firstIsLifted: Bool) throws {
     let bench = Bench()
@@ -366,8 +388,10 @@ import Testing
     #expect(bench.world.disk(bench.disk).unflushedLength == 0)
   }
 
-  @Test("What is under way in a power cut may happen or not: data, zeroes, discards", arguments: [0, 1, 2])
-  func underWay(_ kind: Int) {
+  @Test(
+    "What is under way in a power cut or a crash may happen or not: data, zeroes, discards", arguments: [0, 1, 2],
+    [true, false])
+  func underWay(_ kind: Int, isPowerCut: Bool) {
     var happened = 0
     for seed in 0..<40 as Range<UInt64> {
       let bench = Bench(seed: seed)
@@ -382,13 +406,18 @@ import Testing
         default: $0.discard(on: medium, at: 0, length: 512, token: $1)
         }
       }
-      bench.plan.arm(HostPowerOff(bench.hosts[0]))
+      if isPowerCut {
+        bench.plan.arm(HostPowerOff(bench.hosts[0]))
+      } else {
+        bench.plan.arm(ProcessCrash(bench.processes[0]))
+      }
       var byte: UInt8 = 9
       withUnsafeMutableBytes(of: &byte) { bench.world.disk(bench.disk).read(at: 0, into: $0) }
       #expect(byte == 0 || byte == 1)
       if byte == 0 { happened += 1 }
     }
-    #expect((4...24).contains(happened), "it begins half the time, and half of what has begun survives")
+    let range = isPowerCut ? 4...24 : 10...30
+    #expect(range.contains(happened), "it begins half the time, and half of what has begun survives a power cut")
   }
 
   @Test("With torn writes armed, a power cut tears what was not flushed")
@@ -515,6 +544,19 @@ import Testing
     #expect(fault.fired == 2)
     fault.lift()
     #expect(bench.perform(1) { $0.accept(on: listener, token: $1) }?.error == RingError.none)
+  }
+
+  @Test("A socket on its way to a process that dies is closed with it")
+  func socketInAMessage() throws {
+    let bench = Bench()
+    let (left, right) = try bench.connect()
+    let other = bench.world.addProcess("other", on: bench.hosts[1])
+    bench.world.attach(Arena(capacity: 4096), to: other)
+    let posted = bench.perform(1) { $0.post(to: other.machine, bench.extent(0, 4), socket: right, token: $1) }
+    #expect(posted?.error == RingError.none)
+    bench.plan.arm(ProcessCrash(other))
+    let receive = bench.perform(0) { $0.receive(on: left, into: bench.extent(0, 64), token: $1) }
+    #expect(receive?.error == RingError.none && receive?.result == 0)
   }
 
   @Test("A clock that jumps is ahead by so much")
