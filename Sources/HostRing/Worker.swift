@@ -169,7 +169,7 @@ extension Worker.Job {
   }
 
   /// Writes zeroes, where the system can neither make holes there nor zero the range.
-  private func writeZeroesByHand() -> Int64 {
+  func writeZeroesByHand() -> Int64 {
     let pieceLength: UInt64 = 1 << 20
     let zeroes = UnsafeMutableRawPointer.allocate(byteCount: Int(pieceLength), alignment: 4096)
     defer { zeroes.deallocate() }

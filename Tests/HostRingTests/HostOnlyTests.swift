@@ -162,6 +162,58 @@ extension HostRing {
     #expect(completions == [Completion(token: Token(1), error: .mediumError)])
   }
 
+  /// Something else has made it longer: that is not of the medium.
+  @Test(arguments: kinds) func aSeekEndsWithTheMedium(_ kind: HostRingKind) throws {
+    let file = ScratchFile([UInt8](repeating: 7, count: 65536))
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 4096))
+    let (medium, _) = try ring.openMedium(path: file.path, readOnly: false, direct: false)
+    let handle = try #require(FileHandle(forWritingAtPath: file.path))
+    try handle.seekToEnd()
+    try handle.write(contentsOf: Data(repeating: 7, count: 65536))
+    let completions = ring.perform(2) {
+      $0.seek(on: medium, from: 0, toHole: true, token: Token(1))
+      $0.seek(on: medium, from: 65536, toHole: false, token: Token(2))
+    }
+    #expect(Set(completions) == Set([1, 2].map { Completion(token: Token($0), result: 65536) }))
+  }
+
+  /// The kernel takes 1024 at most.
+  @Test(arguments: kinds) func ofVeryManyExtentsTheFirstOnesAreMoved(_ kind: HostRingKind) throws {
+    let file = ScratchFile([UInt8](repeating: 7, count: 1 << 20))
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 1 << 20))
+    let (medium, _) = try ring.openMedium(path: file.path, readOnly: false, direct: false)
+    let extents = (0..<2000).map { Extent(offset: $0 * 512, length: 512) }
+    let completions = ring.perform(2) {
+      $0.read(from: medium, at: 0, into: extents, token: Token(1))
+      $0.write(to: medium, at: 0, from: extents, token: Token(2))
+    }
+    #expect(Set(completions) == Set([1, 2].map { Completion(token: Token($0), result: 1024 * 512) }))
+  }
+
+  /// A machine that always has something to do, which needs no kernel, still hears from it.
+  @Test(arguments: kinds) func whatIsDoneAtOnceKeepsNothingElseWaiting(_ kind: HostRingKind) throws {
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 8192))
+    let (listener, address) = try ring.listen(at: SocketAddress(127, 0, 0, 1, port: 0), backlog: 4)
+    let opened = ring.perform(2) {
+      $0.accept(on: listener, token: Token(1))
+      $0.connect(to: address, token: Token(2))
+    }
+    let sockets = opened.map { Handle($0.result) }
+    try #require(sockets.count == 2)
+    var completions = ring.perform(1) {
+      $0.receive(on: sockets[0], into: Extent(offset: 0, length: 64), token: Token(3))
+      $0.send(on: sockets[1], from: [Extent(offset: 4096, length: 5)], token: Token(4))
+    }
+    let end = ring.now + .seconds(2)
+    while !completions.contains(where: { $0.token == Token(3) }), ring.now < end {
+      var batch = Operations()
+      batch.cancel(Token(99), token: Token(5))
+      ring.submit(&batch)
+      ring.reap(into: &completions, until: .distantFuture)
+    }
+    #expect(completions.contains(Completion(token: Token(3), result: 5)))
+  }
+
   @Test(arguments: kinds) func manyWritesThatWaitAndTheirCancelsAllComplete(_ kind: HostRingKind) throws {
     // More than libaio's depth, and of every kind that the worker does.
     let file = ScratchFile([UInt8](repeating: 7, count: 4 << 20))
@@ -257,6 +309,18 @@ extension HostRing {
     }
     #expect(completions.count { $0.error == .none } == 65536)
     #expect(completions.count { $0.error == .noResources } == 2)
+  }
+
+  /// Also long before there are so many.
+  @Test(arguments: kinds) func longMessagesFillAnInboxAsWell(_ kind: HostRingKind) throws {
+    let from = try HostRings.make(kind, arena: Arena(capacity: 16 << 20))
+    let to = try HostRings.make(kind, arena: Arena(capacity: 4096))
+    let completions = from.perform(6) { batch in
+      for index in 0..<6 {
+        batch.post(to: to.machine, Extent(offset: 0, length: 16 << 20), token: Token(UInt64(index)))
+      }
+    }
+    #expect(completions.map(\.error) == [.none, .none, .none, .none, .noResources, .noResources])
   }
 
   @Test(arguments: kinds) func aRingCanBeMadeOnOneThreadAndUsedOnAnother(_ kind: HostRingKind) throws {

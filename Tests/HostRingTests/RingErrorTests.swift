@@ -20,4 +20,16 @@ import Testing
     let done = ring.perform(1) { $0.mailbox(into: Extent(offset: 0, length: 8), token: Token(1)) }
     #expect(done == [Completion(token: Token(1), result: 1)])
   }
+
+  /// What an initiator is told of each differs: space allocation failed, write protected, medium not present, and the rest.
+  @Test func whatIsWrongWithAMediumIsToldApart() {
+    let meanings: [(RingError, [Int32])] = [
+      (.none, [0]), (.noSpace, [ENOSPC, EDQUOT, EFBIG]), (.readOnly, [EROFS, EBADF, EPERM]),
+      (.removed, [ENODEV, ENXIO, ENOMEDIUM]), (.unsupported, [EOPNOTSUPP, ENOSYS]), (.noResources, [ENOMEM]),
+      (.misaligned, [EINVAL]), (.cancelled, [ECANCELED]), (.mediumError, [EIO, EILSEQ, ENODATA]),
+    ]
+    for (meaning, numbers) in meanings {
+      for number in numbers { #expect(RingError(mediumError: number) == meaning, "\(number)") }
+    }
+  }
 }

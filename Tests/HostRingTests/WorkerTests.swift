@@ -34,6 +34,29 @@ import Testing
     #expect(queue.begunCount == 0 && queue.next() == nil)
   }
 
+  /// More than is written at a time.
+  @Test func aRangeOfAnyLengthIsZeroedByHand() throws {
+    var template = Array("/tmp/simsan-worker-XXXXXX".utf8CString)
+    let descriptor = mkstemp(&template)
+    try #require(descriptor >= 0)
+    defer {
+      unlink(template)
+      close(descriptor)
+    }
+    var bytes = [UInt8](repeating: 7, count: 3 << 20)
+    try #require(pwrite(descriptor, bytes, bytes.count, 0) == bytes.count)
+    let zeroed = 512..<(2 << 20) + 1536
+    let job = Worker.Job(
+      kind: .writeZeroes, descriptor: descriptor, offset: UInt64(zeroed.lowerBound), length: UInt64(zeroed.count),
+      tag: 0)
+    #expect(job.writeZeroesByHand() == 0)
+    try #require(pread(descriptor, &bytes, bytes.count, 0) == bytes.count)
+    var wanted = [UInt8](repeating: 7, count: bytes.count)
+    wanted.replaceSubrange(zeroed, with: repeatElement(0, count: zeroed.count))
+    let isZeroed = bytes == wanted
+    #expect(isZeroed)
+  }
+
   @Test func jobsOfManyDescriptorsAreAllDone() throws {
     let inbox = try Inbox()
     let worker = Worker(eventfd: inbox.eventfd)
