@@ -15,6 +15,13 @@ import Testing
     #expect(histogram.count == 100_000)
   }
 
+  /// A percentile of few is not that of fewer still.
+  @Test func ofTenTheLongestIsAmongThe99PerCent() {
+    var histogram = LatencyHistogram()
+    for value: UInt64 in 1...10 { histogram.add(value) }
+    #expect([500, 501, 900, 990, 999].map { histogram.percentile($0) } == [5, 6, 9, 10, 10])
+  }
+
   @Test func ofNothingAndOfOne() {
     var histogram = LatencyHistogram()
     #expect(histogram.percentile(500) == 0)

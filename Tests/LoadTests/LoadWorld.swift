@@ -14,9 +14,11 @@ struct LoadWorld {
 
   /// - Parameters:
   ///   - delay: By how much later than the ring looks for timers the load looks at the clock.
+  ///   - isReadOnly: Whether the targets refuse to write.
   ///   - change: What is to be other than in a load of 4 KiB reads at depth 8 for 40 ms, and its targets.
   init(
     targets count: Int = 1, listens: Bool = true, bandwidth: UInt64? = nil, delay: Interval? = nil,
+    isReadOnly: Bool = false,
     _ change: (inout LoadConfiguration, inout TargetLimits) -> Void
   ) throws {
     if let bandwidth { world.network.defaultLink.bandwidth = bandwidth }
@@ -35,7 +37,8 @@ struct LoadWorld {
     for (index, place) in places.enumerated() {
       let host = world.addHost("target \(index)", addresses: [place.address])
       let process = world.addProcess("target \(index)", on: host)
-      let unit = LogicalUnitConfiguration(blockCount: 1 << 14, backing: .memory)
+      var unit = LogicalUnitConfiguration(blockCount: 1 << 14, backing: .memory)
+      unit.isReadOnly = isReadOnly
       var target = TargetConfiguration(nodes: [TargetNode(name: place.name, logicalUnits: [unit])], portals: [])
       target.limits = limits
       if listens {
