@@ -28,6 +28,13 @@ import Testing
     #expect(try arguments.number("--seed", in: 0...10) == 7)
   }
 
+  /// So that what a script says first can be said otherwise behind it.
+  @Test func ofAnOptionThatIsGivenTwiceTheLastValueCounts() throws {
+    let arguments = try Arguments(["--seed", "1", "--filter", "x", "--seed=2"], for: command)
+    #expect(arguments["--seed"] == "2")
+    #expect(arguments.all("--seed") == ["1", "2"])
+  }
+
   @Test func anUnknownOptionIsNamedWithTheNearestKnownOne() {
     #expect(
       mistake("--sed", "1")

@@ -8,17 +8,59 @@ import Testing
 
 /// What keeps a server from starting is told, with what to do about it.
 @Suite struct ServerTests {
-  /// What a server of one target with the fields `target` says if it is not made.
-  private func mistake(_ target: String, memory: UInt64 = 1 << 24, listens: Bool = false) throws -> String {
+  /// The world file with that text.
+  private func worldFile(_ world: String) throws -> WorldFile {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-\(UUID().uuidString).lua").path
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let world = "target { iqn = \"iqn.2026-11.example:disk\", \(target) }"
     try world.write(toFile: path, atomically: true, encoding: .utf8)
-    let file = try WorldFile(path: path)
+    return try WorldFile(path: path)
+  }
+
+  /// What a server of one target with the fields `target` says if it is not made.
+  private func mistake(_ target: String, memory: UInt64 = 1 << 24, listens: Bool = false) throws -> String {
+    let file = try worldFile("target { iqn = \"iqn.2026-11.example:disk\", \(target) }")
     do throws(UsageError) {
       _ = try Server(file, portals: [], ring: nil, shards: nil, memory: memory, listens: listens)
       return "no mistake"
     } catch { return error.message }
+  }
+
+  /// An image of `length` bytes in the temporary folder, for as long as `body` takes, which is told its name there.
+  private func withImage(length: Int, _ body: (String) throws -> Void) throws {
+    let image = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-\(UUID().uuidString).img")
+    try #require(FileManager.default.createFile(atPath: image.path, contents: Data(count: length)))
+    defer { try? FileManager.default.removeItem(at: image) }
+    try body(image.lastPathComponent)
+  }
+
+  @Test func aUnitThatIsLongerThanItsFileIsRefused() throws {
+    try withImage(length: 8192) { image in
+      let message = try mistake("luns = { { file = \"\(image)\", size = \"12KiB\" } }", memory: 1 << 24)
+      #expect(message.contains("expected at least 12KiB (12288 bytes), found 8192 bytes"), "\(message)")
+      #expect(try mistake("luns = { { file = \"\(image)\", size = \"8KiB\" } }", memory: 1 << 24) == "no mistake")
+    }
+  }
+
+  /// A file is looked for from its world file's folder on, and a part of a block at its end is left over.
+  @Test func aUnitIsAsLongAsTheWholeBlocksOfItsFile() throws {
+    try withImage(length: 5000) { image in
+      let world = try worldFile("target { iqn = \"iqn.2026-11.example:disk\", luns = { { file = \"\(image)\" } } }")
+      let server = try Server(world, portals: [], ring: nil, shards: nil, memory: 1 << 24, listens: false)
+      #expect(server.description.contains { $0.hasPrefix("  LUN 0  4608B, blocks of 512, file \(image)") })
+    }
+  }
+
+  /// A target that says nothing of its shard is on the one with the fewest.
+  @Test func targetsAreSpreadOverTheShards() throws {
+    let names = ["a", "b", "c", "d"]
+    let world = names.map { name in
+      let shard = name == "a" ? "shard = 1, " : ""
+      return "target { iqn = 'iqn.2026-11.example:\(name)', \(shard)luns = { { null = true } } }\n"
+    }
+    let server = try Server(
+      worldFile(world.joined()), portals: [], ring: nil, shards: 2, memory: 1 << 24, listens: false)
+    let places = server.description.filter { $0.hasPrefix("target ") }.map { $0.suffix(1) }
+    #expect(places == ["1", "0", "0", "1"], "\(server.description)")
   }
 
   @Test func memoryThatTheSystemDoesNotGiveIsNoTrap() throws {
