@@ -212,6 +212,53 @@ import Testing
     #expect(world.targets[0].initiators == ["iqn.1991-05.com.microsoft:win-7"])
   }
 
+  /// What targets of one program say of a limit holds for all of them: the first that says something.
+  @Test func everyKeyAndLimitOfATargetReachesItsProgram() throws {
+    let world = try Script(
+      file: "a.lua",
+      text: """
+        target {
+          iqn = "iqn.2026-11.example:a",
+          keys = { MaxRecvDataSegmentLength = 1024, MaxBurstLength = 2048, FirstBurstLength = 1536, MaxOutstandingR2T = 3,
+            InitialR2T = "No", ImmediateData = "No", crc32c = false },
+          limits = { command_window = 5, connections = 6, pending_logins = 7, login_timeout = "8s", ping_interval = "9s",
+            ping_timeout = "10s" },
+        }
+        target { iqn = "iqn.2026-11.example:b", limits = { command_window = 50, tasks = 11 } }
+        """
+    ).world
+    let limits = TargetBuilder.limits(world.targets)
+    #expect(limits.maxRecvDataSegmentLength == 1024 && limits.maxBurstLength == 2048)
+    #expect(limits.firstBurstLength == 1536 && limits.maxOutstandingR2T == 3)
+    #expect(!limits.initialR2T && !limits.immediateData && !limits.offersCRC32C)
+    #expect(limits.commandWindow == 5 && limits.connectionsMax == 6 && limits.pendingLoginsMax == 7)
+    #expect(limits.loginTimeout == .seconds(8) && limits.pingInterval == .seconds(9))
+    #expect(limits.pingTimeout == .seconds(10) && limits.tasksMax == 11)
+  }
+
+  @Test func everyFieldOfAUnitReachesIt() throws {
+    let world = try Script(
+      file: "a.lua",
+      text: """
+        target { luns = { {}, { lun = 7, size = "1MiB", block_size = 4096, physical_block_size = 16384, read_only = true,
+          thin = true, removable = true, cache = "write-through", serial = "S", vendor = "V", product = "P", revision = "R" } } }
+        """
+    ).world
+    let units = try TargetBuilder.node(world.targets[0], media: []).logicalUnits
+    let unit = units[1]
+    #expect(unit.lun == 7 && unit.blockCount == 256 && unit.blockLength == 4096 && unit.physicalBlockExponent == 2)
+    #expect(unit.isReadOnly && unit.isThin && unit.isRemovable && !unit.isWriteCacheEnabled)
+    #expect([unit.serial, unit.vendor, unit.product, unit.revision] == ["S", "V", "P", "R"])
+    #expect(units[0].lun == 0 && units[0].blockCount == 131_072 && units[0].blockLength == 512)
+    #expect(!units[0].isReadOnly && !units[0].isThin && !units[0].isRemovable && units[0].isWriteCacheEnabled)
+  }
+
+  @Test(arguments: [
+    ("8bit/s", UInt64(8)), ("1.5kbit/s", 1500), ("10Gbit/s", 10_000_000_000), ("3B/s", 24), ("2kB/s", 16_000),
+    ("100MB/s", 800_000_000), ("1KiB/s", 8192), ("2MiB/s", 16_777_216),
+  ])
+  func rates(text: String, bits: UInt64) { #expect(Quantity.rate(.text(text)) == bits) }
+
   @Test(arguments: [
     ("64MiB", UInt64(67_108_864)), ("512", 512), ("1.5KiB", 1536), ("1GB", 1_000_000_000), ("10 MiB", 10_485_760),
   ])

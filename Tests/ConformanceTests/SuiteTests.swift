@@ -48,6 +48,37 @@ import Testing
     }
   }
 
+  @Test func thePartsOfASuiteMakeUpTheWhole() throws {
+    try inFolder { folder in
+      try "scenario { title = \"Many\", matrix = { n = { 1, 2, 3, 4, 5, 6, 7 } }, play = function(t) end }".write(
+        to: folder.appending(path: "many.lua"), atomically: false, encoding: .utf8)
+      let whole = Suite(paths: [folder.path]).caseNames
+      #expect(whole.count == 8)
+      let parts = (0..<3).map { index in
+        var part = Suite(paths: [folder.path])
+        part.shard(index, of: 3)
+        return part.caseNames
+      }
+      #expect(parts.map(\.count) == [3, 3, 2])
+      #expect(parts.flatMap { $0 }.sorted() == whole.sorted())
+    }
+  }
+
+  @Test func aCaseIsKeptThatHasAllWords() throws {
+    try inFolder { folder in
+      try "scenario { title = \"Two ones\", play = function(t) end }".write(
+        to: folder.appending(path: "two.lua"), atomically: false, encoding: .utf8)
+      func names(_ words: String...) -> [String] {
+        var suite = Suite(paths: [folder.path])
+        suite.filter(words: words)
+        return suite.caseNames
+      }
+      #expect(names("ONE") == ["one.lua: One", "two.lua: Two ones"])
+      #expect(names("one", "two") == ["two.lua: Two ones"])
+      #expect(names("one", "three") == [])
+    }
+  }
+
   @Test func aFolderThatIsNamedLikeAScenarioIsSaid() throws {
     try inFolder { folder in
       let inner = folder.appending(path: "two.lua")

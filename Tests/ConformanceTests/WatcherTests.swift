@@ -117,6 +117,42 @@ import Testing
     #expect(result.outcome == .passed, "\(result.failures)")
   }
 
+  @Test func aFaultBeginsWhenItIsToAndStrikesWhereItIsTo() throws {
+    let result = try play(
+      body: """
+        local s = t:login {}
+        fault.disk.io_error { of = "read", after = "1s", for_ = "1s" }
+        for _, sense in ipairs { false, "MEDIUM ERROR", false } do
+          local read = s:read {}
+          if sense then expect(read):check_condition(sense) else expect(read):good() end
+          sleep "1s"
+        end
+        local before = t:statistics().commands
+        fault.network.partition { between = { "target", "initiator" }, one_way = true, for_ = "1s" }
+        local ready = s:test_unit_ready { async = true }
+        sleep "10ms"
+        expect(t:statistics().commands):equals(before + 1)
+        expect(ready.ended):equals(false)
+        expect(ready:wait()):good()
+        """)
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
+  /// Such a write takes the time of the medium.
+  @Test func soManyWritesOfAWorkloadHaveFUAAsItSays() throws {
+    let result = try play(
+      body: """
+        local s = t:login {}
+        for fua, least in pairs { [0] = 0, [50] = 0.1, [100] = 0.3 } do
+          local start = now()
+          workload { on = s, ops = 30, depth = 1, mix = { write = 1 }, fua = fua }
+          local took = now() - start
+          expect(took >= least and took < least + 0.15):holds(fua .. " percent took " .. took)
+        end
+        """, fields: "world = { target { luns = { { disk = { latency = '10ms', jitter = '0s' } } } } },")
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
   /// The last byte of the LBA, the LUN, and a bit of each on the way.
   @Test(arguments: [
     ("set = { byte37 = 9 }", "lba = 9"), ("set = { lun = 1 }", "lun = 1, lba = 0"), ("flip = { [37] = 9 }", "lba = 9"),

@@ -73,6 +73,39 @@ import Testing
     #expect(result.outcome == .passed, "\(result.failures)")
   }
 
+  /// What links, hosts and disks are said to be like is in the time of a command, in milliseconds.
+  @Test(arguments: [
+    ("link { between = { 'target', 'initiator' }, latency = '10ms', jitter = '1us' }", "test_unit_ready()", 20...21),
+    ("link { between = { 'target', 'initiator' }, bandwidth = '100kB/s' }", "read { blocks = 4 }", 20...23),
+    (
+      "link { between = { 'target', 'initiator' }, bandwidth = '100kB/s', burst = '4KiB' }", "read { blocks = 4 }",
+      0...1
+    ),
+    (
+      "link { between = { 'target', 'initiator' }, mtu = 1066 }, host { name = 'target', work = { segment_out = '1ms' } }",
+      "read { blocks = 8 }", 5...6
+    ),
+    (
+      "link { between = { 'target', 'initiator' }, latency = '5ms' }, host { name = 'initiator', receive_buffer = '4KiB' }",
+      "read { blocks = 64 }", 75...100
+    ),
+    ("target { luns = { { disk = { bandwidth = '800kbit/s', latency = '0s', jitter = '0s' } } } }", "read {}", 5...6),
+    ("target { luns = { { disk = { latency = '30ms', jitter = '0s' } } } }", "read {}", 30...31),
+  ])
+  func aWorldTakesItsTime(world: String, command: String, milliseconds: ClosedRange<Int>) throws {
+    let target = world.hasPrefix("target") ? "" : "target {}, "
+    let result = try play(
+      body: """
+        local s = t:login {}
+        local start = now()
+        expect(s:\(command)):good()
+        local took = math.floor((now() - start) * 1000)
+        expect(took):at_least(\(milliseconds.lowerBound))
+        expect(took):at_most(\(milliseconds.upperBound))
+        """, fields: "world = { \(target)\(world) },")
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
   /// What a power cut leaves of a write is told apart by sectors.
   @Test func nothingIsTornWithinASector() throws {
     #expect(

@@ -1,0 +1,117 @@
+import ISCSI
+import Initiator
+import Ring
+import Testing
+
+@testable import Conformance
+
+/// What the durability model makes of commands: which blocks they concern, of which units.
+@Suite struct AccessTests {
+  private let unit = UnitFacts(lun: 0, blockSize: 512, blockCount: 1000)
+
+  /// In words, what a command does to the blocks of the unit.
+  private func words(_ name: String, _ values: (String, UInt64)..., dataOut: Int = 0) throws -> String {
+    let cdb = try #require(CDBLayout.named(name)).encode(values)
+    let data = [UInt8](repeating: 1, count: dataOut)
+    switch Access.of(cdb, dataOut: data, expectedDataIn: 1 << 20, unit: unit) {
+    case .read(let lba, let length): return "read \(lba)+\(length)"
+    case .write(let lba, let data, let isFUA): return "write \(lba)+\(data.count)\(isFUA ? " fua" : "")"
+    case .same(let lba, let blocks, let block): return "same \(lba)+\(blocks) of \(block[0])"
+    case .compareAndWrite(let lba, let compare, let data, let isFUA):
+      return "compare \(lba)+\(compare.count)+\(data.count)\(isFUA ? " fua" : "")"
+    case .flush(let lba, let blocks): return "flush \(lba)+\(blocks)"
+    case .unknown(let lba, let blocks): return "unknown \(lba)+\(blocks)"
+    case .unmap: return "unmap"
+    case .modeSelect: return "mode select"
+    case nil: return "nothing"
+    }
+  }
+
+  @Test func aCommandConcernsWhatItSays() throws {
+    #expect(try words("read6", ("lba", 3), ("blocks", 0)) == "read 3+131072", "256 blocks")
+    #expect(try words("read16", ("lba", 3), ("blocks", 0)) == "read 3+0")
+    #expect(try words("write10", ("lba", 3), ("blocks", 2), dataOut: 1024) == "write 3+1024")
+    #expect(try words("write10", ("lba", 3), ("blocks", 2), ("fua", 1), dataOut: 1024) == "write 3+1024 fua")
+    #expect(try words("write10", ("lba", 3), ("blocks", 2), dataOut: 512) == "unknown 3+2")
+    #expect(
+      try words("compare_and_write", ("lba", 3), ("blocks", 1), ("fua", 1), dataOut: 1024) == "compare 3+512+512 fua")
+    #expect(try words("write_same16", ("lba", 3), ("blocks", 2), dataOut: 512) == "same 3+2 of 1")
+    #expect(try words("write_same16", ("lba", 3), ("blocks", 2), ("ndob", 1)) == "same 3+2 of 0")
+    #expect(try words("write_same16", ("lba", 3), ("blocks", 0), dataOut: 512) == "same 3+997 of 1", "to the end")
+    #expect(try words("write_same16", ("lba", 3), ("blocks", 2), ("unmap", 1), dataOut: 512) == "unknown 3+2")
+    #expect(try words("synchronize_cache10", ("lba", 3), ("blocks", 2)) == "flush 3+2")
+    #expect(try words("synchronize_cache10", ("immed", 1)) == "nothing", "it is answered before it is done")
+  }
+
+  /// A model of two targets with a unit of zeroes each.
+  private struct Bench {
+    var model = DurabilityModel()
+
+    init(isCacheVolatile: Bool = true) {
+      let unit = UnitFacts(
+        lun: 0, blockSize: 512, blockCount: 1000, startsZeroed: true, isCacheVolatile: isCacheVolatile)
+      for name in ["one", "two"] { targets.append(TargetFacts(iqn: "iqn.x:\(name)", portals: [], units: [unit])) }
+      model.add(targets)
+    }
+
+    private var targets: [TargetFacts] = []
+
+    mutating func perform(_ access: Access, target: Int = 0, data: [UInt8] = []) throws {
+      let index = model.begin(access, target: target, lun: 0, by: ("iqn.x:a", 1), at: .zero)
+      var outcome = CommandOutcome()
+      outcome.dataIn = data
+      try model.end(try #require(index), .command(outcome))
+    }
+
+    mutating func write(_ byte: UInt8, lba: UInt64 = 0, target: Int = 0) throws {
+      try perform(
+        .write(lba: lba, data: [UInt8](repeating: byte, count: 512), forceUnitAccess: false), target: target)
+    }
+
+    /// Whether a read may return a block of that.
+    func mayRead(_ byte: UInt8, lba: UInt64 = 0, target: Int = 0) -> Bool {
+      var copy = self
+      let data = [UInt8](repeating: byte, count: 512)
+      return (try? copy.perform(.read(lba: lba, length: 512), target: target, data: data)) != nil
+    }
+  }
+
+  @Test func aFlushOfARangeIsOneOfThatRange() throws {
+    var bench = Bench()
+    for lba in [0, 10, 19, 20] as [UInt64] { try bench.write(1, lba: lba) }
+    try bench.perform(.flush(lba: 10, blocks: 10))
+    bench.model.powerCut([0])
+    #expect([0, 10, 19, 20].map { bench.mayRead(0, lba: $0) } == [true, false, false, true])
+    #expect([0, 10, 19, 20].allSatisfy { bench.mayRead(1, lba: $0) })
+  }
+
+  @Test func whatHappensToOneTargetDoesNotExcuseTheOther() throws {
+    var bench = Bench()
+    for target in 0...1 { try bench.write(1, target: target) }
+    bench.model.powerCut([0])
+    #expect(bench.mayRead(0, target: 0) && !bench.mayRead(0, target: 1))
+    bench.model.forgetAll(target: 0)
+    #expect(bench.mayRead(9, target: 0) && !bench.mayRead(9, target: 1))
+  }
+
+  @Test func aCacheThatWasSwitchedOnIsVolatile() throws {
+    var bench = Bench(isCacheVolatile: false)
+    try bench.write(1)
+    try bench.perform(.modeSelect)
+    try bench.write(2)
+    bench.model.powerCut([0])
+    #expect([0, 1, 2].map { bench.mayRead($0) } == [false, true, true])
+  }
+
+  /// What a script sends by hand may write what it likes.
+  @Test(arguments: ["write10", "unmap", "data-out"]) func afterAPDUThatWritesNobodyKnows(kind: String) throws {
+    var bench = Bench()
+    try bench.write(1)
+    let cdb = CDBLayout.named(kind)?.encode([("blocks", 1)])
+    var header = BasicHeader(cdb == nil ? .dataOut : .scsiCommand)
+    for (index, byte) in (cdb ?? []).enumerated() { header.bytes[32 + index] = byte }
+    bench.model.noteRaw(header, target: 0, at: .zero)
+    #expect(bench.mayRead(9) && bench.mayRead(1))
+    #expect(!bench.mayRead(9, target: 1))
+  }
+}
