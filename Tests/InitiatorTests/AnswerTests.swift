@@ -265,6 +265,8 @@ import Testing
       let (ring, request) = try login([offer])
       var writer = TextWriter()
       for answer in answers { writer.append(offer.key, answer) }
+      // RFC 7143 §13.8: of these there may be several.
+      for address in ["192.0.2.1:3260,1", "192.0.2.2:3260,1"] { writer.append("TargetAddress", address) }
       writer.append("TargetPortalGroupTag", 1)
       ring.deliver(PlayedTarget.loginResponse(to: request, data: writer.bytes))
       #expect(ring.takeViolations() == rules)

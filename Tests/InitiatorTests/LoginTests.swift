@@ -238,6 +238,20 @@ import Testing
     #expect(try #require(ring.takeLogin()).isSuccessful == false)
   }
 
+  /// A weaker one than were offered, for instance.
+  @Test(arguments: [("5", []), ("6", [ViolationRule.authentication])] as [(String, [ViolationRule])])
+  func theTargetChoosesAmongTheAlgorithmsThatWereOffered(algorithm: String, rules: [ViolationRule]) throws {
+    var plan = LoginPlan()
+    plan.stages = [.securityNegotiation]
+    plan.credentials = CHAPCredentials(name: "user", secret: [1])
+    plan.credentials?.algorithms = "7,5"
+    let (_, first) = try start(plan)
+    respond(first, ("AuthMethod", "CHAP"))
+    respond(
+      try #require(try ring.takePDUs().first), ("CHAP_A", algorithm), ("CHAP_I", "1"), ("CHAP_C", "0x01"), statSN: 101)
+    #expect(ring.takeViolations() == rules)
+  }
+
   @Test func aScriptLogsInByItself() throws {
     let id = try ring.machine.connect(to: PlayedTarget.address)
     ring.run()

@@ -146,7 +146,7 @@ import Testing
       (.wrongKindOfResponse, { [$0.reply(.taskManagementResponse, to: $1)] }),
       (.r2tUnexpected, { [$0.readyToTransfer($1, offset: 0, length: 512)] }),
       (.senseMalformed, { [$0.reply(.scsiResponse, to: $1, data: [0, 9, 1]) { $0.status = 2 }] }),
-      (.senseMalformed, { [$0.reply(.scsiResponse, to: $1, data: [0]) { $0.status = 2 }] }),
+      (.senseMalformed, { [$0.reply(.scsiResponse, to: $1, data: [0])] }),
       (.senseMalformed, { [$0.reply(.scsiResponse, to: $1) { $0.status = 2 }] }),
       (
         .sequenceNotEnded,

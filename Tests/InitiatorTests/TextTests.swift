@@ -95,6 +95,20 @@ import Testing
     #expect(parameters.targetMaxRecvDataSegmentLength == 65536)
   }
 
+  @Test func aLengthThatTheTargetRefusesDoesNotHold() throws {
+    let target = try PlayedTarget()
+    _ = try target.machine.text(TextRequest([KeyValue("MaxRecvDataSegmentLength", "4096")]), on: target.connection)
+    let pdu = try #require(try target.takePDUs().first)
+    let before = try #require(target.machine.status(of: target.connection)).parameters
+    target.deliver(
+      target.reply(.textResponse, to: pdu, data: Array("MaxRecvDataSegmentLength=Reject\0".utf8)) {
+        $0.targetTransferTag = reservedTag
+      })
+    let parameters = try #require(target.machine.status(of: target.connection)).parameters
+    #expect(parameters.initiatorMaxRecvDataSegmentLength == before.initiatorMaxRecvDataSegmentLength)
+    #expect(parameters.initiatorMaxRecvDataSegmentLength != 4096)
+  }
+
   @Test func dataSegmentLengthsAreDeclaredInBytesOrByHand() throws {
     let target = try PlayedTarget()
     func initiators() throws -> UInt32 {
