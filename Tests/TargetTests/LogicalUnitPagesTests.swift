@@ -207,6 +207,24 @@ import Testing
         == Sense(.illegalRequest, .invalidFieldInParameterList, specific: .field(inCDB: false, byte: 13, bit: nil)))
   }
 
+  /// What was begun with the cache is in it when it is flushed, or nobody would flush it any more.
+  @Test func switchingTheWriteCacheOffWaitsForTheWritesUnderWay() {
+    let bench = LogicalUnitBench()
+    var caching = page(bench, 0x08)
+    caching[2] = 0
+    let write = bench.submit(blockCDB(0x2A, 0, 1), pattern(512))
+    _ = bench.step(write)
+    let list: [UInt8] = [0, 0, 0, 0] + caching
+    let select = bench.submit([0x15, 0x10, 0, 0, UInt8(list.count), 0], list)
+    _ = bench.step(select)
+    #expect([write, select].map(\.disposition) == [.pending, .blocked])
+    #expect(bench.finish(write).status == .good)
+    _ = bench.unit.takeReady()
+    bench.retry(select)
+    #expect(bench.finish(select).status == .good)
+    #expect(bench.log == ["write 0+512", "flush"])
+  }
+
   @Test func modeSelectIsAllOrNothingAndSaysWhatIsWrong() {
     let bench = LogicalUnitBench()
     var control = page(bench, 0x0A)

@@ -279,6 +279,22 @@ import Testing
     #expect(bench.run(blockCDB(0x35, 0, 0), nexus: 1).status == .good)
   }
 
+  /// An initiator whose writes a flush has made stable, before or after it went, is told of no later failure.
+  @Test(arguments: [true, false]) func aFailedFlushIsToldToWhoComesBackIfItMayHaveLostSomething(wasFlushed: Bool) {
+    let bench = LogicalUnitBench(nexuses: [0])
+    let port = InitiatorPort(name: "iqn.2026-11.example:b")
+    bench.unit.nexusEstablished(1, port: port)
+    _ = bench.run([0], nexus: 1)
+    bench.unit.nexusLost(1)
+    if wasFlushed { #expect(bench.run(blockCDB(0x35, 0, 0)).status == .good) }
+    bench.failures = [(.flush, .mediumError)]
+    #expect(bench.run(blockCDB(0x35, 0, 0)).additional == .writeError)
+    bench.unit.nexusEstablished(1, port: port)
+    _ = bench.run([0], nexus: 1)
+    #expect(bench.run(blockCDB(0x35, 0, 0), nexus: 1).additional == (wasFlushed ? nil : .writeError))
+    #expect(bench.run(blockCDB(0x35, 0, 0), nexus: 1).status == .good)
+  }
+
   @Test func prefetchChecksItsRange() {
     let bench = LogicalUnitBench()
     for code in [UInt8(0x34), 0x90] {

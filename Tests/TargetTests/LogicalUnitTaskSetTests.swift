@@ -148,6 +148,27 @@ import Testing
     #expect(bench.leakedBuffers == 0)
   }
 
+  /// What is compared with may not change, nor be looked at, before it is written.
+  @Test(arguments: [
+    blockCDB(0x2F, 0, 8), blockCDB(0x2F, 5, 1, flags: 0x02), blockCDB(0x41, 0, 8), blockCDB(0x41, 5, 1, flags: 0x08),
+    [0x42, 0, 0, 0, 0, 0, 0, 0, 24, 0],
+  ])
+  func everyCommandThatOverlapsACompareAndWriteWaitsForIt(cdb: [UInt8]) {
+    let bench = LogicalUnitBench { $0.isThin = true }
+    let compare = bench.submit(compareAndWrite(5, 1), [UInt8](repeating: 0, count: 512) + pattern(512))
+    _ = bench.step(compare)
+    // A list of one range, or a block.
+    let list: [UInt8] = [0, 22, 0, 16, 0, 0, 0, 0] + [0, 0, 0, 0, 0, 0, 0, 4] + [0, 0, 0, 2, 0, 0, 0, 0]
+    let isUnmap = cdb[0] == 0x42
+    let other = bench.submit(cdb, isUnmap ? list : pattern(512))
+    if other.disposition != .blocked { _ = bench.step(other) }
+    #expect(other.disposition == .blocked)
+    #expect(bench.finish(compare).status == .good)
+    #expect(release(bench, [other]) == [other.command.task])
+    #expect(bench.finish(other).status == .good)
+    #expect(bench.leakedBuffers == 0)
+  }
+
   @Test func anAbortedCompareAndWriteLetsOthersGo() {
     let bench = LogicalUnitBench()
     let older = bench.submit(blockCDB(0x28, 0, 1))

@@ -235,6 +235,27 @@ import Testing
     #expect(bench.machine.statistics.tasks == 0)
   }
 
+  /// A session may have only so many bytes waiting for their turn; those of commands that were aborted are not among them.
+  @Test func commandsThatWaitForTheirTurnAndAreAbortedMakeRoomForOthers() {
+    let bench = WireBench()
+    let initiator = Self.session(bench)
+    let missing = initiator.command([0, 0, 0, 0, 0, 0])
+    for round in 0..<4 {
+      for _ in 0..<20 {
+        initiator.send(initiator.command(write10(0, 16), write: 8192, immediate: Self.pattern(8192, round)))
+      }
+      guard round < 3 else { break }
+      initiator.send(initiator.taskManagement(.logicalUnitReset))
+      #expect(initiator.receive().map(\.opcode) == [.taskManagementResponse])
+    }
+    initiator.send(missing)
+    let answers = initiator.receive()
+    #expect(answers.count == 21)
+    // The reset is told with the first of them.
+    #expect(answers.dropFirst().allSatisfy { $0.header.read { $0.status } == 0 })
+    #expect(initiator.read(read10(0, 16), 8192)?.data == Self.pattern(8192, 3))
+  }
+
   /// The slot of one that was aborted is taken by the next command, which must not take its place in the queue too.
   @Test func commandsThatWaitForTheInitiatorKeepTheirOrderWhenOneIsAborted() {
     let bench = WireBench()
@@ -424,6 +445,14 @@ import Testing
         KeyValue("TargetName", WireBench.name), KeyValue("TargetAddress", "127.0.0.1:3260,1"),
         KeyValue("TargetName", WireBench.name + "2"), KeyValue("TargetAddress", "127.0.0.1:3260,1"),
       ])
+  }
+
+  @Test func keysOfDataAreIrrelevantInADiscoverySession() {
+    let initiator = BenchInitiator(WireBench())
+    let keys = [("SessionType", "Discovery"), ("MaxBurstLength", "65536"), ("DefaultTime2Wait", "5")]
+    #expect(initiator.login(keys, target: nil) == 0)
+    #expect(initiator.parameters["MaxBurstLength"] == "Irrelevant")
+    #expect(initiator.parameters["DefaultTime2Wait"] == "5")
   }
 
   @Test func aMegabyteOfNoiseCostsNothingAndEndsTheConnection() {

@@ -217,6 +217,21 @@ import Testing
     }
   }
 
+  /// RFC 7143 §6.1: 255 bytes, where the key says nothing else.
+  @Test(arguments: [(255, UInt16(0)), (256, 0x0200)]) func aValueIsOnlySoLong(length: Int, status: UInt16) {
+    let alias = String(repeating: "a", count: length)
+    #expect(BenchInitiator(WireBench()).login([("InitiatorAlias", alias)]) == status)
+  }
+
+  /// RFC 7143 §6.2: until the answer has come as a whole the initiator has nothing to say.
+  @Test func whoAnswersAPartOfATextWithTextIsRefused() {
+    let initiator = BenchInitiator(WireBench())
+    var keys = (0..<400).map { ("X-example-\($0)", "1") }
+    keys.append(("MaxBurstLength", "65536"))
+    #expect(initiator.login(keys) == 0)
+    #expect(initiator.login([("MaxBurstLength", "65536")]) == 0x0200)
+  }
+
   @Test func anAnswerThatIsTooLongForOnePDUIsCut() throws {
     let bench = WireBench()
     let initiator = BenchInitiator(bench)
