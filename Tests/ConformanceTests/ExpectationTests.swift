@@ -72,6 +72,13 @@ import Testing
     #expect(try play(body: body + "expect(expect(r):rejected('protocol error')):rejected(4)").outcome == .passed)
   }
 
+  /// The fields of a result are a script's to change.
+  @Test func theResidualCountMayBeAnyNumber() throws {
+    let change = "local r = t:login {}:test_unit_ready {}\nr.residual = math.mininteger\nr.overflow = true\n"
+    #expect(try failure(change + "expect(r):residual(1)").message.contains("expected an underflow of 1"))
+    #expect(try failure(change + "expect(r):residual(0)").message.contains("expected no residual"))
+  }
+
   @Test func theStatusOfARefusedLoginIsANumber() throws {
     let body = "local r = t:try_login { target = 'iqn.2026-11.example:nobody' }\n"
     #expect(try play(body: body + "expect(r):login_refused(0x0203)").outcome == .passed)

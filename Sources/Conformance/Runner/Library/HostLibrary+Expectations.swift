@@ -53,8 +53,8 @@ extension HostLibrary {
       guard let wanted = call[1].int else {
         throw LuaFailure("residual: expected bytes: above 0 an underflow, below 0 an overflow; found \(call[1].found)")
       }
-      // Only a command that has ended has a residual count, if one of 0.
-      let came = table["residual"].int.map { table["underflow"].isTrue ? $0 : table["overflow"].isTrue ? -$0 : 0 }
+      // Only a command that has ended has a residual count, if one of 0. A script may have put any number there.
+      let came = table["residual"].int.map { table["underflow"].isTrue ? $0 : table["overflow"].isTrue ? 0 &- $0 : 0 }
       let count = wanted.magnitude
       let words = wanted > 0 ? "an underflow of \(count)" : wanted < 0 ? "an overflow of \(count)" : "no residual"
       try check(player, call, value, came == wanted, words)
