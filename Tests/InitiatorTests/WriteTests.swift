@@ -100,6 +100,16 @@ import Testing
     #expect(try target.takePDUs().map(\.data) == [[1, 2, 3]])
   }
 
+  /// However many edits say so.
+  @Test func whatIsSentTwiceIsNotSentMoreOften() throws {
+    let target = try PlayedTarget([KeyValue("ImmediateData", "No")])
+    var request = PlayedTarget.write(pattern(512))
+    request.dataOutEdits = Array(repeating: DataOutEdit(.duplicate), count: 64)
+    let (_, command) = try target.start(request)
+    target.deliver(target.readyToTransfer(command, offset: 0, length: 512))
+    #expect(try target.takePDUs().map(\.data) == [pattern(512), pattern(512)])
+  }
+
   @Test func lengthsOfUnsolicitedDataCanBeForced() throws {
     let target = try PlayedTarget()
     var request = PlayedTarget.write(pattern(3000))

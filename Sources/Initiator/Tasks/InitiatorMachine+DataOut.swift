@@ -173,7 +173,8 @@ private struct DataOutPlan {
     case .change(let overrides): try? pdu.apply(overrides)
     case .wire(let options): wire = options
     case .drop: copies = 0
-    case .duplicate: copies *= 2
+    // What is sent twice is not sent four times because two edits say so: a script may have any number of them.
+    case .duplicate: copies = min(copies, 1) * 2
     case .moveToEnd: isLast = true
     case .data(let bytes):
       pdu.data = bytes
