@@ -42,6 +42,17 @@ import Testing
     #expect(ring.sends() == [[0xFE], [2, 3], [4, 5], [6, 7]])
   }
 
+  /// There is no buffer for it as a whole.
+  @Test func aPieceMayBeLongerThanTheArena() throws {
+    let id = try open()
+    var wire = WireOptions()
+    wire.splitAt = [20 << 20]
+    try ring.machine.sendBytes([UInt8](repeating: 7, count: 20 << 20) + [8, 9], on: id, wire: wire)
+    ring.run()
+    #expect(ring.sends().last == [8, 9])
+    #expect(ring.sends().dropLast().reduce(0) { $0 + $1.count } == 20 << 20)
+  }
+
   @Test func aPauseIsMadeBetweenPieces() throws {
     let id = try open()
     var wire = WireOptions()

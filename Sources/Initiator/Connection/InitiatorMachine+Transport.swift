@@ -85,18 +85,23 @@ extension InitiatorMachine {
     connection.queuedBytes += UInt64(bytes.count)
     var start = 0
     for cut in wire.splitAt where cut > start && cut < bytes.count {
-      let part = Array(bytes[start..<cut])
-      connection.queue.append(Connection.Piece(bytes: part, endsSend: true, pause: wire.pause))
+      queue(bytes[start..<cut], endsSend: true, pause: wire.pause, on: connection)
       start = cut
     }
-    // What is left, in pieces for which there is always a buffer.
-    while start < bytes.count {
-      let end = min(start + Self.sendLengthMax, bytes.count)
-      let rest = start == 0 && end == bytes.count ? bytes : Array(bytes[start..<end])
-      connection.queue.append(Connection.Piece(bytes: rest, endsSend: !wire.splitAt.isEmpty))
-      start = end
-    }
+    queue(bytes[start...], endsSend: !wire.splitAt.isEmpty, on: connection)
     wake(connection)
+  }
+
+  /// Queues bytes in pieces for which there is always a buffer. What a script wants is said of the last.
+  private func queue(_ part: ArraySlice<UInt8>, endsSend: Bool, pause: Interval = .zero, on connection: Connection) {
+    var rest = part
+    while !rest.isEmpty {
+      let bytes = Array(rest.prefix(Self.sendLengthMax))
+      rest = rest.dropFirst(bytes.count)
+      let isLast = rest.isEmpty
+      connection.queue.append(
+        Connection.Piece(bytes: bytes, endsSend: endsSend && isLast, pause: isLast ? pause : .zero))
+    }
   }
 
   // MARK: Emitting operations
