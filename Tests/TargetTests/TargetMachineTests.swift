@@ -206,6 +206,29 @@ import Testing
     #expect(bench.machine.statistics.tasks == 0)
   }
 
+  /// Each counts the number before the next one's.
+  @Test func abortTasksThatWaitForEachOtherAreTakenInTurn() {
+    let bench = WireBench()
+    let initiator = Self.session(bench)
+    let first = initiator.cmdSN
+    for index in 0..<UInt32(100) {
+      var function = initiator.taskManagement(.abortTask, tag: 1000 + index)
+      function.header.write {
+        $0.isImmediate = false
+        $0.cmdSN = first &+ 2 * index &+ 1
+        $0.refCmdSN = first &+ 2 * index &+ 2
+      }
+      initiator.send(function)
+    }
+    #expect(initiator.receive().isEmpty)
+    let command = initiator.command([0x00])
+    initiator.send(command)
+    let answers = initiator.receive()
+    let tags = answers.map { $0.header.read { $0.initiatorTaskTag } }
+    #expect(tags == [command.header.read { $0.initiatorTaskTag }] + (1000..<1100))
+    #expect(answers.last?.header.read { $0.expCmdSN } == first &+ 201)
+  }
+
   /// Commands that wait until the initiator has taken more of its answers have not met their unit yet, and the slots of their
   /// tasks have had commands of another one.
   @Test func abortTaskSetMeetsCommandsThatWaitForTheInitiator() {
