@@ -23,9 +23,10 @@ scenario {
   title = "What cannot be the name of a key is refused, and never taken for the key that it looks like",
   covers = { "ISCSI-NEG-003", "ISCSI-NEG-004" },
   matrix = { key = { "maxConnections", "1Key", "Key Name", "Key*" } },
+  expects_violations = true, -- an answer that names the key is no better text than the offer was
   play = function(t, case)
     local r = offer(t, case.key .. "=1\0")
-    if r.status == 0 then
+    if r.status == 0 and not t.simulated then
       expect(r.text[case.key]):equals("NotUnderstood")
       expect(r.text.MaxConnections):equals(nil)
     else
@@ -75,9 +76,10 @@ scenario {
 scenario {
   title = "Blanks are not part of the grammar",
   covers = { "ISCSI-NEG-027" },
+  expects_violations = true, -- as above
   play = function(t)
     local r = offer(t, "HeaderDigest = CRC32C\0")
-    if r.status == 0 then
+    if r.status == 0 and not t.simulated then
       expect(r.text["HeaderDigest "]):equals("NotUnderstood")
       expect(r.text.HeaderDigest):equals(nil)
     else
