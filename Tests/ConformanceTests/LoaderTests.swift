@@ -281,4 +281,11 @@ import Testing
     #expect(Suggestion.nearest(to: "filtre", among: ["filter", "files"]) == "filter")
     #expect(Suggestion.nearest(to: "xyz", among: ["filter", "seed"]) == nil)
   }
+
+  /// A script's word can be as long as its memory.
+  @Test(.timeLimit(.minutes(1))) func aLongWordIsNearToNothing() {
+    let word = String(repeating: "x", count: 1 << 20)
+    #expect(Suggestion.nearest(to: word, among: Array(repeating: "overflow", count: 100)) == nil)
+    #expect(Suggestion.nearest(to: "filter" + word, among: ["seed", "filter"]) == "filter")
+  }
 }

@@ -5,14 +5,16 @@ public enum Suggestion {
     let word = word.lowercased()
     var best: (distance: Int, candidate: String)?
     for candidate in candidates {
+      let most = max(1, min(word.utf8.count, candidate.utf8.count) / 3)
+      // The distance is no less than the difference in length. A script's word can be as long as its memory.
+      guard abs(word.utf8.count - candidate.utf8.count) <= most else { continue }
       let distance = distance(Array(word.utf8), Array(candidate.lowercased().utf8))
-      if distance <= max(1, min(word.utf8.count, candidate.utf8.count) / 3), distance < (best?.distance ?? .max) {
-        best = (distance, candidate)
-      }
+      if distance <= most, distance < (best?.distance ?? .max) { best = (distance, candidate) }
     }
     if let best { return best.candidate }
     // A cut-off or a longer form of the same word.
-    return candidates.first { word.count >= 3 && ($0.hasPrefix(word) || word.hasPrefix($0)) && $0.count >= 3 }
+    guard word.prefix(3).count == 3 else { return nil }
+    return candidates.first { ($0.hasPrefix(word) || word.hasPrefix($0)) && $0.count >= 3 }
   }
 
   /// `; did you mean 'x'?`, or nothing.
