@@ -21,6 +21,12 @@ import Testing
     #expect(result.ladder.isEmpty)
   }
 
+  /// However long the name of their stream is.
+  @Test(.timeLimit(.minutes(1))) func manyBytesAreDrawnInOneGo() throws {
+    let result = try play(body: "expect(#random.bytes(('a'):rep(1 << 20), 100000)):equals(100000)")
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
   @Test func whatASessionSendsIsForItsOwnLogicalUnit() throws {
     let result = try play(
       body: """

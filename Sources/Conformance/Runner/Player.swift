@@ -326,6 +326,13 @@ final class Player {
     return stream.integer(in: range)
   }
 
+  /// As many bytes drawn at one site: it is looked up once, however long its name is.
+  func drawBytes(_ site: String, count: Int) -> [UInt8] {
+    var stream = streams[site] ?? random.stream("script.\(site)")
+    defer { streams[site] = stream }
+    return (0..<count).map { _ in UInt8(stream.integer(in: 0...255)) }
+  }
+
   // MARK: The result
 
   /// What became of the case.

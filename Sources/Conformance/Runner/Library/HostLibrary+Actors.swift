@@ -63,7 +63,7 @@ extension HostLibrary {
           "random.bytes: expected a name and a number of bytes up to 16777216, found "
             + call.arguments.map(\.found).joined(separator: ", "))
       }
-      return .result(.string((0..<Int(count)).map { _ in UInt8(player.draw(site, in: 0...255)) }))
+      return .result(.string(player.drawBytes(site, count: Int(count))))
     },
     HostFunction("skip") { (player, call) throws(LuaFailure) in
       player.skip(call[0].text ?? "the scenario says so")
