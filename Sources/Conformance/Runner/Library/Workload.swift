@@ -168,7 +168,7 @@ extension HostLibrary {
   static let workloads: [HostFunction] = [
     HostFunction("workload") { (player, call) throws(LuaFailure) in
       var fields = try Fields(call[0], path: "workload")
-      let within = try fields.time("within") ?? player.scenario.within
+      let within = try fields.time("within") ?? player.within
       let workload = try Workload(&fields, player)
       try fields.finish()
       return try player.wait(call, for: "the end of a workload", on: .anything, within: within) {
