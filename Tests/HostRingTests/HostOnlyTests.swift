@@ -190,16 +190,22 @@ extension HostRing {
     #expect(Set(completions) == Set([1, 2].map { Completion(token: Token($0), result: 1024 * 512) }))
   }
 
-  /// A machine that always has something to do, which needs no kernel, still hears from it.
-  @Test(arguments: kinds) func whatIsDoneAtOnceKeepsNothingElseWaiting(_ kind: HostRingKind) throws {
-    let ring = try HostRings.make(kind, arena: Arena(capacity: 8192))
+  /// Both ends of a connection that a ring has with itself: the accepted one, and the one that connected.
+  private func connection(_ ring: any HostRing) throws -> [Handle] {
     let (listener, address) = try ring.listen(at: SocketAddress(127, 0, 0, 1, port: 0), backlog: 4)
     let opened = ring.perform(2) {
       $0.accept(on: listener, token: Token(1))
       $0.connect(to: address, token: Token(2))
     }
-    let sockets = opened.map { Handle($0.result) }
-    try #require(sockets.count == 2)
+    return try [1, 2].map { token in
+      Handle(try #require(opened.first { $0.token.rawValue == token && $0.error == .none }).result)
+    }
+  }
+
+  /// A machine that always has something to do, which needs no kernel, still hears from it.
+  @Test(arguments: kinds) func whatIsDoneAtOnceKeepsNothingElseWaiting(_ kind: HostRingKind) throws {
+    let ring = try HostRings.make(kind, arena: Arena(capacity: 8192))
+    let sockets = try connection(ring)
     var completions = ring.perform(1) {
       $0.receive(on: sockets[0], into: Extent(offset: 0, length: 64), token: Token(3))
       $0.send(on: sockets[1], from: [Extent(offset: 4096, length: 5)], token: Token(4))
@@ -249,14 +255,7 @@ extension HostRing {
   @Test(arguments: kinds) func aSecondReceiveBesideOneThatWaitsIsRefused(_ kind: HostRingKind) throws {
     // The simulation reports this as a defect of the machine, so that it is no test of the common suite.
     let ring = try HostRings.make(kind, arena: Arena(capacity: 8192))
-    let (listener, address) = try ring.listen(at: SocketAddress(127, 0, 0, 1, port: 0), backlog: 4)
-    let opened = ring.perform(2) {
-      $0.accept(on: listener, token: Token(1))
-      $0.connect(to: address, token: Token(2))
-    }
-    let sockets = try [1, 2].map { token in
-      Handle(try #require(opened.first { $0.token.rawValue == token && $0.error == .none }).result)
-    }
+    let sockets = try connection(ring)
     let second = ring.perform(1) {
       $0.receive(on: sockets[0], into: Extent(offset: 0, length: 64), token: Token(3))
       $0.receive(on: sockets[0], into: Extent(offset: 64, length: 64), token: Token(4))
@@ -271,13 +270,7 @@ extension HostRing {
     let file = ScratchFile([UInt8](repeating: 7, count: 65536))
     let ring = try HostRings.make(kind, arena: Arena(capacity: 8192))
     let (medium, _) = try ring.openMedium(path: file.path, readOnly: false, direct: false)
-    let (listener, address) = try ring.listen(at: SocketAddress(127, 0, 0, 1, port: 0), backlog: 4)
-    let opened = ring.perform(2) {
-      $0.accept(on: listener, token: Token(1))
-      $0.connect(to: address, token: Token(2))
-    }
-    let sockets = opened.map { Handle($0.result) }
-    try #require(sockets.count == 2)
+    let sockets = try connection(ring)
     #expect(ring.counters.systemCalls.others > 0, "a connection costs some")
     let before = ring.counters.systemCalls
     _ = ring.perform(2) {
