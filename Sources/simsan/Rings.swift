@@ -43,6 +43,18 @@ func resolve(_ host: String, port: UInt16) throws(UsageError) -> SocketAddress {
     address.port = port
     return address
   }
+  return try withAddresses(of: host, port: port) { (infos) throws(UsageError) in
+    let addresses = infos.compactMap { info in numeric(info, port: port).map { (info: info, address: $0) } }
+    guard let first = addresses.first else { throw UsageError("\(host): has no address that can be used") }
+    guard addresses.count > 1 else { return first.address }
+    return (addresses.first { isListening($0.info) } ?? first).address
+  }
+}
+
+/// What the system says of a host's addresses, for as long as `body` runs.
+private func withAddresses<Result>(
+  of host: String, port: UInt16, _ body: ([addrinfo]) throws(UsageError) -> Result
+) throws(UsageError) -> Result {
   var hints = addrinfo()
   hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
   var list: UnsafeMutablePointer<addrinfo>?
@@ -51,15 +63,7 @@ func resolve(_ host: String, port: UInt16) throws(UsageError) -> SocketAddress {
   guard status == 0 else {
     throw UsageError("\(host): expected an address or a host's name; \(String(cString: gai_strerror(status)))")
   }
-  var addresses: [(info: addrinfo, address: SocketAddress)] = []
-  var next = list
-  while let info = next?.pointee {
-    next = info.ai_next
-    if let address = numeric(info, port: port) { addresses.append((info, address)) }
-  }
-  guard let first = addresses.first else { throw UsageError("\(host): has no address that can be used") }
-  guard addresses.count > 1 else { return first.address }
-  return (addresses.first { isListening($0.info) } ?? first).address
+  return try body(list.map { Array(sequence(first: $0.pointee, next: { $0.ai_next?.pointee })) } ?? [])
 }
 
 private func numeric(_ info: addrinfo, port: UInt16) -> SocketAddress? {
@@ -89,17 +93,15 @@ private func isListening(_ info: addrinfo) -> Bool {
 
 /// Whether a target still takes connections. One that is starting again has ten seconds.
 func takesConnections(_ url: TargetURL) -> Bool {
-  var hints = addrinfo()
-  hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-  var list: UnsafeMutablePointer<addrinfo>?
   // What cannot be asked is not said of the target.
-  guard getaddrinfo(url.host, "\(url.port)", &hints, &list) == 0, let list else { return true }
-  defer { freeaddrinfo(list) }
-  for attempt in 0..<10 {
-    if attempt > 0 { sleep(1) }
-    for info in sequence(first: list.pointee, next: { $0.ai_next?.pointee }) where isListening(info) { return true }
+  let answer = try? withAddresses(of: url.host, port: url.port) { infos in
+    for attempt in 0..<10 {
+      if attempt > 0 { sleep(1) }
+      if infos.contains(where: isListening) { return true }
+    }
+    return false
   }
-  return false
+  return answer ?? true
 }
 
 /// What the cases are played on.
