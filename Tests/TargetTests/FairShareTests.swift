@@ -16,10 +16,10 @@ import Testing
       ], mediumLength: 4 << 20, arenaLength: arenaLength)
   }
 
-  private func session(_ bench: WireBench, isid: UInt64) -> BenchInitiator {
+  private func session(_ bench: WireBench, isid: UInt64, _ keys: [(String, String)] = []) -> BenchInitiator {
     let initiator = BenchInitiator(bench)
     initiator.isid = isid
-    #expect(initiator.login() == 0)
+    #expect(initiator.login(keys) == 0)
     for lun in 0...1 { _ = initiator.read([0, 0, 0, 0, 0, 0], 0, lun: lun) }
     return initiator
   }
@@ -43,6 +43,42 @@ import Testing
     bench.releaseMedia()
     for initiator in initiators {
       #expect(initiator.receive().count { $0.header.read { $0.hasStatus && $0.status == 0 } } == 250)
+    }
+    #expect(bench.machine.statistics.tasks == 0)
+  }
+
+  /// Data that come unasked with commands that wait for others of their session are kept, as long as most of the memory is left.
+  @Test(arguments: ["Yes", "No"]) func whatCommandsBringUnaskedTakesHalfOfTheMemoryThatIsLeft(_ immediate: String) {
+    let bench = bench(arenaLength: 4 << 20)
+    let data = [UInt8](repeating: 7, count: 65_536)
+    let initiators = (1...3 as ClosedRange<UInt64>).map { isid in
+      let keys = [("InitialR2T", "No"), ("ImmediateData", immediate), ("FirstBurstLength", "65536")]
+      return session(bench, isid: isid, keys)
+    }
+    let idle = bench.machine.statistics.bufferBytes
+    bench.holdsMedia = true
+    var (taken, free) = (0, (4 << 20) - idle)
+    for (others, initiator) in initiators.enumerated() {
+      for _ in 0..<60 {
+        let isImmediate = immediate == "Yes"
+        let write = initiator.command(
+          write10(0, 128), write: data.count, immediate: isImmediate ? data : [], isFinal: isImmediate)
+        initiator.send(write)
+        if !isImmediate { initiator.sendData(write.header.read { $0.initiatorTaskTag }, reservedTag, 0, data, 8192) }
+      }
+      let more = bench.machine.statistics.bufferBytes - idle - taken
+      taken += more
+      free -= more
+      #expect(more <= free / 2 + 6 * data.count, "session \(others + 1)")
+      #expect(more >= free / 4, "session \(others + 1)")
+    }
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    for initiator in initiators {
+      let statuses = initiator.receive().filter { $0.opcode == .scsiResponse }.map { $0.header.read { $0.status } }
+      #expect(statuses.count == 60)
+      #expect(statuses.allSatisfy { $0 == Status.good.rawValue || $0 == Status.busy.rawValue })
+      #expect(initiator.write(write10(0, 128), data)?.header.read { $0.status } == 0)
     }
     #expect(bench.machine.statistics.tasks == 0)
   }

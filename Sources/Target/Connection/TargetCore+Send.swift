@@ -304,6 +304,7 @@ extension TargetCore {
       guard let task = tasks[index], task.pointee.phase == .throttled,
         task.pointee.connection == connection
       else { continue }
+      count(task, 0)
       hand(task)
     }
   }

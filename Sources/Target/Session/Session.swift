@@ -43,6 +43,8 @@ struct Session: ~Copyable {
   var firstTask: Int32 = -1
   /// The bytes of buffers that its tasks have, of those that have begun and wait for something.
   var taskBytes = 0
+  /// The bytes of data that have come unasked with those that wait to begin.
+  var waitingBytes = 0
   /// Slots of the task table that still belong to it, answered or not.
   var taskCount = 0
   /// The tags of the tasks that were aborted last: their data may still be on the way.

@@ -12,6 +12,7 @@ extension TargetCore {
     let length = header.dataSegmentLength
     let expected = Int(header.expectedDataTransferLength)
     guard length <= expected else { return nil }
+    guard mayBringData(session, connection) else { return Inflow(use: .discard, header: header) }
     // As large as the command's data are said to be, within what the initiator may send unasked, so that the data need
     // not move when more of them come; a longer command moves them once.
     let first = Int(session.pointee.parameters.firstBurstLength)
@@ -207,7 +208,7 @@ extension TargetCore {
         // The task's memory is that of the data announced; it is as much as may come unasked.
         let wanted = max(
           count, task.pointee.unsolicitedOpen ? first : expected <= Self.busyBufferLength ? expected : count)
-        if let buffer = context.buffers.allocate(wanted) {
+        if mayBringData(session, task.pointee.connection), let buffer = context.buffers.allocate(wanted) {
           task.pointee.gathered = buffer
           (context.arena.base + buffer.offset).copyMemory(from: base, byteCount: count)
           statistics.bytesCopied &+= UInt64(count)
@@ -237,6 +238,11 @@ extension TargetCore {
     lent = .empty
     guard task.pointee.isLent else { return }
     task.pointee.isLent = false
+    let isWaiting = task.pointee.phase == .throttled
+    if isWaiting, !mayBringData(task.pointee.session, task.pointee.connection) {
+      task.pointee.dataError = .noMemory
+      return
+    }
     let own = spare.prefix(extent.length)
     spare = .empty
     (context.arena.base + own.offset).copyMemory(from: context.arena.base + extent.offset, byteCount: extent.length)
@@ -245,6 +251,7 @@ extension TargetCore {
       task.pointee.command.buffer = own
     } else {
       task.pointee.gathered = own
+      if isWaiting { count(task, own.length) }
     }
   }
 
@@ -253,9 +260,13 @@ extension TargetCore {
   @inline(__always)
   mutating func start(_ task: UnsafeMutablePointer<Task>) {
     let connection = task.pointee.connection
-    if holdsItsShare(task.pointee.session, connection) || !connection.pointee.throttled.isEmpty {
+    // One that ends with BUSY need not wait for that.
+    if holdsItsShare(task.pointee.session, connection) || !connection.pointee.throttled.isEmpty,
+      task.pointee.dataError != .noMemory
+    {
       task.pointee.phase = .throttled
       list(task)
+      count(task, task.pointee.gathered.length)
       connection.pointee.throttled.append(task.pointee.command.task)
       return
     }
@@ -270,6 +281,14 @@ extension TargetCore {
     _ session: UnsafeMutablePointer<Session>, _ connection: UnsafeMutablePointer<Connection>
   ) -> Bool {
     session.pointee.taskBytes + connection.pointee.queue.bytes > share
+  }
+
+  /// Whether a session may have memory for data that come unasked: while it holds no more than half of what is left. Those of
+  /// commands that wait to begin are no part of its share, which says when they may.
+  func mayBringData(
+    _ session: UnsafeMutablePointer<Session>, _ connection: UnsafeMutablePointer<Connection>
+  ) -> Bool {
+    session.pointee.taskBytes + session.pointee.waitingBytes + connection.pointee.queue.bytes <= 4 * share
   }
 
   /// Hands a task to its logical unit.
@@ -440,8 +459,15 @@ extension TargetCore {
     task.pointee.unit?.use { $0.enter(&task.pointee.command) }
   }
 
-  private func count(_ task: UnsafeMutablePointer<Task>, _ bytes: Int) {
-    task.pointee.session.pointee.taskBytes += bytes - task.pointee.countedBytes
+  /// Notes what memory a task has that is in the books.
+  func count(_ task: UnsafeMutablePointer<Task>, _ bytes: Int) {
+    let session = task.pointee.session
+    let change = bytes - task.pointee.countedBytes
+    if task.pointee.phase == .throttled {
+      session.pointee.waitingBytes += change
+    } else {
+      session.pointee.taskBytes += change
+    }
     task.pointee.countedBytes = bytes
   }
 

@@ -204,11 +204,15 @@ extension TargetCore {
     let isGathering = task.pointee.phase == .gathering
     if !isGathering, task.pointee.gathered.length == 0, task.pointee.unsolicitedLimit > 0 {
       // Unsolicited data of a task that the device server has not asked for yet.
-      guard let buffer = context.buffers.allocate(task.pointee.unsolicitedLimit) else {
+      guard mayBringData(task.pointee.session, task.pointee.connection),
+        let buffer = context.buffers.allocate(task.pointee.unsolicitedLimit)
+      else {
         task.pointee.dataError = .noMemory
         return
       }
       task.pointee.gathered = buffer
+      // What is ahead of its turn is counted by itself.
+      if task.pointee.phase != .held { count(task, task.pointee.countedBytes + buffer.length) }
     }
     let buffer = isGathering ? task.pointee.command.buffer : task.pointee.gathered
     let count = min(data.count, buffer.length - offset)

@@ -125,7 +125,7 @@ struct Task {
   /// It has been answered, and its session does not wait for it any more.
   var isAnswered = false
 
-  /// What its session's ``Session/taskBytes`` count of it; nothing while it is not in the books.
+  /// What its session's ``Session/taskBytes`` or ``Session/waitingBytes`` count of it; nothing while it is not in the books.
   var countedBytes = 0
 
   /// The next task in a list: free slots, starved tasks.
