@@ -98,6 +98,36 @@ import Testing
     }
   }
 
+  /// The medium has what was aborted still, although it counts for no session any more.
+  @Test(arguments: ["abort task set", "session"])
+  func aUnitWhoseAbortedCommandsHaveMuchMemoryTakesNoMore(_ over: String) {
+    let bench = bench(arenaLength: 4 << 20)
+    var initiator = session(bench, isid: 1)
+    let idle = bench.machine.statistics.bufferBytes
+    bench.holdsMedia = true
+    for _ in 0..<30 {
+      for _ in 0..<20 { initiator.send(initiator.command(read10(0, 128), read: 65_536)) }
+      if over == "session" {
+        bench.drop(initiator.socket)
+        initiator = session(bench, isid: 1)
+      } else {
+        initiator.send(initiator.taskManagement(.abortTaskSet))
+        // Its answer opens the window.
+        initiator.ping(0)
+      }
+    }
+    // An eighth, and what a session had at that time.
+    #expect(bench.machine.statistics.bufferBytes - idle <= (4 << 20) / 4 + 2 * 65_536)
+    _ = initiator.receive()
+    #expect(initiator.read(read10(0, 1), 512)?.status == Status.busy.rawValue)
+    #expect(initiator.read(read10(0, 1), 512, lun: 1)?.status == Status.good.rawValue)
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    _ = initiator.receive()
+    #expect(initiator.read(read10(0, 128), 65_536)?.status == Status.good.rawValue)
+    #expect(bench.machine.statistics.tasks == 0)
+  }
+
   /// What waits for others of its session goes on when they are aborted, whoever asks for that, and although the medium has
   /// them still.
   @Test(arguments: [TaskManagementFunction.abortTaskSet, .clearTaskSet, .logicalUnitReset], [true, false])

@@ -62,6 +62,9 @@ public struct Command {
   /// Set when the task was aborted while the medium worked: the device server does not go on with it.
   public var isAborted = false
 
+  /// The bytes of memory that it had then.
+  var abortedLength = 0
+
   // MARK: Scratch of the command's own state machine
 
   /// Which step the command is at; each command family numbers its own.

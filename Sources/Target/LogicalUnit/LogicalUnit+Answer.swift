@@ -47,7 +47,11 @@ extension LogicalUnit {
   func starved(_ command: inout Command, _ length: Int, _ context: borrowing Context) -> Disposition {
     tasks.unlock(command.task)
     // A command that waits in vain would hold up all that wait behind it.
-    if length <= context.buffers.lengthMax / 4 { return .starved }
+    return length <= context.buffers.lengthMax / 4 ? .starved : busy(&command)
+  }
+
+  /// BUSY.
+  func busy(_ command: inout Command) -> Disposition {
     command.status = Status.busy.rawValue
     return .finished
   }

@@ -37,6 +37,15 @@ public final class LogicalUnit {
   /// Whom to tell of failed flushes, of those who have no nexus.
   var flushDebts = FlushDebts()
 
+  /// The bytes of memory that aborted commands have, because the medium has not done with them. Nobody's share counts them:
+  /// who has aborted some could go on with others until nothing is left.
+  private var abortedLength = 0 {
+    didSet { isClogged = abortedLength > abortedLengthMax }
+  }
+  private let abortedLengthMax: Int
+  /// They have more than an eighth of the memory: BUSY, until the medium has done with some.
+  private var isClogged = false
+
   /// START STOP UNIT has stopped it.
   var isStopped = false
   /// START STOP UNIT has ejected the medium.
@@ -57,6 +66,7 @@ public final class LogicalUnit {
     self.inventory = inventory
     identity = LogicalUnitIdentity(configuration, target: inventory.name)
     lacking = CommandRule.Properties(lackedBy: configuration)
+    abortedLengthMax = arena.capacity / 8
     modePages = ModePages(configuration)
     blockCount = configuration.blockCount
     blockLength = configuration.blockLength
@@ -140,6 +150,7 @@ public final class LogicalUnit {
   public func finish(_ command: inout Command) {
     guard command.isInTaskSet else { return }
     command.isInTaskSet = false
+    if command.isAborted { abortedLength -= command.abortedLength }
     tasks.leave(command.task)
   }
 
@@ -147,6 +158,8 @@ public final class LogicalUnit {
   /// left: nobody's later command may be undone by it, and nobody may read what then becomes something else.
   public func abort(_ command: inout Command) {
     command.isAborted = true
+    command.abortedLength = command.buffer.length + command.auxiliary.length
+    abortedLength += command.abortedLength
     if table.rule(for: command.cdb).properties.contains(.writes) { tasks.exclude(command.task) }
   }
 
@@ -179,7 +192,10 @@ public final class LogicalUnit {
     {
       return conflict(&command)
     }
-    if rule.properties.contains(.needsMedium), let sense = notReady { return fail(&command, sense) }
+    if rule.properties.contains(.needsMedium) {
+      if let sense = notReady { return fail(&command, sense) }
+      if isClogged { return busy(&command) }
+    }
     let offendingHigh = command.cdb.big64(0) & rule.forbiddenHigh
     let offendingLow = command.cdb.big64(8) & rule.forbiddenLow
     if offendingHigh | offendingLow != 0 {
