@@ -94,6 +94,30 @@ scenario {
 }
 
 scenario {
+  title = "A flush that is under way while another fails promises nothing",
+  covers = { "SCSI-ORW-009" },
+  needs = { "simulation" },
+  matrix = { of = { "another initiator", "the same" }, command = { "synchronize cache", "read" } },
+  play = function(t, case)
+    local a = t:login { name = "iqn.2026-11.example:a" }
+    local b = case.of == "the same" and a or t:login { name = "iqn.2026-11.example:b" }
+    for index = 0, 15 do expect(b:write { lba = 8 * index, blocks = 8 }):good() end
+    local slow = fault.disk.slow { delay = "500ms", of = { "flush" } }
+    local broken = fault.disk.io_error { of = { "flush" }, times = 1 }
+    local first = a:synchronize_cache { async = true }
+    sleep "10ms"
+    local second = case.command == "read" and b:read { lba = 0, blocks = 1, fua = true, async = true }
+      or b:synchronize_cache { async = true }
+    -- The writes may have been in the cache that the first one has lost.
+    expect(first:wait()):check_condition("MEDIUM ERROR", "WRITE ERROR")
+    expect(second:wait()):check_condition("MEDIUM ERROR", "WRITE ERROR")
+    broken:lift()
+    slow:lift()
+    for _, session in ipairs { a, b } do expect(session:synchronize_cache()):good() end
+  end,
+}
+
+scenario {
   title = "A flush that failed under a command that was aborted is told at the next one",
   covers = { "SCSI-ORW-009" },
   needs = { "simulation" },

@@ -82,6 +82,8 @@ public struct Command {
   public var progress = 0
   /// Anything else that a command family has to remember.
   public var scratch: UInt64 = 0
+  /// How many flushes of its unit had failed when its own began.
+  var failedFlushes: UInt64 = 0
   /// A second buffer, of a command that holds what it received against what it reads. The logical unit allocates it and
   /// gives it back itself: it is empty whenever the command is not pending.
   public var auxiliary = Extent.empty

@@ -36,8 +36,9 @@ extension LogicalUnit {
   }
 
   /// Makes what was written stable.
-  func startFlush(_ command: borrowing Command, _ context: inout Context) -> Bool {
+  func startFlush(_ command: inout Command, _ context: inout Context) -> Bool {
     guard hasMedium else { return true }
+    command.failedFlushes = failedFlushes
     context.operations.flush(medium, token: context.mediumToken(command))
     return false
   }
@@ -105,10 +106,24 @@ extension LogicalUnit {
     return result == 0 ? .other : nil
   }
 
+  /// What becomes of a command whose flush has failed, by itself or with another that was under way at the same time; nil when
+  /// it has not. What the other one has lost may be what this one was to make stable, and a medium tells of it once: Linux
+  /// tells one of those who flush a file.
+  func failedFlush(_ command: inout Command, _ error: RingError) -> Disposition? {
+    if error != .none { return flushFailed(&command, error) }
+    guard command.failedFlushes != failedFlushes else { return nil }
+    if command.isAborted { return .finished }
+    let nexus = Int(command.nexus)
+    if nexus < nexuses.count { nexuses[nexus].owesFlushFailure = false }
+    command.phase = Command.tellsFlushFailure
+    return fail(&command, Sense(.mediumError, .writeError))
+  }
+
   /// A flush failed: what any nexus wrote before may be lost, and a later flush that succeeds does not bring it back.
   /// Each of the others is told once, at its next SYNCHRONIZE CACHE, also those that are not there, when they come back, and so
   /// is that of the command if it is aborted: it gets no answer.
-  func flushFailed(_ command: inout Command, _ error: RingError) -> Disposition {
+  private func flushFailed(_ command: inout Command, _ error: RingError) -> Disposition {
+    failedFlushes &+= 1
     let told = command.isAborted ? nil : command.nexus
     for index in nexuses.indices where nexuses[index].exists && NexusIndex(truncatingIfNeeded: index) != told {
       nexuses[index].owesFlushFailure = true

@@ -34,6 +34,9 @@ public final class LogicalUnit {
   /// MAXIMUM TRANSFER LENGTH, in blocks.
   let transferBlocksMax: UInt64
 
+  /// How many flushes of the medium have failed.
+  var failedFlushes: UInt64 = 0
+
   /// Whom to tell of failed flushes, of those who have no nexus.
   var flushDebts = FlushDebts()
 

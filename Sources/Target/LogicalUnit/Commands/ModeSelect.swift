@@ -35,7 +35,7 @@ extension LogicalUnit {
       return select(&command, &context)
     case .medium(let error, _):
       // The cache was switched off, and what was in it has been flushed, or not.
-      if error != .none { return flushFailed(&command, error) }
+      if let failed = failedFlush(&command, error) { return failed }
       return command.isAborted ? .finished : good(&command)
     }
   }
@@ -51,7 +51,7 @@ extension LogicalUnit {
     if mustFlush, hasMedium, !lock(&command, from: 0, to: blockCount, exclusive: true) { return .blocked }
     modePages = pages
     establish(.modeParametersChanged, except: command.nexus)
-    return mustFlush && !startFlush(command, &context) ? .pending : good(&command)
+    return mustFlush && !startFlush(&command, &context) ? .pending : good(&command)
   }
 
   /// Applies a whole parameter list to `pages`. What is wrong with it, when something is; `pages` is of no use then.

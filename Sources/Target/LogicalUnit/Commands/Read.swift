@@ -65,8 +65,7 @@ extension LogicalUnit {
     if cdb.forceUnitAccess && !writesThrough {
       // SBC-4 §4.15: what the cache has and the medium has not goes to the medium first.
       command.phase = Phase.flushing
-      context.operations.flush(medium, token: context.mediumToken(command))
-      return .pending
+      return startFlush(&command, &context) ? readMedium(&command, &context) : .pending
     }
     return readMedium(&command, &context)
   }
@@ -81,7 +80,7 @@ extension LogicalUnit {
 
   func resumeRead(_ command: inout Command, _ event: CommandEvent, _ context: inout Context) -> Disposition {
     guard case .medium(let error, let result) = event else { return .finished }
-    if command.phase == Phase.flushing, error != .none { return flushFailed(&command, error) }
+    if command.phase == Phase.flushing, let failed = failedFlush(&command, error) { return failed }
     guard !command.isAborted else { return .finished }
     if command.phase == Phase.flushing { return readMedium(&command, &context) }
     if command.phase == Command.locating { return goOnLocating(&command, error, result, &context) }

@@ -45,7 +45,7 @@ extension LogicalUnit {
       }
     }
     if mustFlush && flags & Self.noFlushBit == 0 && hasMedium && !isEjected {
-      return startFlush(command, &context) ? changeState(&command) : .pending
+      return startFlush(&command, &context) ? changeState(&command) : .pending
     }
     return changeState(&command)
   }
@@ -54,7 +54,7 @@ extension LogicalUnit {
     _ command: inout Command, _ event: CommandEvent, _ context: inout Context
   ) -> Disposition {
     guard case .medium(let error, _) = event else { return .finished }
-    if error != .none { return flushFailed(&command, error) }
+    if let failed = failedFlush(&command, error) { return failed }
     return command.isAborted ? .finished : changeState(&command)
   }
 

@@ -44,14 +44,14 @@ extension LogicalUnit {
       return fail(&command, Sense(.mediumError, .writeError))
     }
     command.progress = flushDebts.departures
-    return startFlush(command, &context) ? good(&command) : .pending
+    return startFlush(&command, &context) ? good(&command) : .pending
   }
 
   fileprivate func resumeSynchronizeCache(
     _ command: inout Command, _ event: CommandEvent, _ context: inout Context
   ) -> Disposition {
     guard case .medium(let error, _) = event else { return .finished }
-    if error != .none { return flushFailed(&command, error) }
+    if let failed = failedFlush(&command, error) { return failed }
     flushDebts.flushed(command.progress)
     return command.isAborted ? .finished : good(&command)
   }

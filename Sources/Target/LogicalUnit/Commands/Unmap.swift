@@ -97,13 +97,13 @@ extension LogicalUnit {
     }
     guard hasMedium, writesThrough else { return good(&command) }
     command.phase = Phase.flushing
-    return startFlush(command, &context) ? good(&command) : .pending
+    return startFlush(&command, &context) ? good(&command) : .pending
   }
 
   private func completedUnmap(
     _ command: inout Command, _ error: RingError, _ result: UInt64, _ context: inout Context
   ) -> Disposition {
-    if command.phase == Phase.flushing, error != .none { return flushFailed(&command, error) }
+    if command.phase == Phase.flushing, let failed = failedFlush(&command, error) { return failed }
     guard !command.isAborted else { return .finished }
     if error == .unsupported && command.phase < Phase.writing {
       command.phase += 1

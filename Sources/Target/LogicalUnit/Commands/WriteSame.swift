@@ -136,9 +136,9 @@ extension LogicalUnit {
   private func completedWriteSame(
     _ command: inout Command, _ error: RingError, _ result: UInt64, _ context: inout Context
   ) -> Disposition {
-    if command.phase == Phase.flushing, error != .none {
+    if command.phase == Phase.flushing, let failed = failedFlush(&command, error) {
       releaseAuxiliary(&command, &context)
-      return flushFailed(&command, error)
+      return failed
     }
     guard !command.isAborted else {
       releaseAuxiliary(&command, &context)
@@ -162,7 +162,7 @@ extension LogicalUnit {
       // Without a write cache what is answered is stable; these operations do not say so of themselves.
       guard command.phase != Phase.flushing, writesThrough else { return good(&command) }
       command.phase = Phase.flushing
-      return startFlush(command, &context) ? good(&command) : .pending
+      return startFlush(&command, &context) ? good(&command) : .pending
     }
   }
 }
