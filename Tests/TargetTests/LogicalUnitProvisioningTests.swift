@@ -47,6 +47,33 @@ import Testing
     }
   }
 
+  /// Blocks in memory are cleared in pieces, between which others have their turn: of 256 ranges of 64 KiB but for a block, most
+  /// of which were written to.
+  @Test func aLargeUnmapOfMemoryLetsOthersHaveTheirTurn() {
+    let bench = thin(.memory, blocks: 256 * 128)
+    let data = pattern(512)
+    let written = (0..<256 as Range<UInt64>).filter { $0 % 8 != 0 }
+    for chunk in written {
+      for lba in [0, 126, 127] as [UInt64] { bench.run(blockCDB(0x8A, chunk * 128 + lba, 1), data) }
+    }
+    let list = unmapList((0..<256).map { ($0 * 128, 127) })
+    let cdb: [UInt8] = [0x42, 0, 0, 0, 0, 0, 0, UInt8(list.count >> 8), UInt8(list.count & 0xFF), 0]
+    let task = bench.submit(cdb, list)
+    var turns = 0
+    while bench.step(task) {
+      turns += 1
+      guard task.disposition == .pending else { continue }
+      #expect(bench.run(blockCDB(0x88, 127, 1)).status == .good)
+    }
+    #expect(bench.leave(task).status == .good)
+    // 14 MiB, at most 4 MiB at a time.
+    #expect(turns == 4)
+    for chunk in written {
+      let found = [0, 126, 127].map { bench.run(blockCDB(0x88, chunk * 128 + $0, 1)).data }
+      #expect(found == [zeroes, zeroes, data])
+    }
+  }
+
   @Test(arguments: backings) func writeSameRepeatsTheBlockAndTouchesNothingElse(backing: Backing) {
     let bench = LogicalUnitBench(backing)
     bench.longestTransfer = 100_000

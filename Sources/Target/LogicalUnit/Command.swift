@@ -151,7 +151,7 @@ public enum Disposition: Equatable {
   /// and resumes it with ``CommandEvent/dataArrived``.
   case wantsData(Int)
 
-  /// It has emitted one operation with ``Context/mediumToken(_:)`` and is resumed when that completes.
+  /// It has emitted one operation with ``Context/mediumToken(_:)``, on the medium or a timer, and is resumed when that completes.
   case pending
 
   /// It must wait for other tasks. The logical unit lists it in `takeReady()` when it may be submitted again.

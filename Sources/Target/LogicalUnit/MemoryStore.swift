@@ -111,12 +111,21 @@ final class MemoryStore {
   /// Makes a range read as zeroes, and gives back the chunks that lie wholly within it, unless something of them is lent.
   /// The caller has checked the range.
   func discard(at offset: UInt64, length: UInt64) {
-    var at = Int(truncatingIfNeeded: offset)
-    let end = at + Int(truncatingIfNeeded: length)
-    while at < end {
+    var room = Int.max
+    _ = discard(at: offset, length: length, room: &room)
+  }
+
+  /// The same, as far as `room` goes: bytes of chunks that something was written to, of which what is done is taken off. The
+  /// result is how much of the range is done.
+  func discard(at offset: UInt64, length: UInt64, room: inout Int) -> UInt64 {
+    let start = Int(truncatingIfNeeded: offset)
+    var at = start
+    let end = start + Int(truncatingIfNeeded: length)
+    while at < end, room > 0 {
       let chunk = at >> shift
       let next = min((chunk + 1) << shift, end)
       if isMapped[chunk] {
+        room -= next - at
         if next - at == chunkLength, !loans.isLent(at, chunkLength) {
           simsan_memory_discard(base + at, chunkLength)
           isMapped[chunk] = false
@@ -126,6 +135,7 @@ final class MemoryStore {
       }
       at = next
     }
+    return UInt64(at - start)
   }
 
   private func clear(_ start: Int, _ length: Int) {

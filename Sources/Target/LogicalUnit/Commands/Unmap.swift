@@ -75,12 +75,17 @@ extension LogicalUnit {
   /// Obeys the descriptors from the one that `scratch` names.
   private func unmapDescriptors(_ command: inout Command, _ context: inout Context) -> Disposition {
     guard let list = list(command, context) else { return good(&command) }
+    var room = configuration.transferLengthMax
     while command.scratch < UInt64(list.count) {
       let range = list.range(Int(truncatingIfNeeded: command.scratch))
       if range.blocks > 0 {
         let length = range.blocks << blockShift
         let isDone: Bool
-        if command.phase == Phase.writing {
+        if let store {
+          isDone = unmap(&command, range.lba << blockShift, length, of: store, room: &room)
+          // Others have their turn after as much as one write may take.
+          if !isDone { context.operations.timer(at: context.now, token: context.mediumToken(command)) }
+        } else if command.phase == Phase.writing {
           // The medium can do neither: zeroes are written, in pieces of what there is of them.
           let rest = Int(truncatingIfNeeded: length) - command.progress
           isDone = startWrite(
@@ -100,6 +105,18 @@ extension LogicalUnit {
     return startFlush(&command, &context) ? good(&command) : .pending
   }
 
+  /// Discards what is left of a range in memory, as far as `room` goes; `progress` counts what is done of it. False when there is
+  /// more.
+  private func unmap(
+    _ command: inout Command, _ offset: UInt64, _ length: UInt64, of store: MemoryStore, room: inout Int
+  ) -> Bool {
+    let done = UInt64(command.progress)
+    command.progress += Int(store.discard(at: offset + done, length: length - done, room: &room))
+    guard UInt64(command.progress) == length else { return false }
+    command.progress = 0
+    return true
+  }
+
   private func completedUnmap(
     _ command: inout Command, _ error: RingError, _ result: UInt64, _ context: inout Context
   ) -> Disposition {
@@ -111,6 +128,8 @@ extension LogicalUnit {
       return unmapDescriptors(&command, &context)
     }
     guard error == .none else { return fail(&command, mediumSense(error, writing: true)) }
+    // In memory: the others have had their turn.
+    if !hasMedium { return unmapDescriptors(&command, &context) }
     if command.phase == Phase.flushing { return good(&command) }
     if command.phase == Phase.writing {
       guard let list = list(command, context), result > 0 else {
