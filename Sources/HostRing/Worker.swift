@@ -84,8 +84,6 @@ final class Worker {
     }
   }
 
-  /// Twice as many as one descriptor gets: while one device hangs, the others have as many as ever.
-  private static let threadCountMax = 2 * JobQueue.ofDescriptorMax
   private let shared: Shared
   private var threads: [SystemThread] = []
   private var outstanding = 0
@@ -113,7 +111,7 @@ final class Worker {
     outstanding += 1
     let (begins, begun) = shared.queues.withLock { ($0.jobs.add(job), $0.jobs.begunCount) }
     guard begins else { return }
-    if threads.count < min(begun, Self.threadCountMax), let thread = try? SystemThread(shared) {
+    if threads.count < begun, let thread = try? SystemThread(shared) {
       threads.append(thread)
     }
     if threads.isEmpty {

@@ -21,6 +21,24 @@ import Testing
     #expect(queue.next()?.tag == 99)
   }
 
+  @Test func howeverManyDescriptorsHangAnotherHasAThread() {
+    var queue = JobQueue()
+    for descriptor in 3..<23 as Range<Int32> { for tag in 0..<10 { _ = queue.add(job(descriptor, tag)) } }
+    var hanging: [Worker.Job] = []
+    while let next = queue.next() { hanging.append(next) }
+    #expect(Set(hanging.map(\.descriptor)).count == 20)
+    #expect(hanging.count == queue.begunCount && hanging.count < JobQueue.begunMax + 20)
+    // One that does not hang goes on, job by job.
+    let begins = (0..<3).map { queue.add(job(99, $0)) }
+    #expect(begins == [true, false, false])
+    for tag in 0..<3 {
+      guard let next = queue.next() else { return #expect(Bool(false), "no job is ready") }
+      #expect(next.descriptor == 99 && next.tag == tag)
+      let another = queue.finish(next)
+      #expect(another == (tag < 2))
+    }
+  }
+
   @Test func aJobThatIsDoneLetsTheNextOfItsDescriptorBegin() {
     var queue = JobQueue()
     var order: [Int] = []
