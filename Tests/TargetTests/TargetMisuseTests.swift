@@ -52,6 +52,19 @@ import Testing
     }
   }
 
+  /// No more tags are forgotten than the window lets in.
+  @Test func dataOfAllTasksThatAResetHasAbortedMayComeLate() {
+    let bench = WireBench()
+    let initiator = session(bench, [("InitialR2T", "No"), ("ImmediateData", "No"), ("FirstBurstLength", "512")])
+    let writes = (0..<200).map { initiator.command(write10($0, 1), write: 512, isFinal: false) }
+    for write in writes { initiator.send(write) }
+    initiator.send(initiator.taskManagement(.logicalUnitReset))
+    let data = [UInt8](repeating: 1, count: 512)
+    for write in writes { initiator.sendData(write.header.read { $0.initiatorTaskTag }, reservedTag, 0, data, 512) }
+    #expect(initiator.receive().map(\.opcode) == [.taskManagementResponse])
+    #expect(bench.machine.statistics.tasks == 0)
+  }
+
   @Test func aDamagedDataOutFailsItsTaskWhenTheRestHasCome() {
     let bench = WireBench()
     let initiator = session(bench, [("DataDigest", "CRC32C"), ("ImmediateData", "No"), ("InitialR2T", "Yes")])

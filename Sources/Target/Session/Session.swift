@@ -47,9 +47,9 @@ struct Session: ~Copyable {
   var waitingBytes = 0
   /// Slots of the task table that still belong to it, answered or not.
   var taskCount = 0
-  /// The tags of the tasks that were aborted last: their data may still be on the way.
-  var abortedTags = InlineArray<64, UInt32>(repeating: reservedTag)
-  var abortedCount = 0
+  /// The tags of the tasks that were aborted last, as many as there may be at a time: their data may still be on the way.
+  private var abortedTags: [UInt32]
+  private var abortedCount = 0
 
   /// The answers of this connection that said that a flush failed, as far as they may not have been acknowledged.
   var toldFlushFailures: [(statSN: UInt32, unit: UnitReference)] = []
@@ -64,20 +64,18 @@ struct Session: ~Copyable {
   init(index: UInt32, tagCapacity: Int) {
     self.index = index
     tags = TagTable(capacity: tagCapacity)
+    abortedTags = Array(repeating: reservedTag, count: tagCapacity)
   }
 
   /// The nexus as logical units number it.
   var nexus: NexusIndex { index }
 
   /// True when the tag is that of a task that was aborted not long ago.
-  func wasAborted(_ tag: UInt32) -> Bool {
-    for at in 0..<64 where abortedTags[at] == tag { return true }
-    return false
-  }
+  func wasAborted(_ tag: UInt32) -> Bool { abortedTags.contains(tag) }
 
   mutating func noteAborted(_ tag: UInt32) {
-    abortedTags[abortedCount & 63] = tag
-    abortedCount &+= 1
+    abortedTags[abortedCount] = tag
+    abortedCount = (abortedCount + 1) % abortedTags.count
   }
 }
 
