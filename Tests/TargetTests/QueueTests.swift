@@ -100,6 +100,31 @@ import Testing
     #expect(queue.count == 5000 && queue.bytes == 25_000)
   }
 
+  @Test func answersGoInTheirOrder() {
+    var queue = AnswerLengths()
+    var model: [Int] = []
+    var random = Draw(state: 6)
+    var wrong = 0
+    for number in 0..<20_000 {
+      // It becomes long, and short again.
+      if random.next() % 8 < (number / 4000 % 2 == 0 ? 6 : 2) {
+        model.append(1 + Int(random.next() % 100))
+        queue.append(model[model.count - 1])
+      } else {
+        var sent = Int(random.next() % 200)
+        queue.remove(sent)
+        while sent > 0, let first = model.first {
+          model[0] -= min(sent, first)
+          sent -= min(sent, first)
+          if model[0] == 0 { model.removeFirst() }
+        }
+      }
+      if queue.first != model.first || queue.count != model.count { wrong += 1 }
+      if number % 100 == 0, queue.bytes != model.reduce(0, +) { wrong += 1 }
+    }
+    #expect(wrong == 0)
+  }
+
   @Test func tasksGoInTheirOrderAndComeBackToTheFront() {
     var queue = TaskQueue()
     var model: [UInt32] = []

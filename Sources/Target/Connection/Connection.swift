@@ -90,9 +90,8 @@ struct Connection: ~Copyable {
   var sendPolicy = SendPolicy.batching
   var hold = AnswerHold()
   var nagle = AdaptiveNagle()
-  /// Where each answer goes out by itself: the bytes left of each that is whole in the queue, and of all of them.
-  var answers: [Int] = []
-  var answersLength = 0
+  /// Where each answer goes out by itself: those that are whole in the queue.
+  var answers = AnswerLengths()
   /// The last receive has emptied the socket, and what came with it is not answered yet.
   var becameIdle = false
   /// Tasks that wait until their session holds less memory, in their order.

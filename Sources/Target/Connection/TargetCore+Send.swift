@@ -241,25 +241,8 @@ extension TargetCore {
   @inline(__always)
   mutating func endAnswer(_ connection: UnsafeMutablePointer<Connection>) {
     guard connection.pointee.sendPolicy != .batching else { return }
-    let length = connection.pointee.queue.bytes - connection.pointee.answersLength
-    guard length > 0 else { return }
-    connection.pointee.answers.append(length)
-    connection.pointee.answersLength += length
-  }
-
-  /// `count` bytes of the queue have been sent.
-  private func consumeAnswers(_ connection: UnsafeMutablePointer<Connection>, _ count: Int) {
-    var left = count
-    while left > 0, let first = connection.pointee.answers.first {
-      let taken = min(left, first)
-      left -= taken
-      connection.pointee.answersLength -= taken
-      if taken == first {
-        connection.pointee.answers.removeFirst()
-      } else {
-        connection.pointee.answers[0] = first - taken
-      }
-    }
+    let length = connection.pointee.queue.bytes - connection.pointee.answers.bytes
+    if length > 0 { connection.pointee.answers.append(length) }
   }
 
   mutating func setNoDelay(_ connection: UnsafeMutablePointer<Connection>, _ isOn: Bool) {
@@ -311,7 +294,7 @@ extension TargetCore {
 
   /// Takes `count` sent bytes off the queue, and gives back what nobody needs any more.
   private mutating func consumeSent(_ connection: UnsafeMutablePointer<Connection>, _ count: Int) {
-    if !connection.pointee.answers.isEmpty { consumeAnswers(connection, count) }
+    if connection.pointee.answers.bytes > 0 { connection.pointee.answers.remove(count) }
     var left = count
     while let entry = connection.pointee.queue.takeSent(&left) { release(entry) }
     if connection.pointee.queue.isEmpty { connection.pointee.stagingUsed = 0 }
