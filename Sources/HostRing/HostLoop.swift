@@ -36,7 +36,8 @@ public final class HostLoop {
     while !shouldStop() { turn() }
   }
 
-  /// Runs until SIGINT or SIGTERM arrives.
+  /// Runs until SIGINT or SIGTERM arrives. They are still taken then: whoever has something to end gives them back their
+  /// meaning behind that (``StopSignal/disarm()``).
   ///
   /// A signal only writes into the eventfd that the ring waits on, so that it is noticed between two steps and never
   /// within one.
@@ -61,7 +62,6 @@ public final class HostLoop {
         next = max(next + interval, ring.now)
       }
     }
-    StopSignal.disarm()
   }
 }
 

@@ -149,6 +149,8 @@ struct Server {
       tell("ready")
       tellServiceManager("READY=1")
     }
+    // Who is told to end twice, as by a terminal and by what runs in it, still says what it has done.
+    defer { StopSignal.disarm() }
     loop.runUntilSignal(ready: ready, reportEvery: interval) { wasAsked in
       let before = simsan_allocation_count()
       defer { reporting += simsan_allocation_count() - before }

@@ -182,6 +182,25 @@ def a_load_that_is_told_twice_ends_at_once(server: Server) -> None:
         other.remove()
 
 
+def says_what_it_has_done_when_told_to_end_twice(server: Server) -> None:
+    if not isinstance(server, Simsan):
+        raise Skip("tgt says nothing at its end")
+    other = Simsan(server.program, server.ring)
+    try:
+        for turn in range(10):
+            mark = len(other.log())
+            other.start()
+            process = other.running()
+            process.send_signal(signal.SIGTERM)
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.0002)
+            if "\nstopped: " not in other.log()[mark:]:
+                raise Failure(f"turn {turn}: status {process.returncode}\n{other.log()[mark:]}")
+    finally:
+        other.remove()
+
+
 def serves_on_when_its_output_is_lost(server: Server) -> None:
     """Who read it has gone, its disk is full, it was closed from the start: sessions know nothing of it."""
     if not isinstance(server, Simsan):
@@ -388,6 +407,7 @@ def cases() -> list[Case]:
             a_steady_load_allocates_nothing,
             tells_its_counters_when_asked,
             holds_no_more_files_after_connections_end,
+            says_what_it_has_done_when_told_to_end_twice,
             ends_when_asked,
         )
     ]
