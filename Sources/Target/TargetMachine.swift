@@ -286,39 +286,35 @@ struct NodeState {
   let configuration: TargetNode
   /// The logical units, by rising number.
   let units: [LogicalUnit]
-  /// The same, for the path of every command.
-  private let uncountedUnits: [UncountedUnit]
   /// Answers for the numbers that have no logical unit.
   let missing: MissingLogicalUnit
-  /// The unit of each of the numbers 0 to 255.
-  private let direct: [UncountedUnit?]
-  private let numbers: [Int]
+  /// The same units, for the path of every command: that of each number, up to 255 or the highest there is.
+  private let byNumber: [UncountedUnit?]
 
   init(_ configuration: TargetNode, index node: Int32, portalGroupTags: [UInt16], arena: Arena) throws(RingError) {
     self.configuration = configuration
     let sorted = configuration.logicalUnits.sorted { $0.lun < $1.lun }
-    numbers = sorted.map { Int($0.lun) }
     let inventory = TargetInventory(
       name: configuration.name, luns: sorted.map(\.lun), portalGroupTags: portalGroupTags)
     units = try sorted.map { (unit) throws(RingError) in
       try LogicalUnit(configuration: unit, inventory: inventory, arena: arena)
     }
-    uncountedUnits = units.enumerated().map { index, unit in
-      UncountedUnit(unit, UnitReference(node: node, unit: UInt32(index)))
-    }
     missing = MissingLogicalUnit(inventory: inventory)
-    var direct = [UncountedUnit?](repeating: nil, count: 256)
-    for (unit, number) in zip(uncountedUnits, numbers) where number < 256 { direct[number] = unit }
-    self.direct = direct
+    let highest = sorted.last.map { Int($0.lun) } ?? 0
+    var byNumber = [UncountedUnit?](repeating: nil, count: max(highest, 255) + 1)
+    for (index, unit) in units.enumerated() {
+      byNumber[Int(sorted[index].lun)] = UncountedUnit(unit, UnitReference(node: node, unit: UInt32(index)))
+    }
+    self.byNumber = byNumber
   }
 
   /// The unit that a LUN field names; nil when there is none.
   @inline(__always)
   func unit(_ lunField: UInt64) -> UncountedUnit? {
     // What nearly all of them look like: peripheral device addressing, on bus 0 (SAM-5 §4.7).
-    if lunField & ~(0xFF << 48) == 0 { return direct[Int(truncatingIfNeeded: lunField >> 48)] }
-    guard let number = LogicalUnitNumber.decode(lunField) else { return nil }
-    return number < 256 ? direct[number] : numbers.firstIndex(of: number).map { uncountedUnits[$0] }
+    if lunField & ~(0xFF << 48) == 0 { return byNumber[Int(truncatingIfNeeded: lunField >> 48)] }
+    guard let number = LogicalUnitNumber.decode(lunField), number < byNumber.count else { return nil }
+    return byNumber[number]
   }
 }
 

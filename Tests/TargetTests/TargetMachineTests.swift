@@ -55,6 +55,21 @@ import Testing
     #expect(bench.hasEnded(initiator.socket))
   }
 
+  @Test func everyNumberLeadsToItsUnit() {
+    let numbers: [UInt16] = [0, 7, 255, 256, 300, 16_383]
+    let bench = WireBench(units: numbers.map { LogicalUnitConfiguration(lun: $0, blockCount: UInt64($0) + 64) })
+    let initiator = BenchInitiator(bench)
+    #expect(initiator.login() == 0)
+    for lun in numbers.map(Int.init) + [1, 254, 257, 16_382] {
+      let isThere = numbers.contains(UInt16(lun))
+      _ = initiator.read([0, 0, 0, 0, 0, 0], 0, lun: lun)
+      let capacity = initiator.read([0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0], 8, lun: lun)
+      #expect(capacity?.status == (isThere ? 0 : 2), "LUN \(lun)")
+      let last = capacity?.data.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+      if isThere { #expect(last == lun + 63) }
+    }
+  }
+
   @Test func everyWriteShapeStoresTheData() {
     for initialR2T in ["Yes", "No"] {
       for immediateData in ["Yes", "No"] {
