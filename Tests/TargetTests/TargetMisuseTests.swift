@@ -31,6 +31,21 @@ import Testing
     #expect(bench.waiting(initiator.socket) == 0)
   }
 
+  @Test func withoutDescriptorsWhoHasNotLoggedInMakesRoom() {
+    let bench = WireBench()
+    let first = session(bench)
+    let silent = (0..<3).map { _ in BenchInitiator(bench) }
+    for dropped in 1...2 {
+      bench.failAccept()
+      #expect(silent.map { bench.isClosed($0.socket) } == (1...3).map { $0 <= dropped })
+      bench.advance(.milliseconds(100))
+    }
+    let second = BenchInitiator(bench)
+    second.isid += 1
+    #expect(second.login() == 0)
+    #expect(first.read(read10(0, 1), 512)?.status == 0)
+  }
+
   @Test func damagedImmediateDataCountAsNotReceived() {
     for count in [512, 65_536] {
       let bench = WireBench()

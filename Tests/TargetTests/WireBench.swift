@@ -83,6 +83,13 @@ final class WireBench {
     return nextSocket
   }
 
+  /// A connection waits to be accepted, and there is no descriptor for it.
+  func failAccept() {
+    guard !accepts.isEmpty else { return }
+    completions.append(Completion(token: accepts.removeFirst().token, error: .noResources))
+    settle()
+  }
+
   /// The bytes that the receive outstanding on a socket has room for.
   func room(_ socket: UInt64) -> Int { sockets[socket]?.receive?.extents.reduce(0) { $0 + $1.length } ?? 0 }
 

@@ -17,7 +17,9 @@ extension TargetCore {
       // The listener was closed: this portal is shut.
       return
     case .noResources:
-      // Out of descriptors. To try again at once would spin; the next maintenance does.
+      // Out of descriptors, before there are as many connections as there may be: who would make room then does so now. To try
+      // again at once would spin; the next maintenance does.
+      _ = dropOldest(among: Self.phasesThatMakeRoom)
       portalsToRearm.append(portal)
       schedule(context.now + .milliseconds(100))
       return
@@ -46,7 +48,7 @@ extension TargetCore {
     if pendingLogins >= limits.pendingLoginsMax {
       hasRoom = dropOldest(among: [.accepted, .login])
     } else if isFull {
-      hasRoom = dropOldest(among: [.accepted, .login, .draining])
+      hasRoom = dropOldest(among: Self.phasesThatMakeRoom)
     }
     guard hasRoom, let connection = connections.take() else {
       refuse(socket)
@@ -97,6 +99,9 @@ extension TargetCore {
   /// Connections that are being closed may be so many more than there may be at one time: who has taken the place of one of
   /// them need not wait until its socket is closed.
   static var closingConnectionsMax: Int { 64 }
+
+  /// Connections that have not logged in, or are over.
+  private static var phasesThatMakeRoom: [Connection.Phase] { [.accepted, .login, .draining] }
 
   /// Makes room for a new connection when there are too many that have not logged in, or are over: the oldest of them goes, so
   /// that a flood of silent connections cannot keep others out. False when there is none.
