@@ -94,6 +94,20 @@ import Testing
     #expect(bench.mayRead(9, target: 0) && !bench.mayRead(9, target: 1))
   }
 
+  /// A session is with one target, and a new one with another does not take its place.
+  @Test func whoLogsInElsewhereMayStillBeWriting() throws {
+    var bench = Bench()
+    let write = Access.write(lba: 0, data: [UInt8](repeating: 1, count: 512), forceUnitAccess: false)
+    let lost = bench.model.begin(write, target: 0, lun: 0, by: ("iqn.x:a", 1), at: .zero)
+    try bench.model.end(try #require(lost), .connectionLost)
+    bench.model.reinstated("iqn.x:a", 1, target: 1)
+    try bench.write(2)
+    #expect(bench.mayRead(1) && bench.mayRead(2))
+    bench.model.reinstated("iqn.x:a", 1, target: 0)
+    try bench.write(3)
+    #expect(!bench.mayRead(1) && bench.mayRead(3))
+  }
+
   @Test func aCacheThatWasSwitchedOnIsVolatile() throws {
     var bench = Bench(isCacheVolatile: false)
     try bench.write(1)

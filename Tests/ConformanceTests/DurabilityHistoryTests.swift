@@ -288,7 +288,7 @@ import Testing
       case 2, 3:
         let isid = UInt64(chance.below(2))
         finish { $0.isid == isid }
-        model.reinstated("iqn.x:a", isid)
+        model.reinstated("iqn.x:a", isid, target: 0)
       case 4...60 where open.count < 12: try begin()
       default: try end()
       }

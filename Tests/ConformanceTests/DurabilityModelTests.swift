@@ -221,7 +221,7 @@ import Testing
     #expect(try bench.mayRead("a"))
     let other = Bench()
     try other.finish(try other.write("a"), .connectionLost)
-    other.model.reinstated("iqn.x:a", 1)
+    other.model.reinstated("iqn.x:a", 1, target: 0)
     try other.good("b")
     #expect(try !other.mayRead("a"))
   }
@@ -325,7 +325,7 @@ import Testing
       try bench.finish(flush, .aborted(by: TaskID(0)))
     } else {
       try bench.finish(flush, .connectionLost)
-      bench.model.reinstated("iqn.x:a", 1)
+      bench.model.reinstated("iqn.x:a", 1, target: 0)
     }
     #expect(try bench.mayRead("a"))
     #expect(try bench.mayRead("b"))

@@ -38,3 +38,36 @@ scenario {
     expect(t:statistics().tasks):equals(0)
   end,
 }
+
+-- What has left the initiator can be carried out though nobody waits for it any more: until its session is reinstated, which
+-- is nothing that another target, or a discovery session, has to do with.
+
+scenario {
+  title  = "A write that was lost with its connection may come yet, whatever else the initiator logs in to",
+  covers = { "ISCSI-DISC-018" },
+  needs  = { "simulation" },
+  matrix = { other = { "a discovery session", "another target" } },
+  world  = {
+    target { iqn = "iqn.2026-11.example:one", portals = { "10.0.0.1:3260" }, luns = { { size = "1MiB" } } },
+    target { iqn = "iqn.2026-11.example:two", portals = { "10.0.0.1:3260" }, luns = { { size = "1MiB" } } },
+    link { between = { "far", "target" }, latency = "500ms" },
+    link { between = { "near", "target" }, latency = "100us" },
+  },
+  play   = function(t, case)
+    local port = { name = "iqn.2026-11.example:lost", isid = 1 }
+    local far = t:login { host = "far", name = port.name, isid = port.isid }
+    local near = t:login { host = "near", isid = 2 }
+    local late = random.bytes("late", 512)
+    local task = far:write { lba = 5, data = late, async = true }
+    far:close {}
+    expect(task:wait()):lost()
+    if case.other == "another target" then
+      t:login { host = "near", name = port.name, isid = port.isid, target = "iqn.2026-11.example:two" }
+    else
+      t:login { host = "near", name = port.name, isid = port.isid, target = false, type = "discovery" }
+    end
+    expect(near:write { lba = 5, blocks = 1 }):good()
+    sleep "2s"
+    expect(expect(near:read { lba = 5, blocks = 1 }):good().data == late):holds("that the write has come late")
+  end,
+}

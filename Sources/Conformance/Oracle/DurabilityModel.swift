@@ -370,10 +370,10 @@ struct DurabilityModel {
 
   // MARK: Crashes
 
-  /// Commands of the nexus that were lost with their connection take no more effect: it has logged in again.
-  mutating func reinstated(_ name: String, _ isid: UInt64) {
+  /// Commands of the nexus that were lost with their connection take no more effect: it has logged in to the target again.
+  mutating func reinstated(_ name: String, _ isid: UInt64, target: Int) {
     let nexus = Nexus(name: name, isid: isid)
-    for unit in units.indices {
+    for unit in units.indices where units[unit].target == target {
       finish(unit) { $0.nexus == nexus && !$0.isOver }
     }
   }

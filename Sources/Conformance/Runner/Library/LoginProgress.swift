@@ -65,7 +65,7 @@ final class LoginProgress {
         session.id = login.session
         session.login = login
         connection.session = session.index
-        player.durability.reinstated(plan.initiatorName, plan.isid.rawValue)
+        noteReinstatement()
       }
       return session
     }
@@ -75,10 +75,17 @@ final class LoginProgress {
         index: player.sessions.count, connection: connection, plan: plan, login: login, lun: joined.lun)
       return keep(session)
     }
-    player.durability.reinstated(plan.initiatorName, plan.isid.rawValue)
+    noteReinstatement()
     let lun = options.lun ?? player.playground.targets[connection.target].units.first?.lun ?? 0
     return keep(
       ScriptSession(index: player.sessions.count, connection: connection, plan: plan, login: login, lun: lun))
+  }
+
+  /// It has taken the place of the session that the initiator had with the target, if it had one (RFC 7143 §6.3.5). A discovery
+  /// session is another matter (§7.4.2.1), and one that joins a session leaves it as it is (§6.3.1).
+  private func noteReinstatement() {
+    guard plan.sessionType == .normal, plan.tsih ?? 0 == 0 else { return }
+    player.durability.reinstated(plan.initiatorName, plan.isid.rawValue, target: connection.target)
   }
 
   private func keep(_ session: ScriptSession) -> ScriptSession {
