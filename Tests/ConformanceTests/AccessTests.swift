@@ -23,6 +23,7 @@ import Testing
     case .unknown(let lba, let blocks): return "unknown \(lba)+\(blocks)"
     case .unmap: return "unmap"
     case .modeSelect: return "mode select"
+    case .anything: return "anything"
     case nil: return "nothing"
     }
   }
@@ -118,10 +119,39 @@ import Testing
   }
 
   /// What a script sends by hand may write what it likes.
-  @Test(arguments: ["write10", "unmap", "data-out"]) func afterAPDUThatWritesNobodyKnows(kind: String) throws {
+  /// FORMAT UNIT, which the target has, or has not, or which is lost.
+  @Test(arguments: ["good", "not there", "lost"]) func afterACommandThatIsNotKnownNobodyKnows(end: String) throws {
     var bench = Bench()
     try bench.write(1)
-    let cdb = CDBLayout.named(kind)?.encode([("blocks", 1)])
+    let unit = try #require(bench.model.units.first?.facts)
+    let access = try #require(Access.of([0x04, 0, 0, 0, 0, 0], dataOut: [], expectedDataIn: 0, unit: unit))
+    let begun = bench.model.begin(access, target: 0, lun: 0, by: ("iqn.x:a", 1), at: .zero)
+    let format = try #require(begun)
+    #expect(bench.mayRead(9) && !bench.mayRead(9, target: 1), "it is under way")
+    var outcome = CommandOutcome()
+    if end == "not there" {
+      outcome.status = 2
+      outcome.sense = [0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0]
+    }
+    try bench.model.end(format, end == "lost" ? .connectionLost : .command(outcome))
+    #expect(bench.mayRead(9) == (end != "not there"))
+    bench.model.reinstated("iqn.x:a", 1, target: 0)
+    #expect(bench.mayRead(9) == (end != "not there"))
+    #expect(bench.mayRead(1) && !bench.mayRead(9, target: 1))
+  }
+
+  /// LOG SENSE: whatever it is, it reads.
+  @Test func whatIsNotKnownButReadsWritesNothing() {
+    let cdb: [UInt8] = [0x4D, 0, 0x40, 0, 0, 0, 0, 2, 0, 0]
+    #expect(Access.of(cdb, dataOut: [], expectedDataIn: 512, unit: unit) == nil)
+    #expect(Access.of(cdb, dataOut: [1], expectedDataIn: 512, unit: unit) != nil)
+  }
+
+  @Test(arguments: ["write10", "unmap", "data-out", "FORMAT UNIT"])
+  func afterAPDUThatWritesNobodyKnows(kind: String) throws {
+    var bench = Bench()
+    try bench.write(1)
+    let cdb = kind == "FORMAT UNIT" ? [0x04] : CDBLayout.named(kind)?.encode([("blocks", 1)])
     var header = BasicHeader(cdb == nil ? .dataOut : .scsiCommand)
     for (index, byte) in (cdb ?? []).enumerated() { header.bytes[32 + index] = byte }
     bench.model.noteRaw(header, target: 0, at: .zero)

@@ -17,12 +17,16 @@ enum Access {
   case unknown(lba: UInt64, blocks: UInt64)
   /// The cache's mode may have changed.
   case modeSelect
+  /// Nobody can say what it does: FORMAT UNIT, SANITIZE, what a vendor has made up.
+  case anything
 
-  /// What `cdb` with its data does to `unit`; nil for what leaves the blocks alone.
+  /// What `cdb` with its data does to `unit`; nil for what leaves the blocks alone. So does what is
+  /// not known as long as nothing but data comes of it.
   ///
   /// - Parameter expectedDataIn: The most bytes that the initiator takes.
   static func of(_ cdb: [UInt8], dataOut: [UInt8], expectedDataIn: Int, unit: UnitFacts?) -> Access? {
-    guard let unit, let layout = CDBLayout.of(cdb) else { return nil }
+    guard let unit else { return nil }
+    guard let layout = CDBLayout.of(cdb) else { return dataOut.isEmpty && expectedDataIn > 0 ? nil : .anything }
     func value(_ name: String) -> UInt64 { layout.read(name, cdb) ?? 0 }
     let lba = value("lba")
     var blocks = value("blocks")
@@ -61,7 +65,7 @@ enum Access {
       .unknown(lba: lba, blocks: UInt64(data.count / 512))
     case .same(let lba, let blocks, _): .unknown(lba: lba, blocks: blocks)
     case .read, .flush: .unknown(lba: 0, blocks: 0)
-    case .unmap, .unknown, .modeSelect: self
+    case .unmap, .unknown, .modeSelect, .anything: self
     }
   }
 
@@ -72,7 +76,7 @@ enum Access {
     case .compareAndWrite(let lba, _, _, let isFUA):
       .compareAndWrite(lba: lba, compare: [], data: [], forceUnitAccess: isFUA)
     case .same(let lba, let blocks, _): .same(lba: lba, blocks: blocks, block: [])
-    case .read, .unmap, .flush, .unknown, .modeSelect: self
+    case .read, .unmap, .flush, .unknown, .modeSelect, .anything: self
     }
   }
 

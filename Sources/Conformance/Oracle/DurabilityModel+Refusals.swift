@@ -16,8 +16,10 @@ extension DurabilityModel {
       if case .compareAndWrite(let lba, _, _, _) = entry.what { try checkMatch(entry, lba) }
       return false
     case .checkCondition:
-      guard case .compareAndWrite(let lba, _, _, _) = entry.what, Sense(decoding: outcome.sense)?.key == .miscompare
-      else { return false }
+      let key = Sense(decoding: outcome.sense)?.key
+      // It is not there, or not with these fields.
+      if entry.isUnknown { return key == .illegalRequest }
+      guard case .compareAndWrite(let lba, _, _, _) = entry.what, key == .miscompare else { return false }
       try checkMiscompare(entry, lba)
       return true
     default: return false
@@ -27,7 +29,7 @@ extension DurabilityModel {
   /// What a COMPARE AND WRITE has found was there, and was there for it: another can have found it before only if it has left
   /// it there.
   private mutating func checkMatch(_ entry: Watched, _ lba: UInt64) throws(LuaFailure) {
-    guard !units[entry.unit].isBlind, let write = entry.writes.first else { return }
+    guard isKnown(entry.unit), let write = entry.writes.first else { return }
     for (index, hash) in entry.compared.enumerated() {
       let number = lba &* units[entry.unit].sectorsPerBlock &+ UInt64(index)
       var sector = take(entry.unit, number)
@@ -41,7 +43,7 @@ extension DurabilityModel {
 
   /// What a COMPARE AND WRITE has not found was not there for certain.
   private mutating func checkMiscompare(_ entry: Watched, _ lba: UInt64) throws(LuaFailure) {
-    guard !units[entry.unit].isBlind, let write = entry.writes.first else { return }
+    guard isKnown(entry.unit), let write = entry.writes.first else { return }
     let first = lba &* units[entry.unit].sectorsPerBlock
     for (index, hash) in entry.compared.enumerated() {
       let sector = take(entry.unit, first &+ UInt64(index))

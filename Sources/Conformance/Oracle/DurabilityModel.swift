@@ -31,6 +31,8 @@ struct DurabilityModel {
     var compared: [UInt64] = []
     var nexus: Nexus
     var isOver = false
+
+    var isUnknown: Bool { if case .anything = what { true } else { false } }
   }
 
   struct Nexus: Equatable {
@@ -77,7 +79,7 @@ struct DurabilityModel {
   }
 
   var units: [Unit] = []
-  private var watched: [Watched] = []
+  private(set) var watched: [Watched] = []
   var writes: [Write] = []
   private var moment: Moment = 1
   private var patterns: UInt64 = 0
@@ -93,7 +95,7 @@ struct DurabilityModel {
     return moment
   }
 
-  private func find(_ target: Int, _ lun: Int) -> Int? {
+  func find(_ target: Int, _ lun: Int) -> Int? {
     units.firstIndex { $0.target == target && $0.facts.lun == lun }
   }
 
@@ -168,7 +170,7 @@ struct DurabilityModel {
       entry.writes.append(addWrite(unit, lba, blocks, begin, time))
       addVersions(unit, lba, blocks) { _ in nil }
     case .modeSelect: units[unit].facts.isCacheVolatile = true
-    case .read, .flush: break
+    case .read, .flush, .anything: break
     }
     watched.append(entry)
     units[unit].open.append(watched.count - 1)
@@ -271,7 +273,7 @@ struct DurabilityModel {
           "LUN \(units[entry.unit].facts.lun), LBA \(lba): a READ ended with GOOD, but not with its data\n"
             + "expected: \(length) bytes\ncame: \(data.count) bytes")
       }
-      if !units[entry.unit].isBlind { try check(entry, lba, data) }
+      if isKnown(entry.unit) { try check(entry, lba, data) }
     case .write(_, _, let isFUA), .compareAndWrite(_, _, _, let isFUA):
       ended(entry, now, isGood: isGood, isDurable: isGood && isFUA)
     case .same: ended(entry, now, isGood: isGood, isDurable: false)
@@ -283,6 +285,7 @@ struct DurabilityModel {
       } else if mayHaveLostCache {
         loseCache(entry.unit, now)
       }
+    case .anything: units[entry.unit].isBlind = true
     case .modeSelect: break
     }
   }
@@ -384,6 +387,7 @@ struct DurabilityModel {
     for index in units[unit].open where isMeant(watched[index]) {
       watched[index].isOver = true
       if case .flush = watched[index].what { loseCache(unit, now) }
+      if watched[index].isUnknown { units[unit].isBlind = true }
       for write in watched[index].writes where writes[write].end == .max { writes[write].end = now }
     }
     units[unit].open.removeAll { watched[$0].isOver }
@@ -407,36 +411,5 @@ struct DurabilityModel {
       finish(unit) { _ in true }
       if units[unit].facts.isLostOnExit { units[unit].crashes.append(.wiped) }
     }
-  }
-
-  // MARK: What is sent by hand
-
-  /// A PDU of the script's making was sent: what it may write is not known any more.
-  mutating func noteRaw(_ command: BasicHeader, target: Int, at time: Instant) {
-    switch command.opcode {
-    case .scsiCommand:
-      let cdb = Array(command.array[32..<48])
-      let lun = command.read { LogicalUnitNumber.decode($0.lun) } ?? 0
-      guard let unit = find(target, lun),
-        let access = Access.of(cdb, dataOut: [], expectedDataIn: 0, unit: units[unit].facts)
-      else {
-        return
-      }
-      switch access {
-      case .unknown(let lba, let blocks), .same(let lba, let blocks, _):
-        _ = begin(.unknown(lba: lba, blocks: blocks), target: target, lun: lun, by: ("", 0), at: time)
-      case .unmap: units[unit].isBlind = true
-      case .modeSelect: units[unit].facts.isCacheVolatile = true
-      // Without data these write no block.
-      case .read, .flush, .compareAndWrite, .write: break
-      }
-    case .dataOut: forgetAll(target: target)
-    default: break
-    }
-  }
-
-  /// Nobody knows what is on the target's units any more.
-  mutating func forgetAll(target: Int) {
-    for unit in units.indices where units[unit].target == target { units[unit].isBlind = true }
   }
 }
