@@ -162,6 +162,15 @@ import Testing
     #expect(ViolationRule.allCases.filter(\.isAdvice) == [.paddingNotZero])
   }
 
+  @Test func anAnswerHasNoAdditionalHeaders() throws {
+    let target = try played()
+    var ping = answer(.ping, to: try ask(.ping, target), target)
+    ping.additionalHeaders = [0, 1, 1, 0]
+    ping.setLengths()
+    target.deliver(ping)
+    #expect(target.ring.takeViolations() == [.additionalHeaders])
+  }
+
   // MARK: Numbers
 
   @Test func expCmdSNDoesNotGoBack() throws {
@@ -199,6 +208,32 @@ import Testing
     }
   }
 
+  /// What was not carried out may leave open how much of it was, and so may what is no answer of a device server.
+  @Test(
+    arguments: [Request.read, .write], [(0, 2), (1, 0)] as [(response: UInt8, status: UInt8)])
+  func whoHasNotCarriedOutACommandNeedNotSayHowMuch(request: Request, end: (response: UInt8, status: UInt8)) throws {
+    let target = try played()
+    let asked = try ask(request, target)
+    target.deliver(
+      target.reply(.scsiResponse, to: asked, data: [0, 3, 0x70, 0, 5]) { header in
+        header.response = end.response
+        header.status = end.status
+        if end.response != 0 { header.residualCount = 3 }
+      })
+    #expect(target.ring.takeViolations() == [])
+  }
+
+  /// RFC 7143 §11.4.8 counts R2Ts, and wants zero where there was no Data-In.
+  @Test(arguments: [(0, []), (1, []), (2, [.expDataSNWrong])] as [(UInt32, [ViolationRule])])
+  func theR2TsOfAWriteAreCountedOrNot(expDataSN: UInt32, rules: [ViolationRule]) throws {
+    let target = try played()
+    let write = try ask(.write, target)
+    target.deliver(answer(.write, to: write, target))
+    _ = try target.takePDUs()
+    target.deliver(target.reply(.scsiResponse, to: write) { $0.expDataSN = expDataSN })
+    #expect(target.ring.takeViolations() == rules)
+  }
+
   /// RFC 7143 §11.7.4: who asks for an acknowledgement says for what.
   @Test func anAcknowledgementIsAskedForWithATag() throws {
     let target = try PlayedTarget([KeyValue("ErrorRecoveryLevel", "1")])
@@ -219,6 +254,20 @@ import Testing
     #expect(target.ring.takeViolations() == [])
     target.deliver(target.reply(.nopIn, advances: false) { $0.targetTransferTag = reservedTag })
     #expect(target.ring.takeViolations() == [.trafficAfterLogout])
+  }
+
+  @Test func aLogoutOfOneConnectionLeavesTheOthers() throws {
+    let target = try PlayedTarget([KeyValue("MaxConnections", "2")])
+    let login = try requestToJoin(target)
+    target.ring.deliver(PlayedTarget.loginResponse(to: login), on: 1)
+    var logout = LogoutRequest(.closeConnection)
+    logout.connectionID = 1
+    _ = try target.machine.logout(logout, on: target.connection)
+    let request = try #require(try target.takePDUs().first)
+    target.deliver(target.reply(.logoutResponse, to: request))
+    #expect(target.ring.state(of: 1).isClosed && !target.ring.state().isClosed)
+    target.deliver(answer(.ping, to: try ask(.ping, target), target))
+    #expect(target.ring.takeViolations() == [])
   }
 
   @Test func theLoginPhaseHasNothingButLoginResponsesAndTheOthersHaveNone() throws {
@@ -260,6 +309,10 @@ import Testing
       (KeyValue("HeaderDigest", "None"), ["None", "None"], [.repeatedKey]),
       (KeyValue("ImmediateData", "No"), ["Yes"], [.illegalAnswer]),
       (KeyValue("DataPDUInOrder", "Yes"), ["No"], [.illegalAnswer]),
+      // RFC 7143 §13.25.
+      (KeyValue("IFMarker", "Yes"), ["Reject"], []),
+      (KeyValue("IFMarker", "Yes"), ["No"], []),
+      (KeyValue("IFMarker", "Yes"), ["Yes"], [.illegalAnswer]),
     ]
     for (offer, answers, rules) in cases {
       let (ring, request) = try login([offer])

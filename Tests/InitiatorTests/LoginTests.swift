@@ -91,6 +91,73 @@ import Testing
     #expect(ring.takeViolations().contains(.loginStage))
   }
 
+  /// T without T in the request.
+  @Test func theTargetDoesNotLeaveAStageUnasked() throws {
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.operationalKeys = []
+    plan.transitsAtOnce = false
+    let (_, request) = try start(plan)
+    #expect(request.header.read { !$0.isTransit })
+    respond(request, ("TargetPortalGroupTag", "1")) { header in
+      header.isTransit = true
+      header.nextStage = LoginStage.fullFeature.rawValue
+      header.tsih = 7
+    }
+    #expect(ring.takeViolations() == [.loginStage])
+  }
+
+  @Test(arguments: ["HeaderDigest", "HeaderDigest\0", "=None\0"])
+  func theTextOfALoginIsWellFormed(text: String) throws {
+    let (_, request) = try start(LoginPlan())
+    ring.deliver(
+      PlayedTarget.loginResponse(to: request, data: Array("AuthMethod=None\0\(text)".utf8)) { header in
+        header.isTransit = false
+        header.nextStage = 0
+      })
+    #expect(ring.takeViolations() == [.textMalformed])
+  }
+
+  /// RFC 7143 §4.2.2: numbers go on behind 2^32 - 1.
+  @Test func statSNGoesOnBehindItsEnd() throws {
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.operationalKeys = []
+    let (id, request) = try start(plan)
+    respond(request, ("TargetPortalGroupTag", "1"), statSN: .max - 1)
+    for number in [UInt32.max, 0, 1] {
+      _ = try ring.machine.ping(PingRequest(), on: id)
+      ring.run()
+      let ping = try #require(try ring.takePDUs().first)
+      #expect(ping.header.read { $0.expStatSN } == number)
+      var answer = ProtocolDataUnit(.nopIn)
+      answer.header.write { header in
+        header.initiatorTaskTag = ping.header.read { $0.initiatorTaskTag }
+        header.targetTransferTag = reservedTag
+        header.statSN = number
+        header.expCmdSN = ping.header.read { $0.cmdSN } &+ 1
+        header.maxCmdSN = header.expCmdSN &+ 31
+      }
+      ring.deliver(answer)
+    }
+    #expect(ring.takeViolations() == [])
+  }
+
+  /// RFC 7143 §11.13: most fields of a refusal are reserved, or nobody has filled them in.
+  @Test func theNumbersOfARefusalMeanNothing() throws {
+    var plan = LoginPlan()
+    plan.operationalKeys = []
+    let (_, first) = try start(plan)
+    respond(first, ("AuthMethod", "None"), ("TargetPortalGroupTag", "1"))
+    let second = try #require(try ring.takePDUs().first)
+    respond(second, statSN: 0) { header in
+      header.loginStatus = LoginStatus.targetMovedTemporarily.rawValue
+      header.expCmdSN = 0
+      header.maxCmdSN = 0
+    }
+    #expect(ring.takeViolations() == [])
+  }
+
   @Test func aRefusalEndsTheLogin() throws {
     let (id, request) = try start(LoginPlan())
     respond(request, ("TargetAddress", "192.0.2.9:3260,1")) {
@@ -252,6 +319,49 @@ import Testing
     #expect(ring.takeViolations() == rules)
   }
 
+  /// RFC 7143 §12.1.3: the method is chosen, and there is a challenge, with an identifier of one byte.
+  @Test(
+    arguments: [
+      ([KeyValue("X-a", "b")], nil),
+      ([], [KeyValue("CHAP_I", "256"), KeyValue("CHAP_C", "0x01")]), ([], [KeyValue("CHAP_C", "0x01")]),
+      ([], [KeyValue("CHAP_I", "1")]), ([], [KeyValue("CHAP_I", "1"), KeyValue("CHAP_C", "01")]),
+      ([], [KeyValue("CHAP_I", "1"), KeyValue("CHAP_C", "0x")]),
+    ] as [([KeyValue], [KeyValue]?)])
+  func aTargetThatDoesNotAskAsItShouldIsLeft(method: [KeyValue], challenge: [KeyValue]?) throws {
+    func deliver(_ request: ProtocolDataUnit, _ pairs: [KeyValue], statSN: UInt32) {
+      var writer = TextWriter()
+      for pair in pairs { writer.append(pair.key, pair.value) }
+      ring.deliver(PlayedTarget.loginResponse(to: request, data: writer.bytes, statSN: statSN))
+    }
+    var plan = LoginPlan()
+    plan.stages = [.securityNegotiation]
+    plan.credentials = CHAPCredentials(name: "user", secret: [1])
+    let (_, first) = try start(plan)
+    deliver(first, challenge == nil ? method : [KeyValue("AuthMethod", "CHAP")], statSN: 100)
+    if let challenge {
+      deliver(try #require(try ring.takePDUs().first), [KeyValue("CHAP_A", "5")] + challenge, statSN: 101)
+    }
+    #expect(ring.takeViolations() == [.authentication])
+    #expect(ring.closeReasons == [.local])
+  }
+
+  /// A response proves who somebody is: it goes with a name.
+  @Test(arguments: [true, false]) func aTargetThatAuthenticatesItselfSaysItsName(hasName: Bool) throws {
+    var plan = LoginPlan()
+    plan.stages = [.securityNegotiation]
+    plan.credentials = CHAPCredentials(name: "user", secret: [1])
+    plan.credentials?.targetSecret = [2]
+    plan.credentials?.challenge = [3]
+    let (_, first) = try start(plan)
+    respond(first, ("AuthMethod", "CHAP"))
+    respond(try #require(try ring.takePDUs().first), ("CHAP_A", "5"), ("CHAP_I", "1"), ("CHAP_C", "0x01"), statSN: 101)
+    let proof = CHAPAlgorithm.md5.response(identifier: 1, secret: [2], challenge: [3])
+    respond(
+      try #require(try ring.takePDUs().first), (hasName ? "CHAP_N" : "X-a", "t"),
+      ("CHAP_R", "0x" + TextEncoding.hexadecimal(proof)), ("TargetPortalGroupTag", "1"), statSN: 102)
+    #expect(ring.takeViolations() == (hasName ? [] : [.authentication]))
+  }
+
   @Test func aScriptLogsInByItself() throws {
     let id = try ring.machine.connect(to: PlayedTarget.address)
     ring.run()
@@ -410,6 +520,32 @@ import Testing
     respond(request, ("TargetPortalGroupTag", "1"), ("ImmediateData", "No"))
     #expect(ring.takeViolations().isEmpty)
     #expect(try !#require(ring.takeLogin()).parameters.immediateData)
+  }
+
+  @Test func whatWasAgreedOnHolds() throws {
+    let target = try PlayedTarget([
+      KeyValue("MaxConnections", "4"), KeyValue("InitialR2T", "No"), KeyValue("ImmediateData", "No"),
+      KeyValue("MaxBurstLength", "8192"), KeyValue("FirstBurstLength", "4096"), KeyValue("DefaultTime2Wait", "5"),
+      KeyValue("DefaultTime2Retain", "7"), KeyValue("MaxOutstandingR2T", "3"), KeyValue("DataPDUInOrder", "No"),
+      KeyValue("DataSequenceInOrder", "No"), KeyValue("ErrorRecoveryLevel", "1"), KeyValue("iSCSIProtocolLevel", "2"),
+      KeyValue("TaskReporting", "FastAbort"), KeyValue("MaxRecvDataSegmentLength", "1024"),
+    ])
+    var expected = NegotiatedParameters()
+    expected.maxConnections = 4
+    expected.initialR2T = false
+    expected.immediateData = false
+    expected.maxBurstLength = 8192
+    expected.firstBurstLength = 4096
+    expected.defaultTime2Wait = 5
+    expected.defaultTime2Retain = 7
+    expected.maxOutstandingR2T = 3
+    expected.dataPDUInOrder = false
+    expected.dataSequenceInOrder = false
+    expected.errorRecoveryLevel = 1
+    expected.iSCSIProtocolLevel = 2
+    expected.taskReporting = .fastAbort
+    expected.initiatorMaxRecvDataSegmentLength = 1024
+    #expect(target.machine.status(of: target.connection)?.parameters == expected)
   }
 
   @Test func aTargetThatNeverComesToAnEndIsLeft() throws {

@@ -173,6 +173,22 @@ import Testing
     #expect(target.ring.takeViolations() == [.burstTooLong])
   }
 
+  /// RFC 7143 §13.18, §13.19: who has agreed to any order is held to none, and its data are where they belong.
+  @Test(arguments: ["Yes", "No"]) func dataComeInTheOrderThatWasAgreedOn(inOrder: String) throws {
+    let target = try PlayedTarget([KeyValue("DataPDUInOrder", inOrder), KeyValue("DataSequenceInOrder", inOrder)])
+    let (_, pdu) = try target.start(PlayedTarget.read(24))
+    let data = pattern(24)
+    for (number, offset) in [16, 0, 8].enumerated() {
+      target.deliver(
+        target.dataIn(
+          pdu, Array(data[offset..<(offset + 8)]), at: offset, number: UInt32(number), isFinal: number == 2,
+          status: number == 2 ? 0 : nil))
+    }
+    #expect(try command(target.ring.takeResults().first).dataIn == data)
+    let rules = inOrder == "Yes" ? [ViolationRule](repeating: .bufferOffsetOutOfOrder, count: 2) : []
+    #expect(target.ring.takeViolations() == rules)
+  }
+
   @Test func segmentsAreMeasured() throws {
     let target = try PlayedTarget([KeyValue("MaxRecvDataSegmentLength", "512")])
     let (_, pdu) = try target.start(PlayedTarget.read(513))
@@ -187,6 +203,7 @@ import Testing
     options.dataDigestFlip = 4
     target.ring.deliver(target.dataIn(pdu, pattern(4), status: 0).encoded(options))
     #expect(target.ring.closeReasons == [.framingLost])
+    #expect(target.ring.takeViolations() == [.dataDigestError])
     let result = try #require(target.ring.takeResults().first)
     #expect(result.task == task)
     guard case .connectionLost = result.outcome else { return #expect(Bool(false)) }

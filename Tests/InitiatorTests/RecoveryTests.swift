@@ -63,6 +63,25 @@ import Testing
     #expect(target.ring.takeViolations() == [])
   }
 
+  /// It is told of the damage, and what comes behind it is numbered as if nothing had happened.
+  @Test func whatIsDamagedIsMissedAndNobodyIsBlamedForTheRest() throws {
+    let target = try PlayedTarget([KeyValue("ErrorRecoveryLevel", "1"), KeyValue("DataDigest", "CRC32C")])
+    let (task, command) = try target.start(PlayedTarget.read(8))
+    var options = EncodingOptions(digests: target.digests)
+    options.dataDigestFlip = 4
+    target.ring.deliver(target.dataIn(command, Array(pattern(8)[..<4]), isFinal: false).encoded(options))
+    target.deliver(target.dataIn(command, Array(pattern(8)[4...]), at: 4, number: 1, status: 0))
+    #expect(target.ring.takeResults().map(\.task) == [task])
+    #expect(target.ring.takeViolations() == [.dataDigestError])
+    // A ping's answer that is damaged has taken its StatSN.
+    for _ in 0..<2 { _ = try target.machine.ping(PingRequest(), on: target.connection) }
+    let pings = try target.takePDUs()
+    target.ring.deliver(
+      target.reply(.nopIn, to: pings[0], data: [1]) { $0.targetTransferTag = reservedTag }.encoded(options))
+    target.deliver(target.reply(.nopIn, to: pings[1]) { $0.targetTransferTag = reservedTag })
+    #expect(target.ring.takeViolations() == [.dataDigestError])
+  }
+
   @Test(arguments: [false, true])
   func dataThatComeTwiceCountOnce(asks: Bool) throws {
     let target = try PlayedTarget([KeyValue("ErrorRecoveryLevel", "1")])

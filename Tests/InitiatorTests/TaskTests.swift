@@ -206,6 +206,23 @@ import Testing
     #expect(target.ring.takeViolations() == [.undefinedCode])
   }
 
+  @Test func aRequestedNegotiationIsBegun() throws {
+    let target = try PlayedTarget()
+    target.deliver(target.reply(.asyncMessage) { $0.asyncEvent = AsyncEvent.negotiationRequested.rawValue })
+    #expect(try target.takePDUs().map(\.opcode) == [.textRequest])
+    #expect(target.ring.takeViolations() == [])
+  }
+
+  @Test func aConnectionAmongOthersIsClosedAlone() throws {
+    let target = try PlayedTarget([KeyValue("MaxConnections", "2")])
+    let (task, _) = try target.start(PlayedTarget.read(4))
+    _ = try target.reassign(task)
+    target.ring.deliver(
+      target.reply(.asyncMessage) { $0.asyncEvent = AsyncEvent.logoutRequested.rawValue }, on: 1)
+    let logout = try #require(try target.ring.takePDUs(on: 1).first)
+    #expect(logout.header.read { $0.opcode == .logoutRequest && $0.logoutReason == 1 && $0.connectionID == 1 })
+  }
+
   @Test func templatesAreFilledInAndBroken() throws {
     let target = try PlayedTarget()
     var template = PDUTemplate(.scsiCommand)
