@@ -28,6 +28,23 @@ import Testing
     #expect(ring.fired(fault) == 1)
   }
 
+  @Test("What is handed on is as stable as it was to be")
+  func forceUnitAccess() {
+    let bench = Bench(survival: .none)
+    bench.fronts[0] = FaultRing(bench.fronts[0], arena: bench.arenas[0], random: bench.world.random.stream("ring"))
+    let medium = bench.open()
+    for (offset, isForced) in [(UInt64(0), true), (4096, false)] {
+      let written = bench.perform(0) {
+        $0.write(to: medium, at: offset, from: [bench.put([7])], forceUnitAccess: isForced, token: $1)
+      }
+      #expect(written?.result == 1)
+    }
+    bench.plan.arm(HostPowerOff(bench.hosts[0]))
+    var bytes = [UInt8](repeating: 9, count: 4097)
+    bytes.withUnsafeMutableBytes { bench.world.disk(bench.disk).read(at: 0, into: $0) }
+    #expect(bytes[0] == 7 && bytes[4096] == 0)
+  }
+
   @Test("A refused operation fails and is not carried out")
   func refuse() throws {
     let (bench, ring) = bench()

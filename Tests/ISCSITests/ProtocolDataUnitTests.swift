@@ -37,6 +37,23 @@ import Testing
     }
   }
 
+  /// What has been cut out is forgotten, and what has not stays in its place.
+  @Test func aLongStreamIsCutInItsOrder() throws {
+    let pdus = (0..<300).map { number in
+      ProtocolDataUnit(.nopOut, data: [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 700 + number))
+    }
+    let stream = pdus.flatMap { $0.encoded() }
+    var framer = PDUFramer()
+    var received: [ProtocolDataUnit] = []
+    // Never at the end of a PDU.
+    for start in stride(from: 0, to: stream.count, by: 90_001) {
+      framer.append(stream[start..<min(start + 90_001, stream.count)])
+      while let framed = try framer.next() { received.append(framed.pdu) }
+      #expect(framer.pendingCount < 1100)
+    }
+    #expect(received == pdus)
+  }
+
   @Test func lengthsOnTheWire() {
     let pdu = ProtocolDataUnit(.nopOut, data: [1, 2, 3, 4, 5])
     #expect(pdu.header.read { $0.dataSegmentLength } == 5)

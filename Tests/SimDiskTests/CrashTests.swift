@@ -144,6 +144,38 @@ import Testing
     #expect(medium.read(16384, 16384).allSatisfy { $0 == 0 })
   }
 
+  @Test("A cache holds only so many writes, however short, and writes back its oldest")
+  func manyWrites() {
+    let medium = Medium {
+      $0.size = 1 << 20
+      $0.survival = .none
+    }
+    for index in 0..<70_000 as Range<UInt64> { medium.write(index, 1, 1) }
+    #expect(medium.disk.unflushedLength == 1 << 16)
+    medium.disk.crash()
+    let kept = 70_000 - 1 << 16
+    #expect(medium.read(0, 70_000) == [UInt8](repeating: 1, count: kept) + [UInt8](repeating: 0, count: 1 << 16))
+  }
+
+  @Test("Of very many writes those before the mark of a flush are stable, and the others in their order")
+  func manyMarks() {
+    let medium = Medium {
+      $0.size = 1 << 20
+      $0.survival = .none
+    }
+    var mark: UInt64 = 0
+    for index in 0..<5000 as Range<UInt64> {
+      if index == 3000 { mark = medium.disk.flushMark }
+      medium.write(index % 1000 * 2, [UInt8(truncatingIfNeeded: index / 1000 + 1), 7])
+    }
+    medium.disk.flush(upTo: mark)
+    #expect(medium.disk.unflushedLength == 4000)
+    #expect(medium.read(0, 2000) == (0..<1000).flatMap { _ in [5, 7] as [UInt8] })
+    medium.write(0, [9, 9], fua: true)
+    medium.disk.crash()
+    #expect(medium.read(0, 2000) == [9, 9] + (1..<1000).flatMap { _ in [3, 7] as [UInt8] })
+  }
+
   @Test("The fate of unflushed writes can be fixed", arguments: [DiskOptions.Survival.all, .none, .torn])
   func survival(_ survival: DiskOptions.Survival) {
     let medium = Medium {

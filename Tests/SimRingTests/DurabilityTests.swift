@@ -112,6 +112,43 @@ private final class Writer: Machine {
     #expect(losses > 100, "power cuts that lose nothing test nothing")
   }
 
+  @Test("A flush covers what was done when it was submitted, and not what is done while it is under way")
+  func flushUnderWay() {
+    let world = World(seed: 1)
+    let host = world.addHost("h", addresses: [SocketAddress(10, 0, 0, 1, port: 0)])
+    var options = DiskOptions(size: 1 << 16)
+    options.survival = .none
+    let disk = world.addDisk("d", on: host, options: options)
+    let process = world.addProcess("p", on: host)
+    let arena = Arena(capacity: 4096)
+    world.attach(arena, to: process)
+    let ring = world.ring(of: process)
+    let medium = ring.open(disk)
+    let extent = Extent(offset: 0, length: 512)
+    arena.bytes(extent).initializeMemory(as: UInt8.self, repeating: 7)
+    /// Submits what `body` emits, and waits for so many completions.
+    func perform(_ count: Int, _ body: (inout Operations) -> Void) {
+      var batch = Operations()
+      body(&batch)
+      ring.submit(&batch)
+      var completions: [Completion] = []
+      while completions.count < count, world.now < Instant(nanoseconds: 1_000_000_000) {
+        ring.reap(into: &completions, until: Instant(nanoseconds: 1_000_000_000))
+      }
+      #expect(completions.count == count && completions.allSatisfy { $0.error == .none })
+    }
+    perform(1) { $0.write(to: medium, at: 0, from: [extent], token: Token(1)) }
+    perform(2) {
+      $0.flush(medium, token: Token(2))
+      $0.write(to: medium, at: 512, from: [extent], token: Token(3))
+    }
+    #expect(world.disk(disk).unflushedLength == 512)
+    world.powerOff(host)
+    var bytes = [UInt8](repeating: 9, count: 1024)
+    bytes.withUnsafeMutableBytes { world.disk(disk).read(at: 0, into: $0) }
+    #expect(bytes == [UInt8](repeating: 7, count: 512) + [UInt8](repeating: 0, count: 512))
+  }
+
   @Test("When only the process dies, nothing that was acknowledged is lost")
   func crash() throws {
     for seed in 0..<20 as Range<UInt64> {
