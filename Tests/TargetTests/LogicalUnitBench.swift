@@ -26,11 +26,13 @@ final class LogicalUnitBench {
 
   init(
     _ backing: Backing = .medium(LogicalUnitBench.mediumHandle, alignment: 512), blocks: UInt64 = 2048,
-    nexuses: [NexusIndex] = [0], change: (inout LogicalUnitConfiguration) -> Void = { _ in }
+    nexuses: [NexusIndex] = [0], portalGroupTags: [UInt16] = [1],
+    change: (inout LogicalUnitConfiguration) -> Void = { _ in }
   ) {
     var configuration = LogicalUnitConfiguration(blockCount: blocks, backing: backing)
     change(&configuration)
-    let inventory = TargetInventory(name: "iqn.2026-11.example:bench", luns: [0, 5, 300])
+    let inventory = TargetInventory(
+      name: "iqn.2026-11.example:bench", luns: [0, 5, 300], portalGroupTags: portalGroupTags)
     guard
       let unit = try? LogicalUnit(configuration: configuration, inventory: inventory, arena: context.arena)
     else { preconditionFailure("no address space for a logical unit") }

@@ -84,6 +84,29 @@ import Testing
     #expect(String(decoding: data[20..<54], as: UTF8.self) == "iqn.2026-11.example:bench,t,0x0001")
   }
 
+  /// Each portal group is a port; a nexus is told of the one that it goes through.
+  @Test func eachPortalGroupIsAPort() {
+    let bench = LogicalUnitBench(portalGroupTags: [3, 7])
+    #expect(inquiry(bench).data[6] == 0x10)
+    let ports = inquiry(bench, page: 0x88).data
+    #expect(ports.count == 4 + 2 * (12 + 4 + 36))
+    for (port, tag) in [(1, 3), (2, 7)] {
+      let at = 4 + (port - 1) * 52
+      #expect(big(ports[(at + 2)..<(at + 4)]) == UInt64(port))
+      #expect(
+        String(decoding: ports[(at + 16)..<(at + 50)], as: UTF8.self) == "iqn.2026-11.example:bench,t,0x000\(tag)")
+    }
+    #expect(
+      Array(bench.run([0xA3, 0x0A, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0]).data.suffix(9)) == [2, 0, 0, 0, 1, 0, 0, 0, 2])
+    bench.unit.nexusEstablished(1, portalGroupTag: 7)
+    for (nexus, tag) in [(NexusIndex(0), 3), (1, 7)] {
+      let page = bench.run([0x12, 1, 0x83, 1, 0, 0], nexus: nexus).data
+      let name = Array("bench,t,0x000\(tag)".utf8)
+      #expect(page.indices.contains { page[$0...].starts(with: name) })
+      #expect(page.indices.contains { page[$0...].starts(with: [0x51, 0x94, 0, 4, 0, 0, 0, UInt8(nexus + 1)]) })
+    }
+  }
+
   private func unit(_ lun: UInt16) -> LogicalUnitConfiguration { LogicalUnitConfiguration(lun: lun, blockCount: 1) }
 
   @Test func unitsHaveDifferentNames() {
@@ -205,6 +228,28 @@ import Testing
     #expect(
       bench.run([0x55, 0x10, 0, 0, 0, 0, 0, 0, UInt8(list.count), 0], list).sense
         == Sense(.illegalRequest, .invalidFieldInParameterList, specific: .field(inCDB: false, byte: 13, bit: nil)))
+  }
+
+  /// The long descriptor has its length at another place, and there only.
+  @Test func aLongBlockDescriptorIsLookedAt() {
+    let bench = LogicalUnitBench()
+    var control = page(bench, 0x0A)
+    control[2] |= 0x04
+    func select(long: UInt8, _ length: UInt8, _ descriptor: [UInt8]) -> LogicalUnitBench.Outcome {
+      let list: [UInt8] = [0, 0, 0, 0, long, 0, 0, length] + descriptor + control
+      return bench.run([0x55, 0x10, 0, 0, 0, 0, 0, 0, UInt8(list.count), 0], list)
+    }
+    func field(_ byte: UInt16) -> Sense {
+      Sense(.illegalRequest, .invalidFieldInParameterList, specific: .field(inCDB: false, byte: byte, bit: nil))
+    }
+    let blocks: [UInt8] = [0, 0, 0, 0, 0, 0, 8, 8]
+    #expect(select(long: 1, 16, blocks + [0, 0, 0, 0, 0, 0, 16, 0]).sense == field(20))
+    #expect(select(long: 1, 16, blocks + [0, 0, 2, 0, 0, 0, 0, 0]).sense == field(20))
+    #expect(select(long: 0, 16, blocks + [0, 0, 0, 0, 0, 0, 2, 0]).sense == field(6))
+    #expect(select(long: 1, 8, [0, 0, 8, 0, 0, 0, 2, 0]).sense == field(6))
+    #expect(page(bench, 0x0A)[2] & 0x04 == 0)
+    #expect(select(long: 1, 16, blocks + [0, 0, 0, 0, 0, 0, 2, 0]).status == .good)
+    #expect(page(bench, 0x0A) == control)
   }
 
   /// What was begun with the cache is in it when it is flushed, or nobody would flush it any more.
@@ -362,6 +407,9 @@ import Testing
     let bench = LogicalUnitBench()
     #expect(bench.run([0x1B, 0, 0, 0, 0, 0]).status == .good)
     #expect(bench.log == ["flush"])
+    // NO_FLUSH.
+    #expect(bench.run([0x1B, 0, 0, 0, 4, 0]).status == .good)
+    #expect(bench.log == ["flush"])
     for cdb in [[0], blockCDB(0x28, 0, 1), blockCDB(0x35, 0, 0)] {
       #expect(bench.run(cdb).sense == Sense(.notReady, .initializingCommandRequired))
     }
@@ -425,6 +473,10 @@ import Testing
       #expect(run(cdb).2 == Sense(.illegalRequest, .logicalUnitNotSupported))
     }
     #expect(run([0x12, 1, 0x83, 0, 36, 0]).2?.additional == .invalidFieldInCDB)
+    #expect(run([0x12, 1, 0, 0, 36, 0]).1 == [0x7F, 0, 0, 1, 0])
+    #expect(run([0xA0, 0, 1, 0, 0, 0, 0, 0, 0, 64, 0, 0]).1 == [0, 0, 0, 0, 0, 0, 0, 0])
+    #expect(run([0xA0, 0, 3, 0, 0, 0, 0, 0, 0, 64, 0, 0]).2?.additional == .invalidFieldInCDB)
+    #expect(run([0x03, 1, 0, 0, 18, 0]).1 == [0x72, 5, 0x25, 0, 0, 0, 0, 0])
   }
 
   @Test func aConfigurationThatCannotBeServedIsExplained() {

@@ -254,6 +254,16 @@ import Testing
     #expect(later.count == 1 && later[0].lba == 10 && later[0].blocks == 6 && later[0].status == 0)
   }
 
+  /// A descriptor counts fewer than 2^32 blocks.
+  @Test func aHoleThatIsTooLongForOneDescriptorHasSeveral() {
+    let blocks: UInt64 = 3 << 32
+    let all = lbaStatus(thin(.null, blocks: blocks), 5)
+    #expect(all.map(\.lba) == [5, 1 << 32 + 4, 2 << 32 + 3])
+    #expect(all.reduce(5) { $0 + UInt64($1.blocks) } == blocks)
+    #expect(all.allSatisfy { $0.blocks > 0 && $0.status == 1 })
+    #expect(zip(all, all.dropFirst()).allSatisfy { $0.lba + UInt64($0.blocks) == $1.lba })
+  }
+
   @Test func aBlockWithAByteOfDataIsMapped() {
     let bench = thin(.medium(LogicalUnitBench.mediumHandle, alignment: 512))
     bench.holes[8 * 512 + 100] = false
@@ -304,6 +314,46 @@ import Testing
     #expect(bench.run(blockCDB(0x35, 0, 0), nexus: 0).status == .good)
     #expect(bench.run(blockCDB(0x35, 0, 0), nexus: 1).additional == .writeError)
     #expect(bench.run(blockCDB(0x35, 0, 0), nexus: 1).status == .good)
+  }
+
+  /// Whatever it was that flushed: what others wrote may be gone, too.
+  @Test(arguments: ["MODE SELECT", "stop", "standby", "READ with FUA", "UNMAP", "WRITE SAME"])
+  func aFlushThatFailsIsToldWhateverItWasFor(command: String) {
+    let isCached = command != "UNMAP" && command != "WRITE SAME"
+    let bench = LogicalUnitBench(nexuses: [0, 1]) {
+      $0.isThin = true
+      $0.isWriteCacheEnabled = isCached
+    }
+    bench.failures = [(.flush, .mediumError)]
+    let outcome =
+      switch command {
+      case "MODE SELECT":
+        bench.run([0x15, 0x10, 0, 0, 24, 0], [0, 0, 0, 0, 0x08, 0x12] + [UInt8](repeating: 0, count: 18))
+      case "stop": bench.run([0x1B, 0, 0, 0, 0, 0])
+      case "standby": bench.run([0x1B, 0, 0, 0, 0x30, 0])
+      case "READ with FUA": bench.run(blockCDB(0x28, 0, 1, flags: 0x08))
+      case "UNMAP": unmap(bench, unmapList([(0, 8)]))
+      default: bench.run(blockCDB(0x93, 0, 8, flags: 0x08), zeroes)
+      }
+    #expect(outcome.sense == Sense(.mediumError, .writeError))
+    #expect(bench.failures.isEmpty)
+    // A unit attention of the changed page, perhaps.
+    _ = bench.run([0], nexus: 1)
+    #expect(bench.run(blockCDB(0x35, 0, 0), nexus: 1).additional == .writeError)
+    #expect(bench.run(blockCDB(0x35, 0, 0), nexus: 0).status == .good)
+    #expect(bench.leakedBuffers == 0)
+  }
+
+  /// However many come and go.
+  @Test func onlySoManyThatHaveGoneAreRemembered() {
+    var debts = FlushDebts()
+    func port(_ number: Int) -> InitiatorPort { InitiatorPort(name: "iqn.2026-11.example:\(number)") }
+    for number in 0..<1200 { debts.left(port(number), owesFlushFailure: number < 1100) }
+    #expect([0, 75, 76, 1099].map { debts.arrived(port($0)) } == [false, false, true, true])
+    debts.failed()
+    #expect([174, 175, 1199].map { debts.arrived(port($0)) } == [false, true, true])
+    let again = debts.arrived(port(1199))
+    #expect(!again, "once")
   }
 
   /// An initiator whose writes a flush has made stable, before or after it went, is told of no later failure.

@@ -169,6 +169,43 @@ import Testing
     #expect(bench.leakedBuffers == 0)
   }
 
+  /// Whichever of its ranges it is, and whichever comes first.
+  @Test(arguments: [[1, 5], [5, 1000], [1000, 5], [1000, 5, 1500]] as [[UInt64]])
+  func anUnmapWaitsForWhoIsAtWorkOnAnyOfItsRanges(blocks: [UInt64]) {
+    let bench = LogicalUnitBench { $0.isThin = true }
+    let compare = bench.submit(compareAndWrite(5, 1), [UInt8](repeating: 0, count: 512) + pattern(512))
+    _ = bench.step(compare)
+    var list: [UInt8] = [0, 0, 0, UInt8(16 * blocks.count), 0, 0, 0, 0]
+    for lba in blocks {
+      list.append64(lba)
+      list += [0, 0, 0, 1, 0, 0, 0, 0]
+    }
+    let unmap = bench.submit([0x42, 0, 0, 0, 0, 0, 0, 0, UInt8(list.count), 0], list)
+    _ = bench.step(unmap)
+    #expect(unmap.disposition == .blocked)
+    #expect(bench.finish(compare).status == .good)
+    #expect(release(bench, [unmap]) == [unmap.command.task])
+    #expect(bench.finish(unmap).status == .good)
+    #expect(bench.bytes[5 * 512..<6 * 512].allSatisfy { $0 == 0 })
+  }
+
+  /// Nobody writes between the write and the look at it, nor reads what may have to be written again.
+  @Test func whatIsWrittenAndVerifiedIsLeftAlone() {
+    let bench = LogicalUnitBench()
+    let verified = bench.submit(blockCDB(0x8E, 5, 1, flags: 0x02), pattern(512))
+    _ = bench.step(verified)
+    _ = bench.step(verified)
+    #expect(bench.log == ["write 2560+512 fua"])
+    let write = bench.submit(blockCDB(0x2A, 5, 1), pattern(512, seed: 2))
+    _ = bench.step(write)
+    let beside = bench.submit(blockCDB(0x28, 6, 1))
+    #expect([verified, write, beside].map(\.disposition) == [.pending, .blocked, .pending])
+    #expect(bench.finish(verified).status == .good)
+    #expect(release(bench, [write]) == [write.command.task])
+    #expect(bench.finish(write).status == .good)
+    _ = bench.finish(beside)
+  }
+
   @Test func anAbortedCompareAndWriteLetsOthersGo() {
     let bench = LogicalUnitBench()
     let older = bench.submit(blockCDB(0x28, 0, 1))
@@ -219,6 +256,15 @@ import Testing
     #expect(sensed.status == .good)
     #expect(Sense(decoding: sensed.data) == Sense(.unitAttention, .powerOnOrReset))
     #expect(bench.run([0], nexus: 1).status == .good)
+  }
+
+  /// "Power on, reset, or bus device reset occurred" says of a reset all that there is to say.
+  @Test func aResetBehindPowerOnIsToldWithIt() {
+    let bench = LogicalUnitBench(nexuses: [])
+    bench.unit.nexusEstablished(0)
+    bench.unit.reset()
+    #expect(bench.run([0]).sense == Sense(.unitAttention, .powerOnOrReset))
+    #expect(bench.run([0]).status == .good)
   }
 
   @Test func aUnitAttentionComesBeforeAnUnknownCommand() {

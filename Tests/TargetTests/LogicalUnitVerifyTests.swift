@@ -102,6 +102,44 @@ import Testing
     #expect(bench.leakedBuffers == 0)
   }
 
+  /// Whole blocks that have come are taken; what has not come is neither written nor compared, whatever was in the memory.
+  @Test(arguments: backings) func whatDidNotComeIsNothing(backing: Backing) {
+    let bench = LogicalUnitBench(backing)
+    let old = pattern(2048, seed: 3)
+    let new = pattern(1023, seed: 9)
+    for (code, first) in [
+      (UInt8(0x2E), Array(new.prefix(512))), (0x8E, Array(new.prefix(512))),
+      (0x8B, zip(old, new).prefix(512).map { $0 | $1 }),
+    ] {
+      bench.run(blockCDB(0x8A, 0, 4), old)
+      bench.run(blockCDB(0x8A, 100, 4), [UInt8](repeating: 0xE7, count: 2048))
+      let outcome = bench.run(blockCDB(code, 0, 4), new)
+      #expect(outcome.status == .good && outcome.wanted == 2048)
+      #expect(bench.run(blockCDB(0x88, 0, 4)).data == first + old.dropFirst(512), "\(code)")
+    }
+    bench.run(blockCDB(0x8A, 0, 4), old)
+    bench.run(blockCDB(0x8A, 100, 4), [UInt8](repeating: 0xE7, count: 2048))
+    #expect(bench.run(blockCDB(0x8F, 0, 4, flags: 0x02), Array(old.prefix(1023))).status == .good)
+    #expect(bench.leakedBuffers == 0)
+  }
+
+  /// Fewer bytes than the initiator has announced.
+  @Test(arguments: backings) func aPartOfABlockIsNoBlock(backing: Backing) {
+    let bench = LogicalUnitBench(backing)
+    let old = pattern(1024, seed: 3)
+    bench.run(blockCDB(0x8A, 0, 2), old)
+    let compare = bench.submit(compareAndWrite(0, 1), Array(old.prefix(512)) + pattern(512, seed: 9))
+    compare.dataOut.removeLast()
+    #expect(bench.finish(compare).additional == .invalidFieldInCDB)
+    for code in [UInt8(0x41), 0x93] {
+      let same = bench.submit(blockCDB(code, 0, 2), pattern(512, seed: 9))
+      same.dataOut.removeLast()
+      #expect(bench.finish(same).additional == .invalidFieldInCommandInformationUnit)
+    }
+    #expect(bench.run(blockCDB(0x88, 0, 2)).data == old)
+    #expect(bench.leakedBuffers == 0)
+  }
+
   @Test(arguments: backings) func writeAndVerifyWritesThroughTheCacheAndReadsBack(backing: Backing) {
     let bench = LogicalUnitBench(backing)
     bench.longestTransfer = 700
