@@ -1,6 +1,7 @@
-import Load
 import Ring
 import Testing
+
+@testable import Load
 
 /// How the sessions of a load begin and end, and how they are counted.
 @Suite struct LoadSessionTests {
@@ -68,6 +69,30 @@ import Testing
     #expect(place.load.currentResult.measured == .zero)
     #expect(place.load.currentResult.commands == 0)
     #expect(place.load.currentResult.lostSessions == 0)
+  }
+
+  /// A load that leaves the target alone for long is still there.
+  @Test func theTargetsPingsAreAnswered() throws {
+    let place = try LoadWorld { load, limits in
+      load.rate = 4
+      load.duration = .seconds(3)
+      limits.pingInterval = .milliseconds(50)
+      limits.pingTimeout = .milliseconds(50)
+    }
+    #expect(place.run(until: .ended))
+    let result = place.load.currentResult
+    #expect(result.lostSessions == 0 && result.firstError == nil, "\(result.firstError ?? "")")
+    #expect(11...13 ~= result.commands, "\(result.commands) in 3 s")
+  }
+
+  /// RFC 7143 §4.2.2: 2^31 and 2^32 lie among the numbers.
+  @Test(arguments: [0x7FFF_FFC0, 0xFFFF_FFC0] as [UInt32]) func cmdSNGoesOnBehindItsEnd(first: UInt32) throws {
+    let place = try LoadWorld { _, limits in limits.commandWindow = 32 }
+    for session in place.load.sessions { session.cmdSN = first }
+    #expect(place.run(until: .ended))
+    let result = place.load.currentResult
+    #expect(result.lostSessions == 0 && result.firstError == nil, "\(result.firstError ?? "")")
+    #expect(result.commands > 100)
   }
 
   /// However many sessions there are: answers that are taken in pieces are followed by commands in pieces.
