@@ -65,7 +65,10 @@ scenario {
       local set, type, count = data:byte(index) & 15, data:byte(index + 1), data:byte(index + 3)
       local text = data:sub(index + 4, index + 3 + count)
       local association, kind = type >> 4 & 3, type & 15
-      if association == 0 and (kind == 2 or kind == 3 or kind == 8) then name = text end
+      -- T10 vendor ID based, EUI-64 based, NAA, SCSI name string (SPC-4 §7.8.6.2.1). The first is for want of a better one, and
+      -- ours has one.
+      local is_name = kind == 1 and not t.simulated or kind == 2 or kind == 3 or kind == 8
+      if association == 0 and is_name then name = text end
       if association == 0 and kind == 3 then
         expect(set):equals(1)
         expect(#text):equals(text:byte(1) >> 4 == 6 and 16 or 8)
