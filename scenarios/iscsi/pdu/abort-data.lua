@@ -7,6 +7,12 @@ end
 
 local solicited = { InitialR2T = "Yes", ImmediateData = "No" }
 
+-- That a target does not have a function that it has to have is told by task-management/answers.lua.
+local function must_be_supported(t, result)
+  if result.response == 5 and not t.simulated then skip("the target does not have the function") end
+  return result
+end
+
 scenario {
   title = "A function about several tasks is answered when the data have come that R2Ts had asked for",
   covers = { "ISCSI-TMF-019", "ISCSI-TMF-020" },
@@ -16,7 +22,7 @@ scenario {
     local write = write_with_open_r2t(s)
     local abort = s:task_management { ["function"] = case["function"], async = true }
     sleep "500ms"
-    expect(abort.ended):equals(false)
+    expect(abort.ended and must_be_supported(t, abort:wait())):equals(false)
     write:answer_r2ts()
     expect(abort:wait()):response(0)
     expect(write:wait()):aborted()
@@ -32,7 +38,8 @@ scenario {
     local s = t:login { keys = solicited }
     local other = t:login { name = "iqn.2026-11.example:other", keys = solicited }
     write_with_open_r2t(case.whose == "its own" and s or other)
-    expect(s:task_management { ["function"] = case["function"], within = "60s" }):response(0)
+    local abort = s:task_management { ["function"] = case["function"], within = "60s" }
+    expect(must_be_supported(t, abort)):response(0)
     s:ping {}
     other:ping {}
   end,
