@@ -85,7 +85,7 @@ scenario {
     local limits = s:inquiry { evpd = true, page_code = 0xB0 }
     if limits.status_name ~= "GOOD" and not t.simulated then skip("there is no page B0h") end
     local maximum = string.unpack(">I4", expect(limits):good().data, 9)
-    if maximum == 0 or maximum > s:capacity().last_lba then skip("no maximum below the capacity") end
+    if maximum == 0 or maximum > s:capacity().last_lba then skip("there is no maximum below the capacity") end
     expect(s:read { cdb = 16, lba = 0, blocks = maximum + 1, expected = 512 })
       :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
     expect(s:read { cdb = 16, lba = 0, blocks = maximum }):good()

@@ -3,9 +3,11 @@
 -- A session whose block `lba` holds what it holds after a bad write, too; `play` is given the session and a block's length.
 local function unchanged(t, lba, keys, play)
   local s = t:login { keys = keys }
-  -- A target may want no data that it has not asked for. Ours agrees to them.
-  for _, key in ipairs { "InitialR2T", "ImmediateData" } do
-    if keys[key] and s.parameters[key] ~= keys[key] and not t.simulated then skip(key .. "=" .. keys[key]) end
+  -- A target may want no data that it has not asked for, or fewer. Ours agrees to them.
+  for _, key in ipairs { "InitialR2T", "ImmediateData", "FirstBurstLength" } do
+    if keys[key] and s.parameters[key] ~= keys[key] and not t.simulated then
+      skip("the target does not agree to " .. key .. "=" .. keys[key])
+    end
   end
   local block = s:capacity().block_size
   local old = random.bytes("old", block)

@@ -41,6 +41,11 @@ scenario {
   matrix = { immediate = { 0, 512, 4096 } },
   play = function(t, case)
     local s = t:login { keys = { InitialR2T = "No", ImmediateData = "Yes" } }
+    -- A target may take fewer with the command, or none. Ours takes as many.
+    local agreed = s.parameters
+    local most = math.min(agreed.FirstBurstLength, agreed.TargetMaxRecvDataSegmentLength)
+    if agreed.ImmediateData == "No" then most = 0 end
+    if case.immediate > most and not t.simulated then skip("the target does not take so many immediate data") end
     local data = random.bytes("data", 64 * s:capacity().block_size)
     expect(s:write { lba = 3, data = data, immediate_length = case.immediate, unsolicited_length = case.immediate }):good()
     expect(s:read { lba = 3, blocks = #data // s:capacity().block_size }.data):equals(data)
@@ -68,7 +73,7 @@ scenario {
   play = function(t, case)
     local s = t:login { keys = { InitialR2T = "Yes", ImmediateData = "No" } }
     local data = random.bytes("data", 512)
-    if s:capacity().block_size ~= 512 then skip("blocks of 512 bytes") end
+    if s:capacity().block_size ~= 512 then skip("the blocks are not of 512 bytes") end
     local sent = s:send(pdu.scsi_command {
       write = true, expected_data_transfer_length = 512, cdb = cdb.write10 { lba = 5, blocks = 1 },
     })
@@ -125,7 +130,7 @@ scenario {
         InitialR2T = "Yes", ImmediateData = "No", MaxBurstLength = 4096, FirstBurstLength = 4096, MaxOutstandingR2T = 2,
       },
     }
-    if s.parameters.MaxOutstandingR2T < 2 then skip("more than one R2T at a time") end
+    if s.parameters.MaxOutstandingR2T < 2 then skip("the target sends one R2T at a time") end
     local data = random.bytes("data", 8192)
     local write = s:write { lba = 0, data = data, hold_r2ts = true, async = true }
     sleep "100ms"

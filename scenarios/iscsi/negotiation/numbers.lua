@@ -6,7 +6,10 @@ local function offer(t, key, value)
     csg = 1, nsg = 3, transit = true,
     text = { "InitiatorName=iqn.2026-11.example:a", "SessionType=Normal", "TargetName=" .. t.iqn, key .. "=" .. value },
   })
-  return c:receive { opcode = "login response" }
+  local r = c:receive { opcode = "login response" }
+  -- A target may take one login after the other, and this one may not be at its end.
+  c:close {}
+  return r
 end
 
 scenario {
@@ -14,10 +17,15 @@ scenario {
   covers = { "ISCSI-NEG-010" },
   matrix = { value = { "65536", "0x10000", "0X10000", "0x00010000" } },
   play = function(t, case)
-    local r = offer(t, "MaxBurstLength", case.value)
-    expect(r):pdu { status = 0 }
-    -- The answer may be in any notation, too.
-    expect(tonumber(r.text.MaxBurstLength)):equals(65536)
+    local function answer(value)
+      local r = expect(offer(t, "MaxBurstLength", value)):pdu { status = 0 }
+      -- It may be in any notation, too.
+      return tonumber(r.text.MaxBurstLength)
+    end
+    -- A target may take less. Ours takes as much.
+    local decimal = expect(answer "65536"):at_most(65536)
+    if t.simulated then expect(decimal):equals(65536) end
+    expect(answer(case.value)):equals(decimal)
   end,
 }
 

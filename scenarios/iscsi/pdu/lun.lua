@@ -18,7 +18,7 @@ scenario {
     local block = s:capacity().block_size
     local data = random.bytes("block", block)
     expect(s:write { lba = 3, blocks = 1, data = data }):good()
-    if s.lun > 255 then skip("a LUN of one byte") end
+    if s.lun > 255 then skip("the LUN is too large for peripheral device addressing") end
     -- A target that has no more than 256 units need not know flat space addressing. Ours does.
     local flat = s:test_unit_ready { lun_raw = (0x4000 | s.lun) << 48 }
     if flat.sense and flat.sense.asc == 0x25 and not t.simulated then skip("the target has no flat space addressing") end

@@ -34,6 +34,8 @@ scenario {
   matrix = { order = { { 2, 1, 0 }, { 1, 2, 0 }, { 2, 0, 1 } } },
   play = function(t, case)
     local s = t:login {}
+    local is_refused = s.parameters.ImmediateData == "No" and not t.simulated
+    if is_refused then skip("the target does not agree to ImmediateData=Yes") end
     local block = s:capacity().block_size
     local first = s.cmdsn
     for _, place in ipairs(case.order) do
