@@ -114,7 +114,7 @@ scenario {
     expect(r):pdu { expcmdsn = first, tsih = s.tsih }
     if not r.transit and not t.simulated then skip("the target has keys of its own to agree on") end
     for number = 0, 2 do
-      c:send(pdu.scsi_command { itt = 80 + number, cmdsn = first + number, cdb = cdb.test_unit_ready {} })
+      c:send(pdu.scsi_command { itt = 80 + number, cmdsn = first + number, lun = s.lun, cdb = cdb.test_unit_ready {} })
       expect(c:receive { opcode = "scsi response" }):pdu { itt = 80 + number, status = 0 }
     end
   end,
