@@ -191,6 +191,15 @@ import Testing
     #expect(cases[0].seed(from: 1) == 2_064_710_946_452_166_097)
   }
 
+  @Test func theNameOfACaseCanBeTyped() throws {
+    let script = try Script(
+      file: "a.lua",
+      text: #"scenario { title = "T", matrix = { text = { "a=b\0", "\27[31mred", "two\nlines", "é" } }, play = print }"#
+    )
+    let names = Case.expand(script.scenarios[0], file: script.file).map(\.name)
+    #expect(names == [#"T [text=a=b\0]"#, #"T [text=\27[31mred]"#, #"T [text=two\10lines]"#, "T [text=é]"])
+  }
+
   @Test func tooManyCombinationsAreRefused() {
     let text = """
       local many = {}

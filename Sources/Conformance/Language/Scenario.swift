@@ -110,8 +110,18 @@ struct Case {
   /// How a value of an axis is named: as it prints, or by its `label`.
   static func label(_ value: LuaValue) -> String {
     if case .table(let table) = value, let label = table["label"].text { return label }
-    let text = value.plain
+    let text = typed(value.plain)
     return text.count <= 60 ? text : text.prefix(59) + "…"
+  }
+
+  /// Text with what nobody can type or read as Lua writes it, such as `\0`: a name is printed, and given to `--filter`.
+  private static func typed(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+      let isControl = scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value)
+      if isControl { result += "\\\(scalar.value)" } else { result.unicodeScalars.append(scalar) }
+    }
+    return result
   }
 
   /// The cases of a scenario: the first axis varies slowest.
