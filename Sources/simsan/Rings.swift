@@ -115,7 +115,8 @@ func makeStage(_ options: RunOptions) throws -> Stage {
   let (ring, machine) = try start()
   let facts: TargetFacts
   do {
-    facts = try TargetProbe.facts(ring: ring, machine: machine, portal: portal, iqn: url.iqn, lun: url.lun)
+    facts = try TargetProbe.facts(
+      ring: ring, machine: machine, portal: portal, iqn: url.iqn, lun: url.lun, credentials: options.chap)
   } catch {
     throw UsageError("--against \(url.text): \(error.message)")
   }

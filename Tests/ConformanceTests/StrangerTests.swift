@@ -1,4 +1,5 @@
 import Foundation
+import Initiator
 import Ring
 import SCSI
 import Testing
@@ -10,8 +11,10 @@ import Testing
 @Suite struct StrangerTests {
   private final class Stranger: Playground {
     let world: SimulatedPlayground
+    private let credentials: CHAPCredentials?
 
-    init() throws {
+    init(_ credentials: CHAPCredentials?) throws {
+      self.credentials = credentials
       var target = TargetDescription()
       target.units = [UnitDescription()]
       var description = WorldDescription()
@@ -21,7 +24,13 @@ import Testing
 
     var now: Instant { world.now }
     var drivers: [InitiatorDriver] { world.drivers }
-    var targets: [TargetFacts] { world.targets }
+    var targets: [TargetFacts] {
+      world.targets.map { facts in
+        var facts = facts
+        facts.credentials = credentials
+        return facts
+      }
+    }
     var simulation: SimulatedPlayground? { nil }
     var traceHash: String { "" }
     var eventCount: UInt64 { world.eventCount }
@@ -30,7 +39,7 @@ import Testing
     func advance(until deadline: Instant) { world.advance(until: deadline) }
   }
 
-  private func play(_ body: String) throws -> CaseResult {
+  private func play(_ body: String, credentials: CHAPCredentials? = nil) throws -> CaseResult {
     let folder = FileManager.default.temporaryDirectory.appending(path: "simsan-stranger-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
@@ -39,7 +48,7 @@ import Testing
     try Data(text.utf8).write(to: file)
     let suite = Suite(paths: [file.path])
     try #require(suite.mistakes.isEmpty, "\(suite.mistakes)")
-    return suite.play(0, seed: 1, on: .real { try Stranger() })
+    return suite.play(0, seed: 1, on: .real { try Stranger(credentials) })
   }
 
   @Test(arguments: [
@@ -63,6 +72,38 @@ import Testing
   ])
   func whatItDoesWrongFailsIt(body: String) throws {
     #expect(try play(body).outcome == .failed)
+  }
+
+  private static let credentials = CHAPCredentials(name: "suite", secret: Array("twelve bytes".utf8))
+
+  /// Ours has no CHAP, and may be asked for it by who can do without.
+  @Test(arguments: [
+    "expect(s:relogin {}):equals(s)",
+    "expect(t:login { type = 'discovery', target = false }.received.AuthMethod):equals('None')",
+    "expect(t:try_login { isid = 2, chap = { name = 'b', secret = 'b' } }):login_refused(0x0201)",
+  ])
+  func whoAuthenticatesItselfIsServed(body: String) throws {
+    let result = try play(body, credentials: Self.credentials)
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
+  @Test func aTargetThatIsToAuthenticateItselfHasTo() throws {
+    var credentials = Self.credentials
+    credentials.targetSecret = Array("another secret".utf8)
+    let result = try play("", credentials: credentials)
+    #expect(
+      result.failures.first?.message.contains("status 0x0201, authentication failure") == true, "\(result.failures)")
+  }
+
+  /// What it is about would not be seen: it is refused for want of authentication.
+  @Test(arguments: [
+    "t:connect():send(pdu.login {})", "t:login { stages = { 'operational' } }",
+    "t:login { keys = { AuthMethod = 'SRP,None' } }", "t:login { keys = { AuthMethod = false } }",
+  ])
+  func whatLogsInWithoutAuthenticationIsSkipped(body: String) throws {
+    let result = try play(body, credentials: Self.credentials)
+    #expect(result.outcome == .skipped, "\(result.failures)")
+    #expect(result.reason == "it logs in by hand, and the target wants CHAP")
   }
 
   /// The time of a case is real there.

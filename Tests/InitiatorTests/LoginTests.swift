@@ -285,6 +285,24 @@ import Testing
     #expect(try #require(ring.takeLogin()).isSuccessful)
   }
 
+  @Test(arguments: [SessionType.normal, .discovery])
+  func whoOnlyAuthenticatesItselfIsServedWithoutAsWell(type: SessionType) throws {
+    var plan = LoginPlan()
+    plan.stages = [.securityNegotiation]
+    plan.sessionType = type
+    var credentials = CHAPCredentials(name: "user", secret: [1])
+    // In a discovery session the target need not know one.
+    if type == .discovery { credentials.targetSecret = [2] }
+    plan.authenticate(with: credentials)
+    let (_, first) = try start(plan)
+    #expect(try TextParser.pairs(of: first.data).last == KeyValue("AuthMethod", "CHAP,None"))
+    respond(first, ("AuthMethod", "None"))
+    let second = try #require(try ring.takePDUs().first)
+    #expect(second.header.read { $0.isTransit } && second.data.isEmpty)
+    respond(second, statSN: 101)
+    #expect(try #require(ring.takeLogin()).isSuccessful)
+  }
+
   @Test func aTargetThatFailsToAuthenticateItselfIsLeft() throws {
     var plan = LoginPlan()
     plan.stages = [.securityNegotiation]

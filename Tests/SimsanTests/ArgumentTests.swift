@@ -106,6 +106,18 @@ import Testing
     #expect(throws: UsageError.self) { _ = try TargetURL(text) }
   }
 
+  @Test(arguments: [
+    ([], "--chap: expected a real target, with --against; found none"),
+    (["--against", "iscsi://127.0.0.1/iqn.x:y/0"], "--chap: /nowhere/chap.lua: no such file; expected one that says"),
+  ])
+  func credentialsAreReadForARealTarget(words: [String], message: String) {
+    #expect {
+      try RunOptions(try Arguments(words + ["--chap", "/nowhere/chap.lua"], for: runCommand))
+    } throws: { error in
+      (error as? UsageError)?.message.hasPrefix(message) == true
+    }
+  }
+
   @Test func everyCommandHasAPageAndANameOfItsOwn() {
     #expect(Set(commands.map(\.name)).count == commands.count)
     for command in commands { #expect(!command.summary.isEmpty) }

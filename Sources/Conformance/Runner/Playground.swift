@@ -40,12 +40,17 @@ public struct TargetFacts: Sendable {
   /// Where it can be reached; the first is the usual one.
   public var portals: [SocketAddress]
   public var units: [UnitFacts]
+  /// What a real target wants of everybody who logs in; nil when it wants nothing.
+  public var credentials: CHAPCredentials?
 
-  public init(iqn: String, host: String = "", portals: [SocketAddress], units: [UnitFacts]) {
+  public init(
+    iqn: String, host: String = "", portals: [SocketAddress], units: [UnitFacts], credentials: CHAPCredentials? = nil
+  ) {
     self.iqn = iqn
     self.host = host
     self.portals = portals
     self.units = units
+    self.credentials = credentials
   }
 }
 

@@ -42,14 +42,20 @@ public enum TargetProbe {
   }
 
   /// Logs in, and reads the capacity of the logical unit.
+  ///
+  /// - Parameter credentials: What the target wants of everybody, with a challenge if it is to authenticate itself; nil for
+  ///   nothing.
   public static func facts(
-    ring: any Ring, machine: InitiatorMachine, portal: SocketAddress, iqn: String, lun: Int
+    ring: any Ring, machine: InitiatorMachine, portal: SocketAddress, iqn: String, lun: Int,
+    credentials: CHAPCredentials? = nil
   ) throws(Failure) -> TargetFacts {
     let driver = InitiatorDriver(host: "here", machine: machine, ring: ring)
     let end = ring.now + .seconds(15)
     var plan = LoginPlan()
     plan.targetName = iqn
+    if let credentials { plan.authenticate(with: credentials) }
     var login: LoginResult?
+    var mistake: String?
     var answers: [TaskResult] = []
     func wait(_ condition: () -> Bool) throws(Failure) {
       while !condition() {
@@ -59,6 +65,7 @@ public enum TargetProbe {
           switch event.kind {
           case .connectFailed(let error):
             throw Failure(message: "cannot connect to \(portal): \(error.whyNotConnected)")
+          case .violation(let violation) where violation.rule == .authentication: mistake = violation.detail
           case .loginEnded(let result): login = result
           case .taskEnded(let result): answers.append(result)
           case .closed(let reason) where login == nil:
@@ -77,8 +84,11 @@ public enum TargetProbe {
     }
     try wait { login != nil }
     guard login?.isSuccessful == true else {
+      if let mistake { throw Failure(message: "\(iqn) at \(portal): the login was given up: \(mistake)") }
       let status = login?.status.map(PDULanguage.loginStatus) ?? "none"
-      throw Failure(message: "\(iqn) at \(portal) refuses the login: status \(status)")
+      let wantsCHAP = credentials == nil && login?.status == LoginStatus.authenticationFailure.rawValue
+      let hint = wantsCHAP ? "; if it wants CHAP, give it a name and a secret with --chap FILE" : ""
+      throw Failure(message: "\(iqn) at \(portal) refuses the login: status \(status)\(hint)")
     }
     var came = "nothing"
     // A few tries: the first answers of a new nexus are unit attentions.
@@ -95,7 +105,7 @@ public enum TargetProbe {
       try? machine.close(id)
       let rest = ring.now + .seconds(1)
       while ring.now < rest, machine.bytesInUse > 0 { _ = driver.turn(until: rest) }
-      return TargetFacts(iqn: iqn, portals: [portal], units: [unit])
+      return TargetFacts(iqn: iqn, portals: [portal], units: [unit], credentials: credentials)
     }
     throw Failure(
       message: "LUN \(lun) of \(iqn): expected GOOD to READ CAPACITY(16), with which it can be played on; came \(came)")

@@ -77,6 +77,15 @@ public struct LoginPlan: Sendable {
     }
   }
 
+  /// Authenticates the initiator where the target wants that; in a normal session the target as well, where its secret is
+  /// known. Discovery sessions are often open to all while targets are not.
+  public mutating func authenticate(with credentials: CHAPCredentials) {
+    self.credentials = credentials
+    if sessionType == .discovery { self.credentials?.targetSecret = nil }
+    // Only who wants to know whom it talks to insists on it.
+    offer("AuthMethod", self.credentials?.targetSecret == nil ? "CHAP,None" : "CHAP")
+  }
+
   /// Does not offer `key`.
   public mutating func omit(_ key: String) {
     securityKeys.removeAll { $0.key == key }

@@ -8,6 +8,10 @@ let runCommand = Command(
       "--against", "URL",
       "play them on a real target, ours or anybody's: iscsi://HOST[:PORT]/IQN/LUN\n"
         + "What needs the simulation is skipped, and says so. It overwrites the logical unit!"),
+    Option(
+      "--chap", "FILE",
+      "log in to the real target with CHAP: a Lua file with return { name = \"…\", secret = \"…\" }\n"
+        + "With target_secret = \"…\" it has to authenticate itself, too."),
     Option("--ring", "NAME", "how to reach a real target: \(ringNames.joined(separator: " or "))"),
     Option("--seed", "N", "what all chance derives from; 1 if not given"),
     Option("--verify", nil, "play each case twice and compare all that happened"),

@@ -1,5 +1,6 @@
 import Conformance
 import HostRing
+import Initiator
 
 /// What `simsan run` was told.
 struct RunOptions {
@@ -11,6 +12,8 @@ struct RunOptions {
   var shard: (index: Int, count: Int)?
   var listsOnly = false
   var against: TargetURL?
+  /// What the real target wants of everybody who logs in.
+  var chap: CHAPCredentials?
   var ring: String?
   var junit: String?
   var json: String?
@@ -34,6 +37,13 @@ struct RunOptions {
     workerAfter = try arguments.number("--after", in: -1...Int.max) ?? -1
     listsOnly = arguments.has("--list")
     if let text = arguments["--against"] { against = try TargetURL(text) }
+    if let path = arguments["--chap"] {
+      guard against != nil else { throw UsageError("--chap: expected a real target, with --against; found none") }
+      do throws(CHAPCredentials.FileError) { chap = try CHAPCredentials(file: path) } catch {
+        throw UsageError("--chap: \(error.message)")
+      }
+      chap?.challenge = (0..<16).map { _ in UInt8.random(in: 0...255) }
+    }
     ring = try arguments.word("--ring", among: ringNames)
     junit = arguments["--junit"]
     json = arguments["--json"]

@@ -10,6 +10,11 @@ extension HostLibrary {
       var fields = try Fields(call[2], path: "send")
       template.wire = try WireOptions(&fields)
       try fields.finish()
+      if template.opcodeBits == Opcode.loginRequest.rawValue, connection.parameters == nil,
+        player.playground.targets[connection.target].credentials != nil
+      {
+        throw skipWithoutCHAP(player)
+      }
       if let session = connection.session { address(&template, to: player.sessions[session].lun) }
       let sent = try obeyed { () throws(InitiatorError) in
         try connection.driver.machine.send(template, on: connection.id)

@@ -156,6 +156,13 @@ extension HostLibrary {
 
   // MARK: Logging in
 
+  /// Skips a case that logs in without CHAP, which the target wants of everybody.
+  static func skipWithoutCHAP(_ player: Player) -> LuaFailure {
+    let reason = "it logs in by hand, and the target wants CHAP"
+    player.skip(reason)
+    return LuaFailure(reason, stops: true)
+  }
+
   /// Logs in on a new connection, or on a given one, and takes the unit attention of a new nexus away.
   static func login(
     _ player: Player, _ call: LuaCall, on given: ScriptConnection?, mustSucceed: Bool
@@ -172,7 +179,9 @@ extension HostLibrary {
     }
     try fields.finish()
     let target = given?.target ?? way?.target ?? 0
-    if plan.targetName == nil, plan.sessionType == .normal { plan.targetName = player.playground.targets[target].iqn }
+    let facts = player.playground.targets[target]
+    if plan.targetName == nil, plan.sessionType == .normal { plan.targetName = facts.iqn }
+    try LoginOptions.authenticate(&plan, to: facts, player)
     var connection = given
     if connection == nil, let way { connection = try open(player, way, in: options.session?.id) }
     guard let connection else { throw LuaFailure("\(path): there is no connection") }
@@ -283,21 +292,27 @@ struct LoginOptions {
     _ value: LuaValue, path: String, _ plan: inout LoginPlan, _ player: Player
   ) throws(LuaFailure) {
     if value.isNone { return }
-    var fields = try Fields(value, path: path)
-    guard let name = try fields.string("name"), let secret = try fields.bytes("secret") else {
-      throw LuaFailure("\(path): expected name and secret")
-    }
-    var credentials = CHAPCredentials(name: name, secret: secret)
-    credentials.targetSecret = try fields.bytes("target_secret")
-    credentials.algorithms = try fields.string("algorithms") ?? credentials.algorithms
-    credentials.usesBase64 = try fields.flag("base64") ?? false
-    try fields.finish()
-    if credentials.targetSecret != nil {
-      credentials.challenge = (0..<16).map { _ in UInt8(player.draw("chap.challenge", in: 0...255)) }
-      credentials.identifier = UInt8(player.draw("chap.identifier", in: 0...255))
-    }
-    plan.credentials = credentials
+    plan.credentials = challenging(try CHAPCredentials(value, path: path), player)
     plan.offer("AuthMethod", "CHAP")
+  }
+
+  /// With the challenge of mutual CHAP, drawn anew for each login.
+  private static func challenging(_ credentials: CHAPCredentials, _ player: Player) -> CHAPCredentials {
+    guard credentials.targetSecret != nil else { return credentials }
+    var credentials = credentials
+    credentials.challenge = (0..<16).map { _ in UInt8(player.draw("chap.challenge", in: 0...255)) }
+    credentials.identifier = UInt8(player.draw("chap.identifier", in: 0...255))
+    return credentials
+  }
+
+  /// Authenticates itself as a real target wants it of everybody, unless the script has credentials of its own. One that leaves
+  /// authentication out, or offers it in its own way, would be refused for that and not for what it is about.
+  static func authenticate(_ plan: inout LoginPlan, to target: TargetFacts, _ player: Player) throws(LuaFailure) {
+    guard let credentials = target.credentials, plan.credentials == nil else { return }
+    guard plan.stages.contains(.securityNegotiation), plan.securityKeys.contains(KeyValue("AuthMethod", "None")) else {
+      throw HostLibrary.skipWithoutCHAP(player)
+    }
+    plan.authenticate(with: challenging(credentials, player))
   }
 
   /// `requests = { [1] = { set = { … }, split_at = … } }`: what differs in the nth Login Request, from 1.
