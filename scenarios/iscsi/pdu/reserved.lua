@@ -26,7 +26,9 @@ scenario {
   matrix = { byte = { 2, 3, 32, 40, 47 } },
   play = function(t, case)
     local s = t:login {}
-    expect(s:text { set = { ["byte" .. case.byte] = 0xFF } }.data):equals("")
+    local r = s:text { set = { ["byte" .. case.byte] = 0xFF } }
+    expect(r.outcome):equals("text")
+    expect(r.data):equals("")
   end,
 }
 
@@ -62,7 +64,7 @@ scenario {
     s:read { lba = 0, blocks = 64 }
     s:read { lba = s:capacity().last_lba + 1, blocks = 1 }
     s:ping { data = "x" }
-    s:text {}
+    expect(s:text {}.outcome):equals("text")
     s:send(pdu.raw { opcode = 0x0F, immediate = true })
     local reject = s:receive { opcode = "reject" }
     expect(reject):pdu { opcode = "reject", lun_raw = nil }

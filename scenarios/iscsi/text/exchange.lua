@@ -176,6 +176,7 @@ scenario {
   play = function(t, case)
     local s = t:login { type = case.type }
     local r = s:text { text = { ["X-com.example.unknown"] = 1 } }
+    expect(r.outcome):equals("text")
     expect(r.text["X-com.example.unknown"]):equals("NotUnderstood")
     expect(s:text {}.data):equals("")
   end,
@@ -249,7 +250,8 @@ scenario {
         s:send(pdu.text { immediate = true, text = keys })
         expect(s:receive { opcode = "text response" }):pdu { final = true }
       else
-        s:text { text = case.how == "keys" and keys or "MaxRecvDataSegmentLength=" .. length .. "\0" }
+        local text = case.how == "keys" and keys or "MaxRecvDataSegmentLength=" .. length .. "\0"
+        expect(s:text { text = text }.outcome):equals("text")
       end
       -- The initiator watches the lengths.
       expect(s:read { lba = 0, blocks = 8192 // s:capacity().block_size }):good()
