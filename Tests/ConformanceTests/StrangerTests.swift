@@ -12,11 +12,15 @@ import Testing
   private final class Stranger: Playground {
     let world: SimulatedPlayground
     private let credentials: CHAPCredentials?
+    private let isReadOnly: Bool
 
-    init(_ credentials: CHAPCredentials?) throws {
+    init(_ credentials: CHAPCredentials?, isReadOnly: Bool) throws {
       self.credentials = credentials
+      self.isReadOnly = isReadOnly
+      var unit = UnitDescription()
+      unit.isReadOnly = isReadOnly
       var target = TargetDescription()
-      target.units = [UnitDescription()]
+      target.units = [unit]
       var description = WorldDescription()
       description.targets = [target]
       world = try SimulatedPlayground(description, seed: 1)
@@ -28,6 +32,7 @@ import Testing
       world.targets.map { facts in
         var facts = facts
         facts.credentials = credentials
+        facts.units[0].isWriteProtected = isReadOnly
         return facts
       }
     }
@@ -39,16 +44,18 @@ import Testing
     func advance(until deadline: Instant) { world.advance(until: deadline) }
   }
 
-  private func play(_ body: String, credentials: CHAPCredentials? = nil) throws -> CaseResult {
+  private func play(
+    _ body: String, fields: String = "", credentials: CHAPCredentials? = nil, isReadOnly: Bool = false
+  ) throws -> CaseResult {
     let folder = FileManager.default.temporaryDirectory.appending(path: "simsan-stranger-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let file = folder.appending(path: "a.lua")
-    let text = "scenario { title = 'x', play = function(t)\nlocal s = t:login {}\n\(body)\nend }"
+    let text = "scenario { title = 'x', \(fields) play = function(t)\nlocal s = t:login {}\n\(body)\nend }"
     try Data(text.utf8).write(to: file)
     let suite = Suite(paths: [file.path])
     try #require(suite.mistakes.isEmpty, "\(suite.mistakes)")
-    return suite.play(0, seed: 1, on: .real { try Stranger(credentials) })
+    return suite.play(0, seed: 1, on: .real { try Stranger(credentials, isReadOnly: isReadOnly) })
   }
 
   @Test(arguments: [
@@ -72,6 +79,16 @@ import Testing
   ])
   func whatItDoesWrongFailsIt(body: String) throws {
     #expect(try play(body).outcome == .failed)
+  }
+
+  @Test func aUnitThatTakesNoWritesFailsOnlyWhatIsAboutThat() throws {
+    let write = try play("s:write { lba = 0, blocks = 1, async = true }:wait()", isReadOnly: true)
+    #expect(write.outcome == .skipped && write.reason == "the unit is write protected", "\(write.failures)")
+    #expect(try play("expect(s:read { lba = 0, blocks = 1 }):good()", isReadOnly: true).outcome == .passed)
+    let refused = "expect(s:write { lba = 0, blocks = 1 }):check_condition('DATA PROTECT')"
+    #expect(try play(refused, fields: "needs = { 'ro-lun' },", isReadOnly: true).outcome == .passed)
+    // Who has not said so before may not refuse.
+    #expect(try play(refused).outcome == .failed)
   }
 
   private static let credentials = CHAPCredentials(name: "suite", secret: Array("twelve bytes".utf8))

@@ -1,6 +1,7 @@
 import ISCSI
 import Initiator
 import Ring
+import SCSI
 
 /// What happens to the initiators, sorted to the script's objects.
 extension Player {
@@ -29,6 +30,7 @@ extension Player {
       recorder.pdu(pdu, toTarget: true, connection: connection.index, at: event.time)
     case .pduReceived(let framed):
       recorder.pdu(framed.pdu, toTarget: false, connection: connection.index, at: event.time)
+      if isRefusalOfProtectedUnit(framed.pdu, connection) { skip("the unit is write protected") }
       connection.inbox.append(framed.pdu)
       if connection.inbox.count > ScriptConnection.inboxMax { connection.inbox.removeFirst(1000) }
     case .loginEnded(let result): connection.login = result
@@ -54,6 +56,14 @@ extension Player {
         fail("protocol", message + recorder.tail())
       }
     }
+  }
+
+  /// Whether a real unit that takes no writes has said so to a case that is about something else.
+  private func isRefusalOfProtectedUnit(_ pdu: ProtocolDataUnit, _ connection: ScriptConnection) -> Bool {
+    guard pdu.opcode == .scsiResponse, !scenario.needs.contains(.readOnly),
+      playground.targets[connection.target].units.contains(where: \.isWriteProtected)
+    else { return false }
+    return Sense(decoding: Array(pdu.data.dropFirst(2)))?.key == .dataProtect
   }
 
   /// The end of a connection in words.

@@ -70,6 +70,8 @@ public struct UnitFacts: Sendable {
   public var isLostOnExit: Bool
   /// Writes vanish.
   public var forgetsWrites: Bool
+  /// A real one said that it takes no writes (WP), which is no fault of it.
+  public var isWriteProtected = false
 
   public init(
     lun: Int, blockSize: Int, blockCount: UInt64, startsZeroed: Bool = false, readsUnmappedAsZeroes: Bool = true,

@@ -91,17 +91,23 @@ public enum TargetProbe {
       throw Failure(message: "\(iqn) at \(portal) refuses the login: status \(status)\(hint)")
     }
     var came = "nothing"
-    // A few tries: the first answers of a new nexus are unit attentions.
-    for _ in 0..<8 {
-      var request = CommandRequest.readCapacity16
+    /// What comes with GOOD; nil when something else came.
+    func ask(_ request: CommandRequest) throws(Failure) -> [UInt8]? {
+      var request = request
       request.lun = LogicalUnitNumber.encode(lun) ?? 0
       answers = []
       do { _ = try machine.execute(request, on: id) } catch { throw Failure(message: "\(error)") }
       try wait { !answers.isEmpty }
       if let answer = answers.first { came = HostLibrary.describe(PDULanguage.record(answer)) }
-      guard case .command(let outcome)? = answers.first?.outcome else { continue }
-      guard outcome.status == 0, outcome.dataIn.count >= 12 else { continue }
-      let unit = try facts(of: lun, capacity: outcome.dataIn)
+      guard case .command(let outcome)? = answers.first?.outcome, outcome.status == 0 else { return nil }
+      return outcome.dataIn
+    }
+    // A few tries: the first answers of a new nexus are unit attentions.
+    for _ in 0..<8 {
+      guard let capacity = try ask(.readCapacity16), capacity.count >= 12 else { continue }
+      var unit = try facts(of: lun, capacity: capacity)
+      // WP, SBC-4 §6.5.1. A target need not have MODE SENSE.
+      if let mode = try ask(.modeSense6), mode.count > 2 { unit.isWriteProtected = mode[2] & 0x80 != 0 }
       try? machine.close(id)
       let rest = ring.now + .seconds(1)
       while ring.now < rest, machine.bytesInUse > 0 { _ = driver.turn(until: rest) }

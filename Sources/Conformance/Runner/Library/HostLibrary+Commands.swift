@@ -267,6 +267,13 @@ extension CommandRequest {
     return request
   }
 
+  static var modeSense6: CommandRequest {
+    let fields: [(String, UInt64)] = [("page_code", 0x3F), ("allocation_length", 255)]
+    var request = CommandRequest(cdb: CDBLayout.named("mode_sense6")?.encode(fields) ?? [])
+    request.expectedDataIn = 255
+    return request
+  }
+
   /// Whether something other than what the CDB and the data say may reach the medium.
   fileprivate var isChangedOnPurpose: Bool {
     !overrides.isEmpty || !dataOutEdits.isEmpty || !wire.flips.isEmpty || wire.truncateAt != nil
