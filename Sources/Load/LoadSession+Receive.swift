@@ -31,7 +31,7 @@ extension LoadSession {
     parse(machine)
   }
 
-  /// Takes what is complete in the buffer, and moves the rest to its front.
+  /// Takes what is complete in the buffer, and moves the rest to its front, unless more is on its way behind it.
   func parse(_ machine: LoadMachine) {
     while phase != .ended, !dataOut.isActive {
       if skipping != nil {
@@ -41,7 +41,7 @@ extension LoadSession {
       let available = end - start
       guard available >= HeaderView.length, takePDU(available, machine) else { break }
     }
-    guard start > 0 else { return }
+    guard start > 0, !isReceiving else { return }
     let left = end - start
     if left > 0 {
       let base = machine.arena.base + buffer.offset

@@ -38,6 +38,13 @@ import Testing
       limits.maxBurstLength = 65536
       limits.maxRecvDataSegmentLength = 8192
     },
+    Shape(testDescription: "so many writes by R2T that answers come in pieces while data leave") { load, limits in
+      load.length = 256 << 10
+      load.readPercent = 0
+      load.depth = 64
+      limits.initialR2T = true
+      limits.maxRecvDataSegmentLength = 8192
+    },
     Shape(testDescription: "a window narrower than the depth") { load, limits in
       load.depth = 64
       limits.commandWindow = 4
