@@ -54,6 +54,24 @@ import Testing
     #expect(object["hash"] as? String == run.overallHash)
   }
 
+  /// Who plays a case twice compares all that is reported of it.
+  @Test func wherePlaysOfACaseDifferIsFound() throws {
+    let one = run.cases[1]
+    #expect(Suite.firstDifference(one, one) == nil)
+    let changes: [(inout CaseResult) -> Void] = [
+      { $0.outcome = .skipped }, { $0.reason = "another" }, { $0.notes = ["another"] }, { $0.virtualTime += 1 },
+      { $0.steps += 1 }, { $0.commands += 1 }, { $0.failures[0].message += "another" },
+      { $0.failures[0].location = "another" }, { $0.failures[0].time += 1 }, { $0.failures[0].traceback = "another" },
+      { $0.failures.removeAll() }, { $0.ladder[0].detail = "another" }, { $0.ladder.removeAll() },
+    ]
+    for change in changes {
+      var other = one
+      change(&other)
+      let (once, then) = try #require(Suite.firstDifference(one, other))
+      #expect(once != then)
+    }
+  }
+
   @Test func junitIsXMLWithEverythingEscaped() throws {
     let text = Reports.junit(run)
     #expect(text.contains("<testcase classname=\"scenarios/a.lua\" name=\"a &lt;b&gt; &amp; &quot;c&quot; #2\""))

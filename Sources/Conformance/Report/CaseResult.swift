@@ -1,7 +1,7 @@
 import Ring
 
 /// How one case ended. In the simulation, a function of the scenario, the seed and the program alone: no wall-clock time is in it.
-public struct CaseResult: Codable, Sendable {
+public struct CaseResult: Codable, Equatable, Sendable {
   public enum Outcome: String, Codable, Sendable {
     case passed
     case failed
@@ -35,7 +35,7 @@ public struct CaseResult: Codable, Sendable {
   public var commands: UInt64 = 0
 
   /// One thing that is wrong.
-  public struct Failure: Codable, Sendable {
+  public struct Failure: Codable, Equatable, Sendable {
     /// Who found it: `expectation`, `script`, `protocol`, `durability`, `liveness`, `resources`, `fault`,
     /// `determinism`, `program`.
     public var oracle: String
@@ -61,7 +61,7 @@ extension CaseResult {
 }
 
 /// One line of a PDU ladder.
-public struct LadderEntry: Codable, Sendable {
+public struct LadderEntry: Codable, Equatable, Sendable {
   /// Virtual nanoseconds.
   public var time: UInt64
   /// The connection, numbered within the case.

@@ -39,10 +39,8 @@ extension Suite {
         func words(_ world: World) -> String { world.trace[number].map(world.describe) ?? "the end of the run" }
         difference = "step \(number) differs\n  once: \(words(one))\n  then: \(words(two))"
       }
-    } else if result.outcome != again.outcome || result.failures.map(\.message) != again.failures.map(\.message)
-      || result.notes != again.notes
-    {
-      difference = "what happened was the same, but not what the script made of it"
+    } else if let (once, then) = Self.firstDifference(result, again) {
+      difference = "what happened was the same, but not what the script made of it\n  once: \(once)\n  then: \(then)"
     }
     if !difference.isEmpty {
       result.outcome = .failed
@@ -51,6 +49,17 @@ extension Suite {
           oracle: "determinism", message: "expected two runs of the same seed to be the same; \(difference)"))
     }
     return result
+  }
+
+  /// The first lines in which the reports of two plays of a case differ; nil when they are the same.
+  static func firstDifference(_ one: CaseResult, _ other: CaseResult) -> (String, String)? {
+    if one == other { return nil }
+    func lines(_ result: CaseResult) -> [String] {
+      let run = RunResult(cases: [result], seed: 0, world: RunResult.simulation, isVerified: true)
+      let report = (try? Reports.json(run)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+      return report.split(separator: "\n").map { $0.trimmingPrefix { $0 == " " } }.map(String.init)
+    }
+    return zip(lines(one), lines(other)).first { $0 != $1 } ?? ("…", "…")
   }
 
   /// Plays one case in the simulation, and returns what its connections carried as a pcapng file.
