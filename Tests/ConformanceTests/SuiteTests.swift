@@ -79,6 +79,34 @@ import Testing
     }
   }
 
+  /// Where the border of a table with holes is depends on which of its strings met in Lua's hash table.
+  @Test(arguments: ["print(borders)", "skip(borders)", "expect(borders):equals('')"])
+  func whatDependsOnLuasHashSeedIsFound(end: String) throws {
+    try inFolder { folder in
+      let file = folder.appending(path: "borders.lua")
+      try """
+      scenario { title = "Borders", play = function(t)
+        local borders = ""
+        for n = 1, 200 do
+          local list = { ["a" .. n] = 1, ["b" .. n] = 2, ["c" .. n] = 3, ["d" .. n] = 4 }
+          for index, name in ipairs { "a", "b", "c" } do
+            list[name .. n] = nil
+            list[({ 1, 3, 4 })[index]] = true
+          end
+          borders = borders .. #list
+        end
+        \(end)
+      end }
+      """.write(to: file, atomically: false, encoding: .utf8)
+      let result = Suite(paths: [file.path]).verify(0, seed: 1)
+      #expect(result.outcome == .failed)
+      let failure = try #require(result.failures.last)
+      #expect(failure.oracle == "determinism")
+      let lines = failure.message.split(separator: "\n")
+      #expect(lines.dropFirst().map { $0.prefix(8) } == ["  once: ", "  then: "], "\(failure.message)")
+    }
+  }
+
   @Test func aFolderThatIsNamedLikeAScenarioIsSaid() throws {
     try inFolder { folder in
       let inner = folder.appending(path: "two.lua")
