@@ -68,14 +68,33 @@ import Testing
     try inFolder { folder in
       try "scenario { title = \"Two ones\", play = function(t) end }".write(
         to: folder.appending(path: "two.lua"), atomically: false, encoding: .utf8)
-      func names(_ words: String...) -> [String] {
+      func names(_ text: String) -> [String] {
         var suite = Suite(paths: [folder.path])
-        suite.filter(words: words)
+        suite.filter(text)
         return suite.caseNames
       }
       #expect(names("ONE") == ["one.lua: One", "two.lua: Two ones"])
-      #expect(names("one", "two") == ["two.lua: Two ones"])
-      #expect(names("one", "three") == [])
+      #expect(names("one two") == ["two.lua: Two ones"])
+      #expect(names("one three") == [])
+    }
+  }
+
+  /// Also where all its words are in the names of others: how to play a failure again is said by its name.
+  @Test func aCaseIsKeptAloneByItsName() throws {
+    try inFolder { folder in
+      try """
+      scenario { title = "One [n=1", play = function(t) end }
+      scenario { title = "One", matrix = { m = { 2, 20 }, n = { 1, 10 } }, play = function(t) end }
+      """.write(to: folder.appending(path: "many.lua"), atomically: false, encoding: .utf8)
+      let whole = Suite(paths: [folder.path])
+      #expect(whole.caseCount == 6)
+      for each in whole.cases {
+        for text in [each.name, each.id] {
+          var suite = whole
+          suite.filter(text)
+          #expect(suite.caseNames == [each.id])
+        }
+      }
     }
   }
 

@@ -60,9 +60,15 @@ public struct Suite {
     }
   }
 
-  /// Keeps the cases whose file and name contain all `words`, in any case of letters.
-  public mutating func filter(words: [String]) {
-    let words = words.map { $0.lowercased() }
+  /// Keeps the case that is called `text`, as a failure's page calls it; where none is, the cases whose file and name contain
+  /// all its words, in any case of letters.
+  public mutating func filter(_ text: String) {
+    let called = cases.filter { $0.name == text || $0.id == text }
+    guard called.isEmpty else {
+      cases = called
+      return
+    }
+    let words = text.split(separator: " ").map { $0.lowercased() }
     cases = cases.filter { each in words.allSatisfy { each.id.lowercased().contains($0) } }
   }
 

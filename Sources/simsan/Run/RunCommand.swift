@@ -16,7 +16,9 @@ let runCommand = Command(
     Option("--seed", "N", "what all chance derives from; 1 if not given"),
     Option("--verify", nil, "play each case twice and compare all that happened"),
     Option("--jobs", "N", "so many processes; as many as there are processors if not given"),
-    Option("--filter", "WORDS", "only the cases whose file and name contain all of these words"),
+    Option(
+      "--filter", "WORDS",
+      "only the cases whose file and name contain all of these words; with a whole name that case alone"),
     Option("--shard", "I/N", "only part I (from 1) of N parts of the cases"),
     Option("--list", nil, "name the cases and play none"),
     Option("--junit", "FILE", "write a JUnit report"),

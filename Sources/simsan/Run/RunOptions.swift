@@ -81,7 +81,7 @@ struct RunOptions {
   func suite() throws(UsageError) -> Suite {
     var suite = Suite(paths: paths)
     if !suite.mistakes.isEmpty { throw UsageError(suite.mistakes.joined(separator: "\n")) }
-    for words in filters { suite.filter(words: words.split(separator: " ").map(String.init)) }
+    for text in filters { suite.filter(text) }
     if let shard { suite.shard(shard.index, of: shard.count) }
     if suite.caseCount == 0 {
       let how = filters.isEmpty ? "" : " that contain \"\(filters.joined(separator: "\" and \""))\""
