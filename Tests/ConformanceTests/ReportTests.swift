@@ -127,6 +127,13 @@ import Testing
     run.cases[1].name = "it's"
     let page = Reports.page(run.cases[1], run: run)
     #expect(page.contains("simsan run 'my scenarios/a.lua' --seed 1 --filter 'it'\\''s'\n"))
+    run.cases[1].file = "-a.lua"
+    run.world = "iscsi://[::1]:3260/iqn.x:a/0"
+    run.ring = "epoll"
+    let other = Reports.page(run.cases[1], run: run)
+    #expect(
+      other.contains(
+        "run ./-a.lua --seed 1 --filter 'it'\\''s' --against 'iscsi://[::1]:3260/iqn.x:a/0' --ring epoll\n"))
   }
 
   @Test func theHTMLPageStandsAlone() {

@@ -83,12 +83,15 @@ public struct RunResult: Sendable {
   public static let simulation = "simulation"
   /// Each case was played twice and compared.
   public var isVerified: Bool
+  /// How a real target was to be reached, if that was said.
+  public var ring: String?
 
-  public init(cases: [CaseResult], seed: UInt64, world: String, isVerified: Bool) {
+  public init(cases: [CaseResult], seed: UInt64, world: String, isVerified: Bool, ring: String? = nil) {
     self.cases = cases
     self.seed = seed
     self.world = world
     self.isVerified = isVerified
+    self.ring = ring
   }
 
   public func count(_ outcome: CaseResult.Outcome) -> Int { cases.count { $0.outcome == outcome } }

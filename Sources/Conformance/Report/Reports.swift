@@ -79,10 +79,13 @@ public enum Reports {
   public static func page(_ result: CaseResult, run: RunResult) -> String {
     var text = "\(result.id)\n\(result.file):\(result.line)\n\n"
     for failure in result.failures { text += describe(failure) + "\n\n" }
-    let place = run.world == RunResult.simulation ? "" : " --against \(run.world)"
+    // What begins with a dash would be an option.
+    let file = result.file.hasPrefix("-") ? "./\(result.file)" : result.file
+    let place = run.world == RunResult.simulation ? "" : " --against \(word(run.world))"
+    let ring = run.ring.map { " --ring \($0)" } ?? ""
     let twice = run.isVerified ? " --verify" : ""
-    text += "play it again: simsan run \(word(result.file)) --seed \(run.seed)\(twice) "
-    text += "--filter \(quoted(result.name))\(place)\n"
+    text += "play it again: simsan run \(word(file)) --seed \(run.seed)\(twice) "
+    text += "--filter \(quoted(result.name))\(place)\(ring)\n"
     if !result.traceHash.isEmpty { text += "trace hash: \(result.traceHash)\n" }
     if !result.notes.isEmpty { text += "\nnotes\n" + result.notes.map { "  \(visible($0))\n" }.joined() }
     if !result.ladder.isEmpty { text += "\nPDUs\n" + Ladder.text(result.ladder) }
