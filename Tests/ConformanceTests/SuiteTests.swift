@@ -48,6 +48,20 @@ import Testing
     }
   }
 
+  /// As the processes of a run do, whatever has become of the file since.
+  @Test func whatWasReadIsPlayedElsewhereToo() throws {
+    try inFolder { folder in
+      let suite = Suite(paths: [folder.path])
+      try "scenario { title = \"Two\", play = 5 }".write(
+        to: folder.appending(path: "one.lua"), atomically: false, encoding: .utf8)
+      let other = Suite(files: suite.files)
+      #expect(other.caseNames == suite.caseNames)
+      let result = other.play(0, seed: 1, on: .simulation)
+      #expect(result.outcome == .passed, "\(result.failures)")
+      #expect(result == suite.play(0, seed: 1, on: .simulation))
+    }
+  }
+
   @Test func thePartsOfASuiteMakeUpTheWhole() throws {
     try inFolder { folder in
       try "scenario { title = \"Many\", matrix = { n = { 1, 2, 3, 4, 5, 6, 7 } }, play = function(t) end }".write(

@@ -7,8 +7,22 @@ public struct Suite {
   /// Why files could not be read or loaded; each with its file and, where there is one, its line.
   public private(set) var mistakes: [String] = []
 
-  /// The files' texts, so that a file that changes during a run does not.
+  /// A file, as it was read.
+  public struct File: Codable, Sendable {
+    var path: String
+    var text: String
+  }
+
+  /// The files in their order, so that one that changes during a run does not.
+  public private(set) var files: [File] = []
   private(set) var texts: [String: String] = [:]
+
+  /// The suite of another process of the same run.
+  ///
+  /// - Parameter files: Those that it has read.
+  public init(files: [File]) {
+    for file in files { declare(file) }
+  }
 
   /// Loads the files and folders of `paths`. A folder stands for all `.lua` files below it but hidden ones and those that
   /// end in `.meta.lua`, in the order of their names.
@@ -44,9 +58,18 @@ public struct Suite {
       return
     }
     do throws(Script.Mistake) {
-      let text = try Script.text(of: Array(data), file: path)
-      texts[path] = text
-      let script = try Script(file: path, text: text)
+      declare(File(path: path, text: try Script.text(of: Array(data), file: path)))
+    } catch {
+      mistakes.append(error.message)
+    }
+  }
+
+  private mutating func declare(_ file: File) {
+    let path = file.path
+    files.append(file)
+    texts[path] = file.text
+    do throws(Script.Mistake) {
+      let script = try Script(file: path, text: file.text)
       if script.scenarios.isEmpty { mistakes.append("\(path): expected scenario { … }, found none in the file") }
       let place = URL(fileURLWithPath: path).absoluteURL.standardized.path
       for scenario in script.scenarios { cases += Case.expand(scenario, file: path, place: place) }

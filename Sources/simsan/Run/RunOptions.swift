@@ -81,7 +81,7 @@ struct RunOptions {
 
   /// The suite that the options select.
   func suite() throws(UsageError) -> Suite {
-    var suite = Suite(paths: paths)
+    var suite = worker == nil ? Suite(paths: paths) : Suite(files: try WorkerPool.takeFiles())
     if !suite.mistakes.isEmpty { throw UsageError(suite.mistakes.joined(separator: "\n")) }
     for text in filters { suite.filter(text) }
     if let shard { suite.shard(shard.index, of: shard.count) }

@@ -4,16 +4,28 @@ import Foundation
 /// Plays the cases of a run in processes of their own, so that one case that brings the program down fails alone.
 ///
 /// Worker K of N plays the cases whose number leaves K when divided by N. On its standard output it says, a line each,
-/// what it begins (`begin 17`) and how it ended (a result as JSON). What becomes of a case does not depend on N.
+/// what it begins (`begin 17`) and how it ended (a result as JSON). On its standard input it gets the files as the run has read
+/// them, whatever has become of them since. What becomes of a case does not depend on N.
 struct WorkerPool {
   private let suite: Suite
   private let options: RunOptions
   private let count: Int
+  /// What a worker gets on its standard input.
+  private let files: Data
 
-  init(_ suite: Suite, _ options: RunOptions) {
+  init(_ suite: Suite, _ options: RunOptions) throws {
     self.suite = suite
     self.options = options
     count = min(options.jobs, suite.caseCount)
+    files = try JSONEncoder().encode(suite.files)
+  }
+
+  /// The files that the run has read, as a worker gets them.
+  static func takeFiles() throws(UsageError) -> [Suite.File] {
+    guard let data = try? FileHandle.standardInput.readToEnd(),
+      let files = try? JSONDecoder().decode([Suite.File].self, from: data)
+    else { throw UsageError("--worker: expected the files of a run on standard input") }
+    return files
   }
 
   /// How long a worker may be silent before it is taken for hung.
@@ -101,13 +113,19 @@ struct WorkerPool {
     if options.isVerified { words.append("--verify") }
     for filter in options.filters { words += ["--filter", filter] }
     if let shard = options.shard { words += ["--shard", "\(shard.index + 1)/\(shard.count)"] }
-    worker.process.arguments = words + ["--"] + options.paths
+    worker.process.arguments = words
     worker.process.standardOutput = worker.pipe
+    let input = Pipe()
+    worker.process.standardInput = input
     do { try worker.process.run() } catch {
       throw UsageError("simsan run: cannot start a process of itself: \(error.localizedDescription)")
     }
     // The writing end is the child's alone, so that its end is seen.
     try? worker.pipe.fileHandleForWriting.close()
+    try? input.fileHandleForReading.close()
+    // One that has ended already has not begun a case, which is seen as well.
+    try? input.fileHandleForWriting.write(contentsOf: files)
+    try? input.fileHandleForWriting.close()
     return worker
   }
 
