@@ -23,6 +23,10 @@
  *   - table.sort is a stable merge sort. Pattern matching is bounded by the instruction budget.
  *   - setmetatable refuses __gc and __mode; the host's objects keep their metatables, and getmetatable hides them.
  *   - pcall does not catch what ends a scenario: its limits, and what the host stops it for.
+ *
+ * What is not in the sandbox's hands, because the virtual machine does it by itself: where # finds the border of a table
+ * with holes follows from the hash seed, which Lua makes of addresses and the time; ^ rounds as the C library's pow does
+ * on this processor; the sign of 0/0 is the processor's.
  */
 #ifndef SIMSAN_LUA_H
 #define SIMSAN_LUA_H

@@ -113,7 +113,8 @@ public struct RunResult: Sendable {
     return reasons
   }
 
-  /// One hash over the trace hashes of all cases in their order: two runs with the same are the same to the byte.
+  /// One hash over the trace hashes and outcomes of all cases in their order: in two runs with the same the same has happened,
+  /// to the byte. What scripts print of it is not in it.
   public var overallHash: String {
     var high = StableHash()
     var low = StableHash()
