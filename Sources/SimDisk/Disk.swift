@@ -82,6 +82,8 @@ public final class Disk {
   var latencyRandom: RandomStream
   var crashRandom: RandomStream
   var faultRandom: RandomStream
+  private var cancelRandom: RandomStream
+  private var endRandom: RandomStream
 
   /// When the medium's transfer path is free, in nanoseconds.
   private var busyUntil: UInt64 = 0
@@ -123,6 +125,8 @@ public final class Disk {
     latencyRandom = timeline.random.stream("disk.\(name).latency")
     crashRandom = timeline.random.stream("disk.\(name).crash")
     faultRandom = timeline.random.stream("disk.\(name).fault")
+    cancelRandom = timeline.random.stream("disk.\(name).cancel")
+    endRandom = timeline.random.stream("disk.\(name).end")
   }
 
   deinit { log.deallocate() }
@@ -176,6 +180,12 @@ public final class Disk {
     busyUntil = late ? .max / 2 : done
     return time + Interval(nanoseconds: busyUntil - min(now, busyUntil))
   }
+
+  /// Draws whether an access that is cancelled still waits and can be withdrawn.
+  public func canWithdraw() -> Bool { cancelRandom.chance(1, of: 2) }
+
+  /// Draws whether a write that is under way when its process ends takes effect.
+  public func outlivesProcess() -> Bool { endRandom.chance(1, of: 2) }
 
   // MARK: Access, at the time when it takes effect
 

@@ -163,7 +163,7 @@ extension SimRing {
     outstanding.sort { $0.sequence < $1.sequence }
     for (_, slot) in outstanding {
       guard let index = index(of: pending[slot].operation.handle, .medium), !pending[slot].verdict.isStuck,
-        pending[slot].verdict.error == .none, world.cancelRandom.chance(1, of: 2)
+        pending[slot].verdict.error == .none, world.disks[handles[index].disk].outlivesProcess()
       else { continue }
       let disk = world.disks[handles[index].disk]
       let operation = pending[slot].operation

@@ -345,7 +345,9 @@ extension SimRing {
     case .read, .write, .flush, .discard, .writeZeroes, .seek:
       // Like a kernel's, these can be withdrawn only while they wait; whether this one does is drawn. One that a fault
       // holds for ever can.
-      if !pending[slot].verdict.isStuck, !world.cancelRandom.chance(1, of: 2) {
+      if !pending[slot].verdict.isStuck, let index = index(of: target.handle, .medium),
+        !world.disks[handles[index].disk].canWithdraw()
+      {
         pending[slot].canceller = operation.token
         return
       }

@@ -108,9 +108,6 @@ public final class World {
   public let timeline: Timeline
   public let network: Network
 
-  /// What a cancel comes too late for, and which writes a crash cuts off.
-  var cancelRandom: RandomStream
-
   var processes: [Process] = []
   var disks: [Disk] = []
   var diskHosts: [HostID] = []
@@ -133,7 +130,6 @@ public final class World {
   public init(seed: UInt64) {
     timeline = Timeline(seed: seed)
     network = Network(timeline: timeline)
-    cancelRandom = timeline.random.stream("world.cancel")
   }
 
   // MARK: Time and trace

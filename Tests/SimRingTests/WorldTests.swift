@@ -237,6 +237,48 @@ import Testing
     #expect((10...30).contains(cancelled))
     #expect(completions.count { $0.token.rawValue >= 100 && $0.error == .none } == cancelled)
   }
+
+  @Test("Cancels on one medium change nothing of what becomes of writes and cancels on another")
+  func otherMedia() {
+    /// The writes of a process that were withdrawn, and of the next life those that happened when it was killed, after as many
+    /// cancels on somebody else's medium.
+    func fates(after cancels: UInt64) -> [UInt8] {
+      let world = World(seed: 1)
+      func submit(_ count: UInt64, cancelled: Bool, on name: String) -> (process: ProcessID, disk: DiskID) {
+        let number = UInt8(name.count)
+        let host = world.addHost(name, addresses: [SocketAddress(10, 0, 0, number, port: 0)])
+        let process = world.addProcess(name, on: host)
+        let disk = world.addDisk(name, on: host)
+        let arena = Arena(capacity: 4096)
+        arena.bytes(Extent(offset: 0, length: 512)).initializeMemory(as: UInt8.self, repeating: 1)
+        world.attach(arena, to: process)
+        let medium = world.ring(of: process).open(disk)
+        var batch = Operations()
+        for token in 0..<count {
+          batch.write(
+            to: medium, at: token * 512, from: [Extent(offset: 0, length: 512)], forceUnitAccess: false,
+            token: Token(token))
+          if cancelled { batch.cancel(Token(token), token: Token(100 + token)) }
+        }
+        world.ring(of: process).submit(&batch)
+        return (process, disk)
+      }
+      func contents(_ disk: DiskID) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 40 * 512)
+        bytes.withUnsafeMutableBytes { world.disk(disk).read(at: 0, into: $0) }
+        return stride(from: 0, to: bytes.count, by: 512).map { bytes[$0] }
+      }
+      _ = submit(cancels, cancelled: true, on: "a")
+      let cancelled = submit(40, cancelled: true, on: "bb")
+      let killed = submit(40, cancelled: false, on: "ccc")
+      world.crash(killed.process)
+      world.run(until: Instant(nanoseconds: 10_000_000))
+      return contents(cancelled.disk) + contents(killed.disk)
+    }
+    let plain = fates(after: 0)
+    #expect((20...60).contains(plain.count { $0 == 1 }))
+    for cancels in 1...3 as ClosedRange<UInt64> { #expect(fates(after: cancels) == plain) }
+  }
 }
 
 @Suite struct ClockTests {
