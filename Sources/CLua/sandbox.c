@@ -120,6 +120,10 @@ static int sandbox_assert(lua_State *L) {
   return luaL_error(L, "%s", push_text(L, 2, &length));
 }
 
+/* Lua's own function, the upvalue, with the same arguments and in this one's place: what it refuses has the caller's line.
+ * None of them has upvalues of its own. */
+static int call_own(lua_State *L) { return lua_tocfunction(L, lua_upvalueindex(1))(L); }
+
 /* string.format after every argument that would show an address has become its text. Upvalue: Lua's own. */
 static int sandbox_format(lua_State *L) {
   size_t length;
@@ -138,10 +142,7 @@ static int sandbox_format(lua_State *L) {
       lua_replace(L, i);
     }
   }
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, top, 1);
-  return 1;
+  return call_own(L);
 }
 
 /* Charges what the copy costs, so that a loop of large ones ends. */
@@ -166,10 +167,7 @@ static int sandbox_rep(lua_State *L) {
     }
     charge(L, (int64_t)((size_t)count * (length + separator) / 64));
   }
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, lua_gettop(L) - 1, 1);
-  return 1;
+  return call_own(L);
 }
 
 /* Charges what moving `count` elements costs; Lua's own functions do it without a look at the budget. */
@@ -177,14 +175,6 @@ static void charge_moves(lua_State *L, lua_Unsigned count) {
   simsan_lua *state = owner_of(L);
   lua_Unsigned most = (lua_Unsigned)state->instructions_max + 1;
   charge(L, (int64_t)(count / 4 < most ? count / 4 : most));
-}
-
-/* Lua's own function, the upvalue, with the same arguments. What it would refuse has been: it could not say where. */
-static int call_own(lua_State *L) {
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-  return lua_gettop(L);
 }
 
 static int sandbox_move(lua_State *L) {

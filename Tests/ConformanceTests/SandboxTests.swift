@@ -187,6 +187,9 @@ import Testing
     #expect(try failure("\n\nlocal x = nil\nreturn x.y") == "test.lua:4: attempt to index a nil value (local 'x')")
     #expect(try failure("local x = = 1") == "test.lua:1: unexpected symbol near '='")
     #expect(try failure("\nassert(1 == 2)") == "test.lua:2: the assertion does not hold")
+    #expect(
+      try failure("\nreturn string.format('%d', 'x')")
+        == "test.lua:2: bad argument #2 to 'format' (number expected, got string)")
   }
 
   @Test func bytecodeIsRefused() throws {
