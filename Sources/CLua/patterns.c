@@ -19,12 +19,18 @@ typedef struct {
 
 static const char *match(matcher *m, const char *s, const char *p);
 
-static void step(matcher *m) {
-  if (++m->steps == STEPS_PER_CHARGE) {
+static void steps(matcher *m, ptrdiff_t count) {
+  m->steps += (int)count;
+  if (m->steps >= STEPS_PER_CHARGE) {
+    charge(m->L, m->steps);
     m->steps = 0;
-    charge(m->L, STEPS_PER_CHARGE);
   }
 }
+
+static void step(matcher *m) { steps(m, 1); }
+
+/* A set of so many bytes is looked through. */
+static void step_set(matcher *m, ptrdiff_t length) { steps(m, 1 + length / 8); }
 
 /* The end of the single-character class at `p`. */
 static const char *class_end(matcher *m, const char *p) {
@@ -34,6 +40,7 @@ static const char *class_end(matcher *m, const char *p) {
     return p + 1;
   }
   if (first != '[') return p;
+  const char *start = p;
   if (p < m->pattern_end && *p == '^') p++;
   do { /* a first ']' stands for itself */
     if (p == m->pattern_end) luaL_error(m->L, "malformed pattern (missing ']')");
@@ -42,6 +49,7 @@ static const char *class_end(matcher *m, const char *p) {
       p++;
     }
   } while (p == m->pattern_end || *p != ']');
+  step_set(m, p - start);
   return p + 1;
 }
 
@@ -90,7 +98,7 @@ static int in_set(int c, const char *p, const char *end) {
 }
 
 static int single(matcher *m, const char *s, const char *p, const char *end) {
-  step(m);
+  step_set(m, end - p);
   if (s >= m->subject_end) return 0;
   int c = (unsigned char)*s;
   switch (*p) {

@@ -186,6 +186,65 @@ static int sandbox_move(lua_State *L) {
   return call_own(L);
 }
 
+/* Lua's own function for the elements of a table from that which argument `from` names to that which the next one does, or to
+ * the last: that is looked up here, and not once more. Of `most` or more it refuses to have any. */
+static int through_elements(lua_State *L, int from, lua_Unsigned most) {
+  lua_settop(L, from + 1);
+  if (lua_isnil(L, from + 1)) {
+    lua_pushinteger(L, luaL_len(L, 1));
+    lua_replace(L, from + 1);
+  }
+  lua_Integer first = luaL_optinteger(L, from, 1), last = luaL_checkinteger(L, from + 1);
+  lua_Unsigned count = (lua_Unsigned)last - (lua_Unsigned)first;
+  if (last >= first && count < most) charge_moves(L, count);
+  return call_own(L);
+}
+
+static int sandbox_concat(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  return through_elements(L, 3, LUA_MAXUNSIGNED);
+}
+
+static int sandbox_unpack(lua_State *L) { return through_elements(L, 2, LUAI_MAXSTACK); }
+
+/* The position that an argument names, as string.byte counts: from the end if it is negative. Within the string or beside it. */
+static lua_Integer position(lua_State *L, int argument, lua_Integer usual, size_t length) {
+  lua_Integer at = luaL_optinteger(L, argument, usual), end = (lua_Integer)length + 1;
+  if (at < 0) at += end;
+  return at < 0 ? 0 : at > end ? end : at;
+}
+
+/* Lua's own function for the part of a string between the positions that the second and the third argument name. */
+static int through_part(lua_State *L, int is_usually_whole) {
+  size_t length;
+  luaL_checklstring(L, 1, &length);
+  lua_Integer first = position(L, 2, 1, length), last = position(L, 3, is_usually_whole ? -1 : first, length);
+  if (last > first) charge_moves(L, (lua_Unsigned)(last - first));
+  return call_own(L);
+}
+
+/* string.byte, utf8.codepoint. */
+static int sandbox_codes(lua_State *L) { return through_part(L, 0); }
+
+static int sandbox_utf8_len(lua_State *L) { return through_part(L, 1); }
+
+/* Only where it has come to tells how far it was. */
+static int sandbox_utf8_offset(lua_State *L) {
+  size_t length;
+  luaL_checklstring(L, 1, &length);
+  lua_Integer from = position(L, 3, luaL_checkinteger(L, 2) > 0 ? 1 : -1, length);
+  int count = call_own(L);
+  lua_Integer to = lua_isnil(L, -1) ? from + (lua_Integer)length : lua_tointeger(L, -1);
+  charge_moves(L, (lua_Unsigned)(to > from ? to - from : from - to));
+  return count;
+}
+
+/* Lua's own function, which may look at all of a string: a number, a format. */
+static int through_all(lua_State *L) {
+  if (lua_type(L, 1) == LUA_TSTRING) charge_moves(L, lua_rawlen(L, 1));
+  return call_own(L);
+}
+
 /* Whether the second argument is a position in a table of `count` elements, or behind them. */
 static int is_position(lua_State *L, lua_Integer count) {
   return (lua_Unsigned)luaL_checkinteger(L, 2) - 1 <= (lua_Unsigned)count;
@@ -291,6 +350,7 @@ void open_sandbox(lua_State *L) {
   /* Lua's base library opens into the global table itself: take what is kept, and put a clean table in its place. */
   library(L, luaopen_base, base_names);
   luaL_setfuncs(L, replaced, 0);
+  replace(L, "tonumber", through_all);
   lua_pushvalue(L, -1);
   lua_setfield(L, -2, "_G");
   lua_pushvalue(L, -1);
@@ -299,6 +359,10 @@ void open_sandbox(lua_State *L) {
   library(L, luaopen_string, string_names);
   replace(L, "format", sandbox_format);
   replace(L, "rep", sandbox_rep);
+  replace(L, "byte", sandbox_codes);
+  replace(L, "pack", through_all);
+  replace(L, "packsize", through_all);
+  replace(L, "unpack", through_all);
   open_patterns(L);
   /* ("x"):upper() looks here. */
   lua_pushliteral(L, "");
@@ -311,8 +375,14 @@ void open_sandbox(lua_State *L) {
   library(L, luaopen_math, math_names);
   lua_setfield(L, -2, "math");
   library(L, luaopen_utf8, utf8_names);
+  replace(L, "codepoint", sandbox_codes);
+  replace(L, "codes", through_all);
+  replace(L, "len", sandbox_utf8_len);
+  replace(L, "offset", sandbox_utf8_offset);
   lua_setfield(L, -2, "utf8");
   library(L, luaopen_table, table_names);
+  replace(L, "concat", sandbox_concat);
+  replace(L, "unpack", sandbox_unpack);
   replace(L, "move", sandbox_move);
   replace(L, "insert", sandbox_insert);
   replace(L, "remove", sandbox_remove);

@@ -7,8 +7,9 @@
 /* Every so many VM instructions the budget is looked at. */
 enum { HOOK_COUNT = 1000 };
 
-/* So many bytes that are taken from the heap, and mostly filled, or that are handed to the host, count as an instruction. */
-enum { BYTES_PER_INSTRUCTION = 64 };
+/* So many bytes that are taken from the heap, and mostly filled, or that are handed to the host, count as an instruction; and
+ * so many values that one copies. */
+enum { BYTES_PER_INSTRUCTION = 64, VALUES_PER_INSTRUCTION = 64 };
 
 actor *actor_of(lua_State *L) { return *(actor **)lua_getextraspace(L); }
 simsan_lua *owner_of(lua_State *L) { return actor_of(L)->owner; }
@@ -59,8 +60,13 @@ void charge(lua_State *L, int64_t count) {
 }
 
 static void on_count(lua_State *L, lua_Debug *record) {
-  (void)record;
-  charge(L, HOOK_COUNT);
+  /* Each `...` copies all that the function was given beyond its parameters. */
+  int given = VALUES_PER_INSTRUCTION;
+  while (lua_getlocal(L, record, -given)) {
+    lua_pop(L, 1);
+    given *= 2;
+  }
+  charge(L, (int64_t)HOOK_COUNT * (given / VALUES_PER_INSTRUCTION));
 }
 
 static int raise_reply(lua_State *L, simsan_lua *state) {

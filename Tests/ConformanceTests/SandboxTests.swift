@@ -122,11 +122,40 @@ import Testing
       "table.insert(setmetatable({}, { __len = function() return 1 << 60 end }), 1, 0)",
       "table.remove(setmetatable({}, { __len = function() return 1 << 60 end }), 1)",
       "local s, p = ('x'):rep(1 << 22), ('x'):rep(1 << 21) .. 'y' while true do s:find(p, 1, true) end",
+      "('x'):rep(1 << 20):find('[' .. ('y'):rep(1 << 20) .. ']')",
+      "local s = '%f[' .. ('y'):rep(1 << 20) .. ']x' while true do ('x'):find(s) end",
+      "local t = {} for i = 1, 1 << 14 do t[i] = '' end while true do table.concat(t) end",
+      "table.concat(setmetatable({}, { __index = table.concat }), '', 1, 1 << 62)",
+      "local t = {} for i = 1, 1 << 14 do t[i] = i end while true do table.unpack(t) end",
+      "local function f(...) while true do local n = select('#', ...) end end f((' '):rep(1 << 14):byte(1, -1))",
+      "local s = ('x'):rep(1 << 14) while true do s:byte(1, -1) end",
+      "local s = ('x'):rep(1 << 14) while true do utf8.codepoint(s, 1, -1) end",
+      "local s = ('x'):rep(1 << 22) while true do utf8.len(s) end",
+      "local s = ('x'):rep(1 << 22) while true do utf8.offset(s, -1 << 21) end",
+      "local s = ('x'):rep(1 << 22) while true do utf8.offset(s, 1 << 23) end",
+      "local s = 'x' .. ('\\x80'):rep(1 << 22) while true do pcall(function() for _ in utf8.codes(s) do end end) end",
+      "local s = ('1'):rep(1 << 20) while true do tonumber(s) end",
+      "local s = ('b'):rep(1 << 22) while true do string.packsize(s) end",
     ])
   func whatDoesNotEndIsEnded(text: String) throws {
     let limits = LuaState.Limits(memory: 16 << 20, instructions: 2_000_000)
     #expect(
       try failure(text, limits: limits) == "test.lua:1: the script runs on and on: more than 2000000 instructions")
+  }
+
+  /// What is charged for a part is looked at as Lua looks at it.
+  @Test(arguments: [
+    ("('abc'):byte()", "97"), ("('abc'):byte(-1)", "99"), ("('abc'):byte(2, -1)", "98 99"), ("('abc'):byte(9)", ""),
+    ("('abc'):byte(math.mininteger, math.maxinteger)", "97 98 99"), ("utf8.codepoint('äb', 1, -1)", "228 98"),
+    ("utf8.len('äb')", "2"), ("utf8.len('äb', 3)", "1"), ("utf8.len('\\xFF')", "nil 1"), ("utf8.offset('äb', 2)", "3"),
+    ("utf8.offset('äb', -1)", "3"), ("utf8.offset('äb', 9)", "nil"), ("utf8.offset('äb', 0, 2)", "1"),
+    ("table.concat({ 1, 2, 3 }, '-', 2)", "2-3"), ("table.concat({})", ""), ("table.concat({ 1, 2 }, nil, 2, 1)", ""),
+    ("table.unpack({ 1, 2, 3 }, 2)", "2 3"), ("table.unpack({ 1, 2 }, 1, 3)", "1 2 nil"), ("tonumber('10', 2)", "2"),
+    ("tonumber(2 ^ 53)", "9007199254740992.0"), ("tonumber(true)", "nil"), ("string.unpack('<I2', '\\1\\2')", "513 3"),
+    ("pcall(table.unpack, {}, 1, 1 << 40)", "false too many results to unpack"),
+  ])
+  func partsAreWhatTheManualSays(expression: String, expected: String) throws {
+    #expect(try results("return \(expression)").joined(separator: " ") == expected)
   }
 
   /// A string costs what it is long, and a table what can be reached in it.

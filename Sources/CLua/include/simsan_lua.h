@@ -20,7 +20,8 @@
  *     handles. pairs visits the keys that were there when it was called and are still there. Any other key (a table, a
  *     function) is an error.
  *   - tostring and string.format never show an address; %p is an error.
- *   - table.sort is a stable merge sort. Pattern matching is bounded by the instruction budget.
+ *   - table.sort is a stable merge sort. What a call of a library function goes through, elements of a table, bytes of a
+ *     string or a pattern in it, counts in the instruction budget.
  *   - setmetatable refuses __gc and __mode; the host's objects keep their metatables, and getmetatable hides them.
  *   - pcall does not catch what ends a scenario: its limits, and what the host stops it for.
  *
