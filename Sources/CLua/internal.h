@@ -31,6 +31,7 @@ struct simsan_lua {
   size_t memory, memory_max;
   int64_t instructions, instructions_max;
   int stopped; /* an error that pcall lets through is on its way */
+  int starved; /* it is that there is no memory left */
   actor self;  /* the main thread's */
   actor **actors;
   int32_t actor_count, actor_capacity;

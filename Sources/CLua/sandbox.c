@@ -98,7 +98,7 @@ static int finish_pcall(lua_State *L, int status, lua_KContext extra) {
   (void)extra;
   if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L);
   simsan_lua *state = owner_of(L);
-  if (status == LUA_ERRMEM) state->stopped = 1;
+  if (status == LUA_ERRMEM) state->stopped = state->starved = 1;
   if (state->stopped) return lua_error(L);
   lua_pushboolean(L, 0);
   lua_insert(L, -2);

@@ -1,6 +1,7 @@
 /* States, actors, and the border to the host. */
 #include "internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,6 +178,20 @@ typedef struct {
   actor *actor;
 } request;
 
+/* Says that a script has no memory left, and on which line it ran out, without asking the heap for more. */
+static void tell_shortage(simsan_lua *state, lua_State *thread) {
+  char text[1024];
+  lua_Debug record;
+  int length = 0;
+  if (where(thread, 0, &record))
+    length = snprintf(text, sizeof text, "%.800s:%d: ", file_of(&record), record.currentline);
+  length += snprintf(text + length, sizeof text - (size_t)length,
+                     "the script needs more than the %zu MiB of memory that it may have", state->memory_max >> 20);
+  const char *string = text;
+  size_t size = (size_t)length;
+  encode_strings(&state->output, &string, &size, 1);
+}
+
 static int report(simsan_lua *state) {
   size_t length = 0;
   const char *text = lua_tolstring(state->main, -1, &length);
@@ -194,8 +209,11 @@ static int protected(simsan_lua *state, lua_CFunction function, request *asked) 
   lua_settop(L, 0);
   lua_pushcfunction(L, function);
   lua_pushlightuserdata(L, asked);
-  if (lua_pcall(L, 1, 0, 0)) return report(state);
-  return 0;
+  int status = lua_pcall(L, 1, 0, 0);
+  if (status != LUA_ERRMEM) return status ? report(state) : 0;
+  lua_settop(L, 0);
+  tell_shortage(state, L);
+  return -1;
 }
 
 static void push_thunk(lua_State *L, int32_t function) {
@@ -448,7 +466,10 @@ int simsan_lua_resume(simsan_lua *state, int32_t number, const uint8_t *values, 
   }
   request asked = {.actor = self};
   int outcome = status == LUA_OK ? SIMSAN_LUA_FINISHED : SIMSAN_LUA_FAILED;
-  if (protected(state, status == LUA_OK ? do_results : do_failure, &asked)) outcome = SIMSAN_LUA_FAILED;
+  if (status == LUA_ERRMEM || state->starved)
+    tell_shortage(state, self->thread);
+  else if (protected(state, status == LUA_OK ? do_results : do_failure, &asked))
+    outcome = SIMSAN_LUA_FAILED;
   simsan_lua_forget(state, number);
   return outcome;
 }

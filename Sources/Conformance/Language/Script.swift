@@ -61,15 +61,18 @@ final class Script {
     self.state = state
     define()
     let actor: LuaActor
-    do { actor = try state.load(file: file, text: text) } catch { throw Mistake(message: error.message) }
+    do { actor = try state.load(file: file, text: text) } catch { throw mistake(error) }
     switch state.resume(actor) {
     case .finished: break
     case .waiting: throw Mistake(message: "\(file): a file cannot wait while it is being loaded")
-    case .failed(let failure, let traceback):
-      // What the script raises as an error, and a shortage of memory, have no place.
-      let message = failure.message
-      throw Mistake(message: message.hasPrefix("\(file):") ? message : "\(file): \(message)", traceback: traceback)
+    case .failed(let failure, let traceback): throw mistake(failure, traceback)
     }
+  }
+
+  /// What the script raises as an error, and a shortage of memory before it runs, have no place.
+  private func mistake(_ failure: LuaFailure, _ traceback: String = "") -> Mistake {
+    let message = failure.message
+    return Mistake(message: message.hasPrefix("\(file):") ? message : "\(file): \(message)", traceback: traceback)
   }
 
   /// The world that the file describes, as `simsan serve` deploys it: all its targets.
