@@ -430,8 +430,12 @@ static int do_failure(lua_State *L) {
   if (lua_type(thread, -1) == LUA_TSTRING) {
     strings[0] = lua_tolstring(thread, -1, &lengths[0]);
   } else {
-    /* error({…}): its text, as far as it has one. */
-    lua_pushfstring(L, "the script raised a %s as an error", luaL_typename(thread, -1));
+    /* error({…}): its text, if it has one. */
+    lua_xmove(thread, L, 1);
+    if (kind_of(L, -1) || luaL_getmetafield(L, -1, "__tostring") == LUA_TNIL)
+      lua_pushfstring(L, "the script raised a %s as an error", luaL_typename(L, -1));
+    else
+      push_text(L, -2, &lengths[0]);
     strings[0] = lua_tolstring(L, -1, &lengths[0]);
   }
   luaL_traceback(L, thread, NULL, 0);

@@ -55,6 +55,7 @@ import Testing
     ("scenario { title = 'x' }", "a.lua:1: scenario.play: expected a function that plays the scenario"),
     ("scenario 'x'", "a.lua:1: scenario: expected a table of named fields, found string \"x\""),
     ("error({})", "a.lua: the script raised a table as an error"),
+    ("error(setmetatable({}, { __tostring = function() return 'no disk' end }))", "a.lua: no disk"),
     (
       "target {\n  luns = {\n    { size = '64 MiB' },\n    { size = '64MiX' } } }",
       "a.lua:4: target.luns[2].size: expected a size such as \"64MiB\", or a number of bytes, found string \"64MiX\""
