@@ -210,6 +210,36 @@ import Testing
     #expect(mistake(text).contains("scenario.matrix: expected 20000 combinations at most, found more"))
   }
 
+  /// Each case has them in its name, and the file is loaded for each.
+  @Test(arguments: [
+    (
+      "scenario { title = ('x'):rep(501), play = print }",
+      "a.lua:1: scenario.title: expected a sentence of at most 500 bytes, found string \"xxx"
+    ),
+    (
+      "local m = {} for i = 1, 33 do m['a' .. i] = { 1 } end scenario { title = 'x', matrix = m, play = print }",
+      "a.lua:1: scenario.matrix: expected at most 32 lists, found 33"
+    ),
+    (
+      "scenario { title = 'x', matrix = { [('x'):rep(61)] = { 1 } }, play = print }",
+      "a.lua:1: scenario.matrix: expected names of at most 60 bytes, found string \"xxx"
+    ),
+    (
+      "local l = {} for i = 1, 6000 do l[i] = i end\n"
+        + "for i = 1, 4 do scenario { title = 'x' .. i, matrix = { a = l }, play = print } end",
+      "a.lua:2: scenario: expected at most 20000 cases in one file, found more; make several files of it"
+    ),
+    (
+      "local function l(n) return { label = ('x'):rep(n << 20) } end\n"
+        + "scenario { title = 'x', matrix = { a = { l(1), l(2) } }, play = print }",
+      "found \"\(String(repeating: "x", count: 59))…\" twice"
+    ),
+  ])
+  func whatACaseTakesIsBounded(text: String, expected: String) {
+    let found = mistake(text)
+    #expect(found.contains(expected), "\(found)")
+  }
+
   @Test func namesAreKeptInTheFormInWhichTheyAreCompared() throws {
     let world = try Script(
       file: "a.lua",

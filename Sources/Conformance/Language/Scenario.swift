@@ -26,6 +26,9 @@ struct Scenario {
     var values: [LuaValue]
   }
 
+  /// How many cases it has: the combinations of its matrix.
+  var caseCount: Int { matrix.reduce(1) { $0 * $1.values.count } }
+
   enum WorldSource {
     /// The default world, or what the needs make of it.
     case standard
@@ -109,9 +112,10 @@ struct Case {
 
   /// How a value of an axis is named: as it prints, or by its `label`.
   static func label(_ value: LuaValue) -> String {
-    if case .table(let table) = value, let label = table["label"].text { return label }
-    let text = typed(value.plain)
-    return text.count <= 60 ? text : text.prefix(59) + "…"
+    let label: String? = if case .table(let table) = value { table["label"].text } else { nil }
+    let text = label ?? typed(value.plain)
+    let scalars = text.unicodeScalars
+    return scalars.count <= 60 ? text : String(scalars.prefix(59)) + "…"
   }
 
   /// Text with what nobody can type or read as Lua writes it, such as `\0`: a name is printed, and given to `--filter`.

@@ -2,8 +2,15 @@ import Ring
 
 /// Reads `scenario { … }`.
 enum ScenarioReader {
-  /// The most cases of one scenario.
+  /// The most cases of one scenario, and of one file: it is loaded anew for each.
   static let casesMax = 20_000
+
+  /// The most bytes of a title, and of the name of a list of a matrix: each of its cases has them in its name.
+  static let titleMax = 500
+  static let axisNameMax = 60
+
+  /// The most lists of a matrix.
+  static let axesMax = 32
 
   static func scenario(
     _ value: LuaValue, index: Int, location: SourceLocation, worlds: (LuaValue) throws(LuaFailure) -> WorldDescription
@@ -38,6 +45,9 @@ enum ScenarioReader {
     guard let title, !title.isEmpty else {
       throw fields.wrong("title", fields.any("title"), "a sentence that says what must hold")
     }
+    guard title.utf8.count <= titleMax else {
+      throw fields.wrong("title", fields.any("title"), "a sentence of at most \(titleMax) bytes")
+    }
     guard let play else {
       throw fields.wrong("play", .none, "a function that plays the scenario, such as function(t) … end")
     }
@@ -58,9 +68,18 @@ enum ScenarioReader {
         "scenario.matrix: expected a name for each list such as cdb = { 10, 12, 16 }, found one under \(key.found)",
         field: "scenario.matrix")
     }
+    guard table.entries.count <= axesMax else {
+      throw LuaFailure(
+        "scenario.matrix: expected at most \(axesMax) lists, found \(table.entries.count)", field: "scenario.matrix")
+    }
     var axes: [Scenario.Axis] = []
     var count = 1
     for (name, value) in table.fields {
+      guard name.utf8.count <= axisNameMax else {
+        throw LuaFailure(
+          "scenario.matrix: expected names of at most \(axisNameMax) bytes, found \(LuaValue.text(name).found)",
+          field: "scenario.matrix")
+      }
       guard case .table(let list) = value, list.kind == nil, !list.entries.isEmpty else {
         throw LuaFailure(
           "scenario.matrix.\(name): expected a list of values, found \(value.found)", field: "scenario.matrix.\(name)")

@@ -9,6 +9,7 @@ final class Script {
   let text: String
   let state: LuaState
   private(set) var scenarios: [Scenario] = []
+  private var caseCount = 0
 
   /// What `target`, `host` and `link` have made, by the numbers of their handles.
   private var worldParts: [WorldPart] = []
@@ -93,10 +94,16 @@ final class Script {
     }
     declaring("scenario") { (script, call) throws(LuaFailure) in
       guard script.player == nil else { throw LuaFailure("scenario: expected at the top of the file, not within play") }
-      script.scenarios.append(
-        try ScenarioReader.scenario(
-          call[0], index: script.scenarios.count, location: call.location ?? SourceLocation(file: script.file, line: 1)
-        ) { value throws(LuaFailure) in try script.world(value) })
+      let scenario = try ScenarioReader.scenario(
+        call[0], index: script.scenarios.count, location: call.location ?? SourceLocation(file: script.file, line: 1)
+      ) { value throws(LuaFailure) in try script.world(value) }
+      script.caseCount += scenario.caseCount
+      guard script.caseCount <= ScenarioReader.casesMax else {
+        throw LuaFailure(
+          "scenario: expected at most \(ScenarioReader.casesMax) cases in one file, found more; make several files of it"
+        )
+      }
+      script.scenarios.append(scenario)
       return .nothing
     }
     declaring("explore") { (_, _) throws(LuaFailure) in
