@@ -140,6 +140,27 @@ import Testing
     }
   }
 
+  @Test func whatIsNoFileOfItsKindIsSaid() throws {
+    #expect(Suite(paths: ["/dev/zero"]).mistakes == ["/dev/zero: expected a scenario file, found a pipe or a device"])
+    try inFolder { folder in
+      let long = folder.appending(path: "long.lua").path
+      #expect(FileManager.default.createFile(atPath: long, contents: nil))
+      try #require(FileHandle(forWritingAtPath: long)).truncate(atOffset: 1 << 40)
+      let tooLong = "of at most 16MiB, found 1099511627776 bytes"
+      #expect(Suite(paths: [folder.path]).mistakes == ["\(long): expected a scenario file \(tooLong)"])
+      for (path, message) in [
+        (long, "expected a world file \(tooLong)"), ("/dev/zero", "expected a world file, found a pipe or a device"),
+        (folder.path, "expected a world file, found a folder"),
+        (folder.path + "/none.lua", "no such file; expected a world file"),
+      ] {
+        do throws(WorldFileError) {
+          _ = try WorldFile(path: path)
+          Issue.record("\(path) was taken")
+        } catch { #expect(error.message == "\(path): \(message)") }
+      }
+    }
+  }
+
   @Test func aFolderThatIsNamedLikeAScenarioIsSaid() throws {
     try inFolder { folder in
       let inner = folder.appending(path: "two.lua")

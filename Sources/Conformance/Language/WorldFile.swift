@@ -14,12 +14,8 @@ public struct WorldFile: Sendable {
   ///
   /// - Throws: ``WorldFileError`` with file, line, what was found and what was expected.
   public init(path: String) throws(WorldFileError) {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      let isThere = FileManager.default.fileExists(atPath: path)
-      throw WorldFileError("\(path): \(isThere ? "cannot be read" : "no such file; expected a world file")")
-    }
     do throws(Script.Mistake) {
-      world = try Script(file: path, text: try Script.text(of: Array(data), file: path)).world
+      world = try Script(file: path, text: try Script.text(at: path, expecting: "world file")).world
     } catch {
       throw WorldFileError(error.message)
     }

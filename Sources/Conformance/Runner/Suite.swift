@@ -51,14 +51,8 @@ public struct Suite {
   private mutating func load(_ path: String) {
     let path = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
     guard texts[path] == nil else { return }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      var isFolder: ObjCBool = false
-      _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-      mistakes.append("\(path): \(isFolder.boolValue ? "expected a scenario file, found a folder" : "cannot be read")")
-      return
-    }
     do throws(Script.Mistake) {
-      declare(File(path: path, text: try Script.text(of: Array(data), file: path)))
+      declare(File(path: path, text: try Script.text(at: path, expecting: "scenario file")))
     } catch {
       mistakes.append(error.message)
     }
