@@ -240,6 +240,30 @@ import Testing
     #expect(found.contains(expected), "\(found)")
   }
 
+  @Test(arguments: [
+    (
+      "for i = 1, 5000 do\nhost { name = 'a' } end",
+      "a.lua:2: expected at most 4096 targets, hosts and links in one file, found more"
+    ),
+    (
+      "local l, w = link { between = { 'a', 'b' } }, {} for i = 1, 5000 do w[i] = l end\n"
+        + "scenario { title = 'x', world = w, play = print }",
+      "a.lua:2: scenario.world: expected at most 4096 targets, hosts and links, found 5000"
+    ),
+    (
+      "local l = {} for i = 1, 16384 do l[i] = { size = 512 } end for i = 1, 5 do\ntarget { luns = l } end",
+      "a.lua:2: target: expected at most 65536 logical units in one file, found more"
+    ),
+    (
+      "local p = {} for i = 1, 257 do p[i] = '10.0.0.1:' .. i end target { portals = p }",
+      "a.lua:1: target.portals: expected at most 256 addresses, found number 257"
+    ),
+  ])
+  func whatAWorldTakesIsBounded(text: String, expected: String) {
+    let found = mistake(text)
+    #expect(found.contains(expected), "\(found)")
+  }
+
   @Test func namesAreKeptInTheFormInWhichTheyAreCompared() throws {
     let world = try Script(
       file: "a.lua",

@@ -62,6 +62,23 @@ import Testing
     #expect(try failure("t:login {}", fields: "world = { \(world) },").message.contains(message))
   }
 
+  @Test(arguments: [
+    (
+      "local w = { target {} } for i = 1, 256 do w[i + 1] = host { name = 'h' .. i } end",
+      "scenario.world: expected hosts with at most 512 addresses, found more with \"h256\""
+    ),
+    (
+      "local w = {} for i = 0, 2 do local p = {} for j = 1, 200 do p[j] = ('10.%d.0.%d'):format(i, j) end "
+        + "w[i + 1] = target { iqn = 'iqn.2026-11.example:' .. i, portals = p } end",
+      "found more with \"target\""
+    ),
+  ])
+  func whatTakesTooManyAddressesIsRefused(world: String, message: String) throws {
+    let text = "\(world)\nscenario { title = 'x', world = w, play = function(t) end }"
+    let failures = try play(text)[0].failures
+    #expect(failures.first?.message.contains(message) == true, "\(failures)")
+  }
+
   /// The first host of a world is usually 10.0.0.1, and fd00::1.
   @Test(arguments: ["10.0.0.1", "[fd00::1]"]) func aHostThatIsGivenAnAddressHasItAlone(address: String) throws {
     let result = try play(

@@ -14,6 +14,13 @@ final class Script {
   /// What `target`, `host` and `link` have made, by the numbers of their handles.
   private var worldParts: [WorldPart] = []
 
+  /// The most of them in a file, and the most in a world.
+  static let worldPartsMax = 4096
+
+  /// The most logical units of a file's targets: as many as four targets can have.
+  static let unitsMax = 65_536
+  private var unitCount = 0
+
   /// What plays the file's functions; nil while it is only being loaded.
   weak var player: Player?
 
@@ -110,13 +117,18 @@ final class Script {
       throw LuaFailure("explore: this simsan does not explore yet; a file for it cannot be loaded")
     }
     declaring("target") { (script, call) throws(LuaFailure) in
-      script.part(.worldTarget, .target(try WorldReader.target(call[0])))
+      let target = try WorldReader.target(call[0])
+      script.unitCount += target.units.count
+      guard script.unitCount <= Self.unitsMax else {
+        throw LuaFailure("target: expected at most \(Self.unitsMax) logical units in one file, found more")
+      }
+      return try script.part(.worldTarget, .target(target))
     }
     declaring("host") { (script, call) throws(LuaFailure) in
-      script.part(.worldHost, .host(try WorldReader.host(call[0])))
+      try script.part(.worldHost, .host(try WorldReader.host(call[0])))
     }
     declaring("link") { (script, call) throws(LuaFailure) in
-      script.part(.worldLink, .link(try WorldReader.link(call[0])))
+      try script.part(.worldLink, .link(try WorldReader.link(call[0])))
     }
     state.define("print") { [unowned self] call throws(LuaFailure) in
       // A file that is only loaded has no report that would show it.
@@ -164,7 +176,10 @@ final class Script {
     }
   }
 
-  private func part(_ kind: LuaKind, _ part: WorldPart) -> LuaAnswer {
+  private func part(_ kind: LuaKind, _ part: WorldPart) throws(LuaFailure) -> LuaAnswer {
+    guard worldParts.count < Self.worldPartsMax else {
+      throw LuaFailure("expected at most \(Self.worldPartsMax) targets, hosts and links in one file, found more")
+    }
     worldParts.append(part)
     return .result(.handle(kind, Int64(worldParts.count - 1)))
   }
@@ -179,6 +194,11 @@ final class Script {
     default:
       throw LuaFailure(
         "scenario.world: expected a list such as { target { … }, link { … } }, found \(value.found)",
+        field: "scenario.world")
+    }
+    guard values.count <= Self.worldPartsMax else {
+      throw LuaFailure(
+        "scenario.world: expected at most \(Self.worldPartsMax) targets, hosts and links, found \(values.count)",
         field: "scenario.world")
     }
     var world = WorldDescription()

@@ -15,7 +15,11 @@ enum WorldReader {
     if let alias = target.alias, !(1...TextParser.valueLengthMax ~= alias.utf8.count) || alias.utf8.contains(0) {
       throw fields.wrong("alias", .text(alias), "1 to \(TextParser.valueLengthMax) bytes, none of them zero")
     }
-    for text in try fields.strings("portals") ?? [] {
+    let portals = try fields.strings("portals") ?? []
+    guard portals.count <= portalsMax else {
+      throw fields.wrong("portals", .integer(Int64(portals.count)), "at most \(portalsMax) addresses")
+    }
+    for text in portals {
       guard let address = SocketAddress(text) else {
         throw fields.wrong("portals", .text(text), "addresses such as \"192.0.2.1:3260\" or \"[::]:3260\"")
       }
@@ -33,9 +37,10 @@ enum WorldReader {
     target.shard = try fields.integer("shard", in: 0...TargetDescription.shardMax)
     target.keys = try keys(fields.any("keys"))
     target.limits = try limits(fields.any("limits"))
+    var numbers: Set<UInt16> = []
     for (index, value) in (try fields.list("luns", hint: lunHint) ?? []).enumerated() {
       let unit = try self.unit(value, position: index)
-      if target.units.contains(where: { $0.lun == unit.lun }) {
+      if !numbers.insert(unit.lun).inserted {
         throw LuaFailure(
           "target.luns[\(index + 1)]: expected a LUN of its own, found a second \(unit.lun)",
           field: "target.luns[\(index + 1)]")
@@ -46,6 +51,9 @@ enum WorldReader {
     if target.units.isEmpty { target.units = [UnitDescription()] }
     return target
   }
+
+  /// The most portals of a target.
+  private static let portalsMax = 256
 
   private static let lunHint = " (the number of a logical unit is said within its table: lun = 0)"
 

@@ -72,7 +72,9 @@ public final class SimulatedPlayground: Playground {
     if names.allSatisfy({ targetHosts.contains($0) && !initiators.contains($0) }) {
       names.append(Self.usualInitiatorHost)
     }
-    for (index, name) in names.enumerated() { addHost(name, index: index, of: names.count, in: description) }
+    for (name, own) in zip(names, try Self.addresses(of: names, in: description)) {
+      addHost(name, addresses: own, in: description)
+    }
     for link in description.links { try configure(link) }
     for (name, id) in hosts {
       let own = description.targets.filter { $0.host == name }
@@ -117,9 +119,37 @@ public final class SimulatedPlayground: Playground {
     }
   }
 
-  /// The addresses of a host that is given none: such as no other is given.
-  private static func usualAddresses(_ index: Int, of count: Int, in description: WorldDescription) -> [SocketAddress] {
+  /// The most addresses of all hosts: from each of them there is a link to each.
+  private static let addressesMax = 512
+
+  /// The addresses of each host.
+  private static func addresses(
+    of names: [String], in description: WorldDescription
+  ) throws(LuaFailure) -> [[SocketAddress]] {
     let given = description.hosts.compactMap(\.address) + description.targets.flatMap(\.portals)
+    var result: [[SocketAddress]] = []
+    var total = 0
+    for (index, name) in names.enumerated() {
+      var own = description.hosts.first { $0.name == name }.flatMap(\.address).map { [$0] } ?? []
+      for target in description.targets where target.host == name && own.count <= addressesMax {
+        for portal in target.portals where !portal.isWildcard && !own.contains(where: { $0.hasSameHost(as: portal) }) {
+          own.append(portal)
+        }
+      }
+      if own.isEmpty { own = usualAddresses(index, of: names.count, given: given) }
+      total += own.count
+      guard total <= addressesMax else {
+        throw LuaFailure(
+          "scenario.world: expected hosts with at most \(addressesMax) addresses, found more with \"\(name)\" "
+            + "(one that is given none has two)")
+      }
+      result.append(own)
+    }
+    return result
+  }
+
+  /// The addresses of a host that is given none: such as no other is `given`.
+  private static func usualAddresses(_ index: Int, of count: Int, given: [SocketAddress]) -> [SocketAddress] {
     var place = index
     while true {
       let number = UInt8(truncatingIfNeeded: place % 250 + 1)
@@ -132,17 +162,8 @@ public final class SimulatedPlayground: Playground {
     }
   }
 
-  private func addHost(_ name: String, index: Int, of count: Int, in description: WorldDescription) {
+  private func addHost(_ name: String, addresses: [SocketAddress], in description: WorldDescription) {
     let own = description.hosts.first { $0.name == name }
-    var addresses: [SocketAddress] = []
-    if let address = own?.address { addresses.append(address) }
-    for target in description.targets where target.host == name {
-      for portal in target.portals
-      where !portal.isWildcard && !addresses.contains(where: { $0.hasSameHost(as: portal) }) {
-        addresses.append(portal)
-      }
-    }
-    if addresses.isEmpty { addresses = Self.usualAddresses(index, of: count, in: description) }
     var options = HostOptions()
     if let bytes = own?.sendBuffer { options.sendBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
     if let bytes = own?.receiveBuffer { options.receiveBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
