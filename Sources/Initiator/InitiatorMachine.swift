@@ -34,12 +34,18 @@ public final class InitiatorMachine: Machine {
   private var events: [InitiatorEvent] = []
   private var taskCount: UInt64 = 0
 
-  /// - Parameter arenaCapacity: Bytes for what is being sent and received; 64 KiB for each open connection, and what is
-  ///   on its way out; ``connect(to:in:)`` refuses more.
-  public init(arenaCapacity: Int = 64 << 20) {
-    arena = Arena(capacity: arenaCapacity)
+  /// - Parameter arena: For what is being sent and received: 64 KiB for each open connection, and what is on its way out;
+  ///   ``connect(to:in:)`` refuses more.
+  public init(arena: Arena) {
+    self.arena = arena
     buffers = BuddyAllocator(capacity: arena.capacity)
   }
+
+  /// One with an arena of its own, for a program that has a few of them; see ``Arena/init(capacity:)``.
+  public convenience init(arenaCapacity: Int) { self.init(arena: Arena(capacity: arenaCapacity)) }
+
+  /// The bytes of an arena that is large enough for a thousand connections.
+  public static let usualArenaCapacity = 64 << 20
 
   // MARK: Steps
 

@@ -109,7 +109,11 @@ func makeStage(_ options: RunOptions) throws -> Stage {
   guard let url = options.against else { return .simulation }
   let portal = try resolve(url.host, port: url.port)
   func start() throws(UsageError) -> (ring: any HostRing, machine: InitiatorMachine) {
-    let machine = InitiatorMachine(arenaCapacity: 64 << 20)
+    guard let arena = try? Arena(allocating: InitiatorMachine.usualArenaCapacity) else {
+      let length = Quantity.text(bytes: UInt64(InitiatorMachine.usualArenaCapacity))
+      throw UsageError("the system does not give \(length) of memory for buffers (ulimit -v says what there is)")
+    }
+    let machine = InitiatorMachine(arena: arena)
     return (try makeRing(options.ring, arena: machine.arena).ring, machine)
   }
   let (ring, machine) = try start()

@@ -210,8 +210,15 @@ public final class SimulatedPlayground: Playground {
       throw LuaFailure(
         "host.work: expected work of threads only where a target is, found it on \"\(name)\"", field: "work")
     }
+    // A world may have hundreds of hosts.
+    guard let arena = try? Arena(allocating: InitiatorMachine.usualArenaCapacity) else {
+      let length = Quantity.text(bytes: UInt64(InitiatorMachine.usualArenaCapacity))
+      throw LuaFailure(
+        "the system does not give \(length) of memory for the buffers of the initiator on \"\(name)\"; describe fewer hosts "
+          + "(ulimit -v and the sysctl vm.overcommit_memory say what there is)")
+    }
     let process = world.addProcess("\(name).initiator", on: host)
-    let machine = InitiatorMachine(arenaCapacity: 64 << 20)
+    let machine = InitiatorMachine(arena: arena)
     world.attach(machine.arena, to: process)
     drivers.append(InitiatorDriver(host: name, machine: machine, ring: world.ring(of: process)))
   }
