@@ -72,6 +72,20 @@ import Testing
       "target {\n  luns = { { memory = true } },\n  limits = { login_timeout = #{ memory = 2 },\n    memory = 5 } }",
       "a.lua:4: target.limits.memory: expected a size from 1MiB to 1TiB"
     ),
+    (
+      "target { limits = { ping_interval = 0 } }",
+      "a.lua:1: target.limits.ping_interval: expected a time such as \"200us\" or \"1.5s\", at least 1ms, found number 0"
+    ),
+    (
+      "host { name = 'a', send_buffer = '1PiB' }",
+      "a.lua:1: host.send_buffer: expected a size from 1B to 1GiB, found string \"1PiB\""
+    ),
+    ("host { name = 'a', receive_buffer = 0 }", "host.receive_buffer: expected a size from 1B to 1GiB, found number 0"),
+    (
+      "link { between = { 'a', 'b' }, bandwidth = '0bit/s' }",
+      "link.bandwidth: expected a rate above 0 such as \"1Gbit/s\" or \"100MB/s\", found string \"0bit/s\""
+    ),
+    ("link { between = { 'a', 'b' }, queue = '2GiB' }", "link.queue: expected a size from 0B to 1GiB, found string"),
     ("target { iqn = 'disk' }", "expected an iSCSI name such as"),
     (
       "target { iqn = 'iqn.2026-11.example:disk_1' }",

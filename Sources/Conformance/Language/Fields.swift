@@ -79,11 +79,21 @@ struct Fields {
     return size
   }
 
-  mutating func time(_ name: String) throws(LuaFailure) -> Interval? {
+  mutating func size(_ name: String, in range: ClosedRange<UInt64>) throws(LuaFailure) -> UInt64? {
+    guard let size = try size(name) else { return nil }
+    guard range.contains(size) else {
+      let bounds = "\(Quantity.text(bytes: range.lowerBound)) to \(Quantity.text(bytes: range.upperBound))"
+      throw wrong(name, any(name), "a size from \(bounds)")
+    }
+    return size
+  }
+
+  mutating func time(_ name: String, atLeast least: Interval = .zero) throws(LuaFailure) -> Interval? {
     let value = any(name)
     if value.isNone { return nil }
-    guard let time = Quantity.time(value) else {
-      throw wrong(name, value, "a time such as \"200us\" or \"1.5s\"")
+    guard let time = Quantity.time(value), time >= least else {
+      let bound = least > .zero ? ", at least \(Quantity.text(least))" : ""
+      throw wrong(name, value, "a time such as \"200us\" or \"1.5s\"\(bound)")
     }
     return time
   }
@@ -91,7 +101,9 @@ struct Fields {
   mutating func rate(_ name: String) throws(LuaFailure) -> UInt64? {
     let value = any(name)
     if value.isNone { return nil }
-    guard let rate = Quantity.rate(value) else { throw wrong(name, value, "a rate such as \"1Gbit/s\" or \"100MB/s\"") }
+    guard let rate = Quantity.rate(value), rate > 0 else {
+      throw wrong(name, value, "a rate above 0 such as \"1Gbit/s\" or \"100MB/s\"")
+    }
     return rate
   }
 

@@ -99,6 +99,9 @@ enum WorldReader {
     }
   }
 
+  /// Without any time between two pings there would be nothing else.
+  private static let pingTimeMin = Interval.milliseconds(1)
+
   private static func limits(_ value: LuaValue) throws(LuaFailure) -> LimitDescription {
     var fields = try Fields(value, path: "target.limits")
     var limits = LimitDescription()
@@ -106,15 +109,10 @@ enum WorldReader {
     limits.connections = try fields.integer("connections", in: 1...65000)
     limits.pendingLogins = try fields.integer("pending_logins", in: 1...65000)
     limits.loginTimeout = try fields.time("login_timeout")
-    limits.pingInterval = try fields.time("ping_interval")
-    limits.pingTimeout = try fields.time("ping_timeout")
+    limits.pingInterval = try fields.time("ping_interval", atLeast: pingTimeMin)
+    limits.pingTimeout = try fields.time("ping_timeout", atLeast: pingTimeMin)
     limits.tasks = try fields.integer("tasks", in: 1...65535)
-    if let memory = try fields.size("memory") {
-      guard (1 << 20)...(1 << 40) ~= memory else {
-        throw fields.wrong("memory", .text(Quantity.text(bytes: memory)), "a size from 1MiB to 1TiB")
-      }
-      limits.memory = memory
-    }
+    limits.memory = try fields.size("memory", in: (1 << 20)...(1 << 40))
     try fields.finish()
     return limits
   }
@@ -217,8 +215,8 @@ enum WorldReader {
       }
       host.address = address
     }
-    host.sendBuffer = try fields.size("send_buffer")
-    host.receiveBuffer = try fields.size("receive_buffer")
+    host.sendBuffer = try fields.size("send_buffer", in: 1...bytesMax)
+    host.receiveBuffer = try fields.size("receive_buffer", in: 1...bytesMax)
     host.nagle = try fields.flag("nagle") ?? false
     host.acknowledgementDelay = try fields.time("acknowledgement_delay")
     host.hasInitiator = try fields.flag("initiator") ?? false
@@ -226,6 +224,9 @@ enum WorldReader {
     try fields.finish()
     return host
   }
+
+  /// More than a real host or link keeps of a stream.
+  private static let bytesMax: UInt64 = 1 << 30
 
   /// Longer than any stage of a real host takes; so sums stay far from the edge of a number.
   private static let workMax = Interval.seconds(1)
@@ -266,9 +267,9 @@ enum WorldReader {
     link.latency = try fields.time("latency")
     link.jitter = try fields.time("jitter")
     link.bandwidth = try fields.rate("bandwidth")
-    link.burst = try fields.size("burst")
+    link.burst = try fields.size("burst", in: 0...bytesMax)
     link.mtu = try fields.integer("mtu", in: 128...65535)
-    link.queue = try fields.size("queue")
+    link.queue = try fields.size("queue", in: 0...bytesMax)
     link.loss = try ratio(&fields, "loss")
     link.corruption = try ratio(&fields, "corruption")
     link.shortReceive = try ratio(&fields, "short_receive")

@@ -165,8 +165,8 @@ public final class SimulatedPlayground: Playground {
   private func addHost(_ name: String, addresses: [SocketAddress], in description: WorldDescription) {
     let own = description.hosts.first { $0.name == name }
     var options = HostOptions()
-    if let bytes = own?.sendBuffer { options.sendBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
-    if let bytes = own?.receiveBuffer { options.receiveBufferLength = Int(truncatingIfNeeded: min(bytes, 1 << 30)) }
+    if let bytes = own?.sendBuffer { options.sendBufferLength = Int(clamping: bytes) }
+    if let bytes = own?.receiveBuffer { options.receiveBufferLength = Int(clamping: bytes) }
     options.nagle = own?.nagle ?? false
     options.acknowledgementDelay = own?.acknowledgementDelay ?? .zero
     if let work = own?.work {
@@ -182,9 +182,9 @@ public final class SimulatedPlayground: Playground {
       if let latency = link.latency { options.latency = latency }
       if let jitter = link.jitter { options.jitter = jitter }
       if let bandwidth = link.bandwidth { options.bandwidth = bandwidth }
-      if let burst = link.burst { options.burst = Int(truncatingIfNeeded: min(burst, 1 << 30)) }
+      if let burst = link.burst { options.burst = Int(clamping: burst) }
       if let mtu = link.mtu { options.mtu = mtu }
-      if let queue = link.queue { options.queueLength = Int(truncatingIfNeeded: min(queue, 1 << 30)) }
+      if let queue = link.queue { options.queueLength = Int(clamping: queue) }
       if let loss = link.loss { options.loss = Ratio(loss.numerator, in: loss.denominator) }
       if let corruption = link.corruption {
         options.corruption = Ratio(corruption.numerator, in: corruption.denominator)
