@@ -330,11 +330,25 @@ extension HostLibrary {
 }
 
 extension [UInt8] {
-  /// Whether `run` occurs in it.
+  /// Whether `run` occurs in it, in a time that grows with the sum of their lengths and not with their product: a script's
+  /// strings may be long. (Knuth, Morris and Pratt.)
   fileprivate func contains(run: [UInt8]) -> Bool {
     if run.isEmpty { return true }
-    guard run.count <= count else { return false }
-    return (0...(count - run.count)).contains { self[$0..<($0 + run.count)].elementsEqual(run) }
+    // Of the run's first `index + 1` bytes, how many at their end are those that it begins with.
+    var borders = [Int](repeating: 0, count: run.count)
+    /// How much of the run there is behind `byte`, when there was so much before it, and not all.
+    func matched(_ before: Int, _ byte: UInt8) -> Int {
+      var length = before
+      while length > 0, run[length] != byte { length = borders[length - 1] }
+      return run[length] == byte ? length + 1 : 0
+    }
+    for index in run.indices.dropFirst() { borders[index] = matched(borders[index - 1], run[index]) }
+    var length = 0
+    for byte in self {
+      length = matched(length, byte)
+      if length == run.count { return true }
+    }
+    return false
   }
 }
 
