@@ -27,6 +27,20 @@ import Testing
     #expect(result.outcome == .passed, "\(result.failures)")
   }
 
+  /// However it is written down, and also what is not UTF-8.
+  @Test func textIsSentByteForByte() throws {
+    let result = try play(
+      body: """
+        local c = t:connect()
+        local key, value = "X-\\xE9", "\\xFF"
+        local forms = { { [key] = value }, { { key, value } }, { key .. "=" .. value }, key .. "=" .. value .. "\\0" }
+        for _, text in ipairs(forms) do
+          expect(c:send(pdu.text { text = text }).data):equals("X-\\xE9=\\xFF\\0")
+        end
+        """)
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
   @Test func whatASessionSendsIsForItsOwnLogicalUnit() throws {
     let result = try play(
       body: """

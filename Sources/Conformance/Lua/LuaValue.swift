@@ -126,6 +126,12 @@ extension LuaValue {
     return String(decoding: bytes, as: UTF8.self)
   }
 
+  /// What a string consists of; of any other value its ``plain`` text.
+  var bytes: [UInt8] {
+    guard case .string(let bytes) = self else { return Array(plain.utf8) }
+    return bytes
+  }
+
   /// A whole number, also one that a script's division has made a float; nil for any other value.
   var int: Int64? {
     switch self {

@@ -152,16 +152,17 @@ extension HostLibrary {
         if case .string(let text) = item {
           bytes += text + [0]
         } else if case .table(let pair) = item, let key = pair.items.first, pair.items.count == 2 {
-          bytes += Array(key.plain.utf8) + [UInt8(ascii: "=")] + Array(pair.items[1].plain.utf8) + [0]
+          bytes += key.bytes + [UInt8(ascii: "=")] + pair.items[1].bytes + [0]
         } else {
           throw LuaFailure("\(path): expected \"Key=value\" or { \"Key\", \"value\" }, found \(item.found)")
         }
       }
-      for (key, value) in table.fields {
+      for case (.string(let key), let value) in table.entries {
         guard value.text != nil || value.int != nil else {
-          throw LuaFailure("\(path).\(key): expected a string or a number, found \(value.found)")
+          let name = String(decoding: key, as: UTF8.self)
+          throw LuaFailure("\(path).\(name): expected a string or a number, found \(value.found)")
         }
-        bytes += Array(key.utf8) + [UInt8(ascii: "=")] + Array(value.plain.utf8) + [0]
+        bytes += key + [UInt8(ascii: "=")] + value.bytes + [0]
       }
       return bytes
     default: throw LuaFailure("\(path): expected a table of keys, or a string, found \(value.found)")
