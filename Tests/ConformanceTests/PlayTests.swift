@@ -41,6 +41,15 @@ import Testing
     #expect(result.outcome == .passed, "\(result.failures)")
   }
 
+  /// A script can print as much as it has memory for, and compare it.
+  @Test func aReportTakesTheStartOfALongText() throws {
+    let result = try play(
+      body: "print(('é'):rep(100000))\nlocal t = {}\nfor i = 1, 100000 do t[i] = i end\nexpect(t):equals(0)")
+    #expect(result.notes.first?.hasSuffix(": " + String(repeating: "é", count: 4096) + "…") == true)
+    let message = try #require(result.failures.first?.message)
+    #expect(message.hasPrefix("expected 0\ncame: { 1, 2, 3, ") && message.hasSuffix("…") && message.utf8.count < 70000)
+  }
+
   @Test func whatASessionSendsIsForItsOwnLogicalUnit() throws {
     let result = try play(
       body: """

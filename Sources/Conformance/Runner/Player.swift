@@ -309,14 +309,24 @@ final class Player {
   func fail(_ oracle: String, _ message: String, at location: SourceLocation? = nil, traceback: String = "") {
     failures.append(
       CaseResult.Failure(
-        oracle: oracle, message: message, location: location?.description, traceback: traceback,
+        oracle: oracle, message: Self.start(of: message, 65536), location: location?.description, traceback: traceback,
         time: now.nanoseconds))
   }
 
   /// Notes a line that the script printed.
   func note(_ line: String, at location: SourceLocation?) {
     guard notes.count < 1000 else { return }
-    notes.append("\(Reports.seconds(now.nanoseconds)) \(location.map { $0.description + ": " } ?? "")\(line)")
+    let place = location.map { $0.description + ": " } ?? ""
+    notes.append("\(Reports.seconds(now.nanoseconds)) \(place)\(Self.start(of: line, 4096))")
+  }
+
+  /// As much of a text as a report takes: what a script prints or compares may be as long as its memory.
+  private static func start(of text: String, _ most: Int) -> String {
+    let scalars = text.unicodeScalars
+    guard let end = scalars.index(scalars.startIndex, offsetBy: most, limitedBy: scalars.endIndex),
+      end < scalars.endIndex
+    else { return text }
+    return text[..<end] + "…"
   }
 
   /// The draws of the script at one site.
