@@ -41,6 +41,8 @@ struct WorkerPool {
     /// By a clock that nobody sets, and that stands still while the machine sleeps.
     var lastWord = SuspendingClock.now
     var isOpen = true
+    /// It has been silent for too long, and was ended for it.
+    var isHung = false
 
     init(left: [Int]) { self.left = left }
 
@@ -83,15 +85,18 @@ struct WorkerPool {
               try progress.ended(result)
             }
           }
-        } else if SuspendingClock.now - worker.lastWord > Self.silenceMax {
+        } else if !worker.isHung, SuspendingClock.now - worker.lastWord > Self.silenceMax {
+          worker.isHung = true
           worker.process.terminate()
         }
         if !worker.isOpen, let lost = worker.current ?? worker.left.first {
           // It did not survive that case; another worker goes on behind it.
           let status = worker.process.terminationReason == .uncaughtSignal ? "by signal" : "with status"
-          let result = suite.broken(
-            lost, seed: options.seed,
-            message: "the program ended \(status) \(worker.process.terminationStatus) while it played this case")
+          let how =
+            worker.isHung
+            ? "the case had not ended after \(Self.silenceMax.components.seconds) s, and the process that played it was ended"
+            : "the program ended \(status) \(worker.process.terminationStatus) while it played this case"
+          let result = suite.broken(lost, seed: options.seed, message: how)
           results[lost] = result
           try progress.ended(result)
           let rest = worker.left.filter { $0 > lost }
