@@ -147,6 +147,9 @@ import Testing
     ),
     ("t:login {}:ping { set = { 1 } }", "session:ping.set: expected fields by name"),
     ("t:login {}:ping { lun_raw = 'x' }", "session:ping.lun_raw: expected the eight bytes as a number, found string"),
+    ("t:login {}:unmap { lba = 0, blocks = 8 }", "session:unmap: unknown field 'blocks' (found number 8)"),
+    ("t:login {}:read { data = 'x' }", "session:read: unknown field 'data' (found string \"x\")"),
+    ("t:login {}:test_unit_ready { lba = 5 }", "session:test_unit_ready: unknown field 'lba' (found number 5)"),
   ])
   func whatNobodyWouldReadIsRefused(body: String, expected: String) throws {
     let message = try failure(body).message

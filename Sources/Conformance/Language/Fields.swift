@@ -25,6 +25,9 @@ struct Fields {
     return table[name]
   }
 
+  /// The value under `name`, which is refused in the end unless somebody else asks for it.
+  func peek(_ name: String) -> LuaValue { table[name] }
+
   /// The value under `name`, without listing the name among what is expected.
   mutating func hidden(_ name: String) -> LuaValue {
     let value = table[name]

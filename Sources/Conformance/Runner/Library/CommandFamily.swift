@@ -20,6 +20,14 @@ struct CommandFamily: Sendable {
     case unmapList
     /// `compare` and `write`.
     case compareAndWrite
+
+    /// Whether a script may give it data.
+    var isOut: Bool {
+      switch self {
+      case .none, .parameterIn, .blocksIn: false
+      case .parameterOut, .blocksOut, .verify, .oneBlockOut, .unmapList, .compareAndWrite: true
+      }
+    }
   }
 
   /// What the method is called.

@@ -68,9 +68,10 @@ extension HostLibrary {
     let blockSize = unit?.blockSize ?? 512
     let isVariant = family.layouts.count > 1
     let cdb: Int? = isVariant ? try fields.integer("cdb", in: 6...16) : nil
-    let data = try fields.bytes("data")
-    let lba = UInt64(bitPattern: fields.any("lba").int ?? 0)
-    var blocks = fields.any("blocks").int.map { UInt64(bitPattern: $0) }
+    let data = family.data.isOut ? try fields.bytes("data") : nil
+    // What the CDB has no field for is not asked for, and refused in the end.
+    let lba = UInt64(bitPattern: fields.peek("lba").int ?? 0)
+    var blocks = fields.peek("blocks").int.map { UInt64(bitPattern: $0) }
     switch family.data {
     case .blocksOut: blocks = blocks ?? data.map { UInt64(($0.count + blockSize - 1) / blockSize) } ?? 1
     case .blocksIn, .verify, .oneBlockOut: blocks = blocks ?? 1
