@@ -163,7 +163,34 @@ public enum RingError: UInt8, Error, Sendable {
   case addressInUse
 }
 
-extension RingError {
+extension RingError: CustomStringConvertible {
+  /// In words, as messages have it.
+  public var description: String {
+    switch self {
+    case .none: "no error"
+    case .cancelled: "cancelled"
+    case .notFound: "not found"
+    case .staleHandle: "stale handle"
+    case .connectionReset: "connection reset"
+    case .connectionRefused: "connection refused"
+    case .timedOut: "timed out"
+    case .unreachable: "unreachable"
+    case .brokenPipe: "broken pipe"
+    case .addressUnavailable: "address unavailable"
+    case .outOfRange: "out of range"
+    case .mediumError: "medium error"
+    case .noSpace: "no space"
+    case .readOnly: "read-only"
+    case .misaligned: "misaligned"
+    case .removed: "removed"
+    case .unsupported: "unsupported"
+    case .noResources: "no resources"
+    case .other: "another error"
+    case .notPermitted: "not permitted"
+    case .addressInUse: "address in use"
+    }
+  }
+
   /// In words, why there is no connection to an address, and what may be done about it.
   public var whyNotConnected: String {
     switch self {

@@ -135,6 +135,29 @@ import Testing
     #expect(try failure(body + "expect(r):residual(math.mininteger)").message.contains("expected \(most)"))
   }
 
+  /// Whose mistake it is: nothing that came is held against what a script has got wrong itself.
+  @Test(arguments: [
+    ("expect(t:login {}:logout {}):response('0')", "response: expected a code such as 0"),
+    ("expect(t:login {}:logout {}):response()", "found nothing"),
+    ("expect(t:try_connect { portal = '10.0.0.1:99' }):closed('endofstream')", "did you mean 'end of stream'?"),
+    ("expect(t:try_connect { portal = '10.0.0.1:99' }):closed { within = '1s' }", "found a table"),
+    ("expect(5):at_least('4')", "at_least: expected a number, found string \"4\""),
+    ("expect(5):at_most(nil)", "at_most: expected a number, found nothing"),
+    ("expect('ab'):contains(5)", "contains: expected a string, found number 5"),
+  ])
+  func whatIsComparedWithNothingIsTheScriptsMistake(body: String, expected: String) throws {
+    let (oracle, message) = try failure(body)
+    #expect(oracle == "script" && message.contains(expected), "\(message)")
+  }
+
+  @Test func whyAConnectionEndedIsSaidInWords() throws {
+    let nobody = "t:try_connect { portal = '10.0.0.1:99' }"
+    #expect(try play(body: "expect(\(nobody)):closed('connection refused')").outcome == .passed)
+    let message = try failure("expect(\(nobody)):closed('timed out')").message
+    #expect(
+      message.contains("expected the end of the connection (timed out)\ncame: connect failed: connection refused"))
+  }
+
   @Test(arguments: [
     ("t:login { keys = { 'HeaderDigest=CRC32C' } }", "login.keys: expected keys by name such as { HeaderDigest"),
     ("t:login { declare = { 'X-a=1' } }", "login.declare: expected keys by name"),

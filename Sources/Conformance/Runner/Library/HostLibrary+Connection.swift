@@ -161,6 +161,15 @@ extension HostLibrary {
     do { return try body() } catch { throw LuaFailure("\(error)") }
   }
 
+  /// Why a connection can be at its end, as ``closure(_:)`` has it.
+  static let closeReasons: [String] = {
+    let failures: [RingError] = [
+      .connectionRefused, .timedOut, .unreachable, .addressUnavailable, .connectionReset, .brokenPipe, .noResources,
+      .notPermitted, .other,
+    ]
+    return ["local", "end of stream", "reset", "framing lost"] + failures.map { "\($0)" }
+  }()
+
   /// The end of a connection as a value.
   static func closure(_ connection: ScriptConnection) -> LuaValue {
     var reason = "closed"

@@ -76,9 +76,11 @@ extension HostLibrary {
     },
     expectation("response") { (player, call, value) throws(LuaFailure) in
       let table = try result(value, "response")
-      try check(
-        player, call, value, table["response"].int != nil && table["response"].int == call[1].int,
-        "response \(call[1].plain)")
+      guard let wanted = call[1].int else {
+        throw LuaFailure(
+          "response: expected a code such as 0 (RFC 7143 §11.4.3, §11.6.1, §11.15.1), found \(call[1].found)")
+      }
+      try check(player, call, value, table["response"].int == wanted, "response \(wanted)")
     },
     expectation("login_refused") { (player, call, value) throws(LuaFailure) in
       let table = try result(value, "login_refused")
@@ -104,12 +106,10 @@ extension HostLibrary {
       try check(player, call, value, value.isNone, "no PDU")
     },
     expectation("closed") { (player, call, value) throws(LuaFailure) in
-      guard case .table(let table) = value, table.kind == .closure else {
-        throw failure(player, call, value, "the end of the connection")
-      }
-      try check(
-        player, call, value, call[1].isNone || table["reason"].text == call[1].text,
-        "the end of the connection" + (call[1].text.map { " (\($0))" } ?? ""))
+      let reason = try closeReason(call[1])
+      let words = "the end of the connection" + (reason.map { " (\($0))" } ?? "")
+      guard case .table(let table) = value, table.kind == .closure else { throw failure(player, call, value, words) }
+      try check(player, call, value, reason == nil || table["reason"].text == reason, words)
     },
     HostFunction("closes", of: .expectation) { (player, call) throws(LuaFailure) in
       let value = try subject(player, call)
@@ -154,10 +154,12 @@ extension HostLibrary {
       try check(player, call, value, !isEqual(value, call[1]), "something other than \(describe(call[1]))")
     },
     expectation("at_least") { (player, call, value) throws(LuaFailure) in
-      try check(player, call, value, order(value, call[1]).map { $0 >= 0 } ?? false, "at least \(call[1].plain)")
+      let least = try bound(call[1], "at_least")
+      try check(player, call, value, order(value, least).map { $0 >= 0 } ?? false, "at least \(least.plain)")
     },
     expectation("at_most") { (player, call, value) throws(LuaFailure) in
-      try check(player, call, value, order(value, call[1]).map { $0 <= 0 } ?? false, "at most \(call[1].plain)")
+      let most = try bound(call[1], "at_most")
+      try check(player, call, value, order(value, most).map { $0 <= 0 } ?? false, "at most \(most.plain)")
     },
     expectation("one_of") { (player, call, value) throws(LuaFailure) in
       let choices = call.arguments.dropFirst()
@@ -166,7 +168,10 @@ extension HostLibrary {
         "one of " + choices.map(describe).joined(separator: ", "))
     },
     expectation("contains") { (player, call, value) throws(LuaFailure) in
-      guard case .string(let part) = call[1], case .string(let whole) = value else {
+      guard case .string(let part) = call[1] else {
+        throw LuaFailure("contains: expected a string, found \(call[1].found)")
+      }
+      guard case .string(let whole) = value else {
         throw failure(player, call, value, "a string that contains \(describe(call[1]))")
       }
       try check(player, call, value, whole.contains(run: part), "a string that contains \(describe(call[1]))")
@@ -236,6 +241,23 @@ extension HostLibrary {
     throw LuaFailure(
       "rejected: expected a number, or one of \(names.joined(separator: ", ")); found \(value.found)"
         + (value.text.map { Suggestion.clause(for: $0, among: names) } ?? ""))
+  }
+
+  /// Why the connection is to have ended, as `closed(reason)` asks; nil when it does not.
+  private static func closeReason(_ value: LuaValue) throws(LuaFailure) -> String? {
+    if value.isNone { return nil }
+    if let reason = value.text, closeReasons.contains(reason) { return reason }
+    throw LuaFailure(
+      "closed: expected one of \(closeReasons.joined(separator: ", ")); found \(value.found)"
+        + (value.text.map { Suggestion.clause(for: $0, among: closeReasons) } ?? ""))
+  }
+
+  /// What a number is compared with. Anything else is the script's mistake, and not what came.
+  private static func bound(_ value: LuaValue, _ name: String) throws(LuaFailure) -> LuaValue {
+    switch value {
+    case .integer, .number: return value
+    default: throw LuaFailure("\(name): expected a number, found \(value.found)")
+    }
   }
 
   /// Records the failed expectation, and makes the error that ends the script.
