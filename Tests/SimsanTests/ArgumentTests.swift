@@ -5,7 +5,7 @@ import Testing
 /// How the command line is read, and how its mistakes are reported.
 @Suite struct ArgumentTests {
   private let command = Command(
-    name: "try", summary: "", operands: "",
+    name: "try", summary: "", operands: "[WORD…]",
     options: [
       Option("--seed", "N", "a number"), Option("--verify", nil, "a flag"), Option("--filter", "WORDS", "words"),
       Option("--inner", "X", ""),
@@ -45,6 +45,18 @@ import Testing
   @Test func aValueIsWantedOrNot() {
     #expect(mistake("--seed") == "simsan try: --seed: expected N after it, found nothing")
     #expect(mistake("--verify=yes") == "simsan try: --verify: expected no value, found \"yes\"")
+    #expect(mistake("--filter", "--verify").contains("--filter: expected WORDS after it, found the option --verify"))
+    #expect(mistake("--filter=--verify", "--filter", "--others") == "no mistake")
+  }
+
+  @Test(arguments: [
+    (metaCommand, ["x"], "simsan meta: expected no operand, found x"),
+    (helpCommand, ["run", "serve"], "simsan help: expected [COMMAND], found run serve"),
+    (serveCommand, ["a.lua", "b.lua"], "simsan serve: expected WORLD.lua, found a.lua b.lua"),
+  ])
+  func operandsThatNobodyReadsAreRefused(command: Command, words: [String], expected: String) {
+    let error = #expect(throws: UsageError.self) { _ = try Arguments(words, for: command) }
+    #expect(error?.message == expected)
   }
 
   @Test func numbersAreChecked() throws {

@@ -29,6 +29,11 @@ struct Arguments {
         if parts.count == 2 {
           values.append((option.name, parts[1]))
         } else if let next = rest.popFirst() {
+          guard !command.options.contains(where: { $0.name == next }) else {
+            throw UsageError(
+              "simsan \(command.name): \(option.name): expected \(value) after it, found the option \(next); "
+                + "if that is meant, write \(option.name)=\(next)")
+          }
           values.append((option.name, next))
         } else {
           throw UsageError("simsan \(command.name): \(option.name): expected \(value) after it, found nothing")
@@ -39,6 +44,10 @@ struct Arguments {
         }
         values.append((option.name, ""))
       }
+    }
+    guard operands.count <= command.operandsMax else {
+      let expected = command.operands.isEmpty ? "no operand" : command.operands
+      throw UsageError("simsan \(command.name): expected \(expected), found \(operands.joined(separator: " "))")
     }
   }
 

@@ -5,6 +5,8 @@ struct Command: Sendable {
   var summary: String
   /// What stands after the options, such as `[PATH…]`.
   var operands: String
+  /// The most of them: any number where `…` stands behind them.
+  var operandsMax: Int { operands.isEmpty ? 0 : operands.contains("…") ? .max : 1 }
   var options: [Option]
   /// What else `simsan help NAME` says.
   var discussion: String

@@ -32,12 +32,9 @@ let serveCommand = Command(
     SIGTERM and SIGINT end it; SIGUSR1 has it print its counters.
     """
 ) { arguments in
-  guard arguments.operands.count == 1 else {
-    let found = arguments.operands.isEmpty ? "none" : arguments.operands.joined(separator: " ")
-    throw UsageError("simsan serve: expected one world file, found \(found)")
-  }
+  guard let path = arguments.operands.first else { throw UsageError("simsan serve: expected a world file, found none") }
   let file: WorldFile
-  do throws(WorldFileError) { file = try WorldFile(path: arguments.operands[0]) } catch {
+  do throws(WorldFileError) { file = try WorldFile(path: path) } catch {
     throw UsageError(error.message)
   }
   let portals = try arguments.all("--portal").map { text throws(UsageError) in
