@@ -89,6 +89,14 @@ public struct Suite {
     cases = cases.filter { each in words.allSatisfy { each.id.lowercased().contains($0) } }
   }
 
+  /// Keeps the cases that cover one of `clauses`, or a clause of an area that is named so: `ISCSI-LOGIN`, in any case of letters.
+  public mutating func select(clauses: [String]) {
+    let wanted = clauses.map { $0.uppercased() }
+    cases = cases.filter { each in
+      each.covers.contains { id in wanted.contains { id == $0 || id.hasPrefix($0 + "-") } }
+    }
+  }
+
   /// Keeps one of `count` parts, of about the same size, that make up the whole.
   public mutating func shard(_ index: Int, of count: Int) {
     cases = cases.enumerated().filter { $0.offset % count == index }.map(\.element)

@@ -19,6 +19,10 @@ let runCommand = Command(
     Option(
       "--filter", "WORDS",
       "only the cases whose file and name contain all of these words; with a whole name that case alone"),
+    Option(
+      "--clause", "ID",
+      "only the cases that cover this clause of scenarios/clauses.tsv, or one of this area, such as ISCSI-LOGIN; may be given "
+        + "several times"),
     Option("--shard", "I/N", "only part I (from 1) of N parts of the cases"),
     Option("--list", nil, "name the cases and play none"),
     Option("--junit", "FILE", "write a JUnit report"),

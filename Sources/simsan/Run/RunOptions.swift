@@ -9,6 +9,8 @@ struct RunOptions {
   var isVerified = false
   var jobs: Int
   var filters: [String]
+  /// Clauses and areas of them, of which a case covers one; all cases when there are none.
+  var clauses: [String]
   var shard: (index: Int, count: Int)?
   var listsOnly = false
   var against: TargetURL?
@@ -32,6 +34,7 @@ struct RunOptions {
     isVerified = arguments.has("--verify")
     jobs = try arguments.number("--jobs", in: 1...1024) ?? HostThread.usableCores
     filters = arguments.all("--filter")
+    clauses = arguments.all("--clause")
     shard = try Self.part(arguments, "--shard", from: 1)
     worker = try Self.part(arguments, "--worker", from: 0)
     workerAfter = try arguments.number("--after", in: -1...Int.max) ?? -1
@@ -84,11 +87,13 @@ struct RunOptions {
     var suite = worker == nil ? Suite(paths: paths) : Suite(files: try WorkerPool.takeFiles())
     if !suite.mistakes.isEmpty { throw UsageError(suite.mistakes.joined(separator: "\n")) }
     for text in filters { suite.filter(text) }
-    if let shard { suite.shard(shard.index, of: shard.count) }
-    if suite.caseCount == 0 {
-      let how = filters.isEmpty ? "" : " that contain \"\(filters.joined(separator: "\" and \""))\""
-      if shard == nil || !filters.isEmpty { throw UsageError("simsan run: expected cases\(how), found none") }
+    if !clauses.isEmpty { suite.select(clauses: clauses) }
+    guard suite.caseCount > 0 else {
+      var how = filters.isEmpty ? "" : " that contain \"\(filters.joined(separator: "\" and \""))\""
+      if !clauses.isEmpty { how += " that cover \(clauses.joined(separator: " or "))" }
+      throw UsageError("simsan run: expected cases\(how), found none")
     }
+    if let shard { suite.shard(shard.index, of: shard.count) }
     if pcap != nil, suite.caseCount != 1, worker == nil {
       throw UsageError("--pcap: expected one case, found \(suite.caseCount); narrow them down with --filter")
     }

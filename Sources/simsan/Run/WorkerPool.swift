@@ -117,6 +117,7 @@ struct WorkerPool {
     var words = ["run", "--worker", "\(share)/\(count)", "--after", "\(after)", "--seed", "\(options.seed)"]
     if options.isVerified { words.append("--verify") }
     for filter in options.filters { words += ["--filter", filter] }
+    for clause in options.clauses { words += ["--clause", clause] }
     if let shard = options.shard { words += ["--shard", "\(shard.index + 1)/\(shard.count)"] }
     worker.process.arguments = words
     worker.process.standardOutput = worker.pipe
