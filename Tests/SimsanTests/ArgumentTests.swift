@@ -113,7 +113,10 @@ import Testing
     #expect(url.iqn == "iqn.x:y")
   }
 
-  @Test(arguments: ["", "iscsi://", "scsi://x/y/0", "iscsi://x", "iscsi://x//0", "iscsi://x:p/y/0", "iscsi://x/y/z"])
+  @Test(arguments: [
+    "", "iscsi://", "scsi://x/y/0", "iscsi://x", "iscsi://x//0", "iscsi://x:p/y/0", "iscsi://x/y/z",
+    "iscsi://:3260/y/0", "iscsi://x:0/y/0", "iscsi://[::1/y/0", "iscsi://[]/y/0",
+  ])
   func whatIsNoURL(text: String) {
     #expect(throws: UsageError.self) { _ = try TargetURL(text) }
   }

@@ -52,4 +52,10 @@ import Testing
       #expect(parts == [1, 0])
     }
   }
+
+  @Test func aRingIsForARealTarget() throws {
+    let error = #expect(throws: UsageError.self) { try options("--ring", "epoll") }
+    #expect(error?.message.hasPrefix("--ring: expected --against, found epoll without it") == true)
+    #expect(try options("--ring", "epoll", "--against", "iscsi://127.0.0.1/iqn.x:y/0").ring == "epoll")
+  }
 }

@@ -12,7 +12,7 @@ let runCommand = Command(
       "--chap", "FILE",
       "log in to the real target with CHAP: a Lua file with return { name = \"…\", secret = \"…\" }\n"
         + "With target_secret = \"…\" it has to authenticate itself, too."),
-    Option("--ring", "NAME", "how to reach a real target: \(ringNames.joined(separator: " or "))"),
+    Option("--ring", "NAME", "how to reach a real target: io_uring or epoll"),
     Option("--seed", "N", "what all chance derives from; 1 if not given"),
     Option("--verify", nil, "play each case twice and compare all that happened"),
     Option("--jobs", "N", "so many processes; as many as there are processors if not given"),

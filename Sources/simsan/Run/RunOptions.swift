@@ -58,6 +58,8 @@ struct RunOptions {
       if isVerified { throw UsageError("--verify: expected the simulation; a real target does not repeat itself") }
       if pcap != nil { throw UsageError("--pcap: expected the simulation; capture real traffic with tcpdump") }
       jobs = 1
+    } else if let ring {
+      throw UsageError("--ring: expected --against, found \(ring) without it; the simulation has a ring of its own")
     }
   }
 
@@ -123,11 +125,14 @@ struct TargetURL {
     if let colon = place.lastIndex(of: ":"), !place.hasSuffix("]"),
       place.first == "[" || place.count(where: { $0 == ":" }) == 1
     {
-      guard let number = UInt16(place[place.index(after: colon)...]) else { throw wrong() }
+      guard let number = UInt16(place[place.index(after: colon)...]), number > 0 else { throw wrong() }
       port = number
       place = place[..<colon]
     }
-    host = place.first == "[" ? String(place.dropFirst().dropLast()) : String(place)
+    let isBracketed = place.first == "["
+    guard !isBracketed || place.last == "]" else { throw wrong() }
+    host = String(isBracketed ? place.dropFirst().dropLast() : place)
+    guard !host.isEmpty else { throw wrong() }
     iqn = String(parts[1])
     guard let lun = parts.count == 3 ? Int(parts[2]) : 0, (0...16383).contains(lun) else { throw wrong() }
     self.lun = lun
