@@ -58,4 +58,16 @@ import Testing
     #expect(error?.message.hasPrefix("--ring: expected --against, found epoll without it") == true)
     #expect(try options("--ring", "epoll", "--against", "iscsi://127.0.0.1/iqn.x:y/0").ring == "epoll")
   }
+
+  @Test func aReportOnStandardOutputIsAllThatIsThere() throws {
+    #expect(try options("--json", "-").isQuiet)
+    #expect(try options("--tap").isQuiet)
+    #expect(try !options("--json", "x.json").isQuiet)
+    for (words, found) in [
+      (["--json", "-", "--tap"], "--json and --tap"), (["--junit=-", "--html=-"], "--junit and --html"),
+    ] {
+      let error = #expect(throws: UsageError.self) { try RunOptions(try Arguments(words, for: runCommand)) }
+      #expect(error?.message == "simsan run: expected one report on standard output, found \(found)")
+    }
+  }
 }

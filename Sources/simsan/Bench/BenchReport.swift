@@ -74,8 +74,7 @@ final class BenchReport {
     if !isQuiet { for line in table(result) { try say(line) } }
     if let error = result.firstError { complain("simsan bench: \(error)") }
     guard let json = options.json else { return }
-    let text = self.json(result) + "\n"
-    if json == "-" { try put(text) } else { try save(Data(text.utf8), json) }
+    try deliver(Data((self.json(result) + "\n").utf8), to: json)
   }
 
   private func table(_ result: LoadResult) -> [String] {

@@ -25,7 +25,8 @@ let runCommand = Command(
         + "several times"),
     Option("--shard", "I/N", "only part I (from 1) of N parts of the cases"),
     Option("--list", nil, "name the cases and play none"),
-    Option("--junit", "FILE", "write a JUnit report"),
+    Option(
+      "--junit", "FILE", "write a JUnit report; this and the others: - for standard output, and nothing else there"),
     Option("--json", "FILE", "write everything as JSON; the same bytes for the same cases and seed"),
     Option("--html", "FILE", "write a page to read"),
     Option("--pcap", "FILE", "write what the connections of the case carried, for Wireshark; of one case only"),
@@ -47,7 +48,7 @@ let runCommand = Command(
     return 0
   }
   let pages = FailurePages(options)
-  let progress = Progress(suite, isQuiet: options.writesTAP, pages: pages)
+  let progress = Progress(suite, isQuiet: options.isQuiet, pages: pages)
   var results: [CaseResult] = []
   if options.jobs > 1, suite.caseCount > 1 {
     results = try WorkerPool(suite, options).run(progress)
@@ -67,7 +68,7 @@ let runCommand = Command(
   }
   try progress.finish()
   let run = options.run(of: results)
-  let problems = saveReports(of: run, suite, options)
+  let problems = try saveReports(of: run, suite, options)
   try tell(run, options, pages)
   if !problems.isEmpty { throw UsageError(problems.joined(separator: "\n")) }
   return run.count(.failed) == 0 ? 0 : 1
@@ -89,6 +90,11 @@ func save(_ data: Data, _ path: String) throws(UsageError) {
   }
 }
 
+/// Writes a report to the file that it was asked for in; `-` is standard output.
+func deliver(_ report: Data, to path: String) throws {
+  if path == "-" { try writeAll(Array(report), to: STDOUT_FILENO) } else { try save(report, path) }
+}
+
 /// The pages of failures, written as they come: a run that is ended early has them, too.
 struct FailurePages {
   private let options: RunOptions
@@ -106,7 +112,7 @@ struct FailurePages {
 
 /// Writes the files that were asked for. The result is what is wrong with those that cannot be written: they do not take
 /// the others with them, nor what the run has found.
-private func saveReports(of run: RunResult, _ suite: Suite, _ options: RunOptions) -> [String] {
+private func saveReports(of run: RunResult, _ suite: Suite, _ options: RunOptions) throws(OutputLost) -> [String] {
   let reports: [(path: String?, data: () throws -> Data)] = [
     (options.json, { try Reports.json(run) }), (options.junit, { Data(Reports.junit(run).utf8) }),
     (options.html, { Data(Reports.html(run).utf8) }),
@@ -116,8 +122,10 @@ private func saveReports(of run: RunResult, _ suite: Suite, _ options: RunOption
   var problems: [String] = []
   for (path, data) in reports {
     guard let path else { continue }
-    do { try save(try data(), path) } catch let error as UsageError {
+    do { try deliver(try data(), to: path) } catch let error as UsageError {
       problems.append(error.message)
+    } catch let lost as OutputLost {
+      throw lost
     } catch {
       problems.append("\(path): \(error)")
     }
@@ -127,10 +135,8 @@ private func saveReports(of run: RunResult, _ suite: Suite, _ options: RunOption
 
 /// Prints the summary.
 private func tell(_ run: RunResult, _ options: RunOptions, _ pages: FailurePages) throws {
-  if options.writesTAP {
-    try say(String(Reports.tap(run).dropLast()))
-    return
-  }
+  if options.writesTAP { try put(Reports.tap(run)) }
+  if options.isQuiet { return }
   let failed = run.cases.filter { $0.outcome == .failed }
   for result in failed {
     try say("\nFAILED \(result.id)")

@@ -23,6 +23,8 @@ struct RunOptions {
   var pcap: String?
   var writesTAP = false
   var reports = "reports"
+  /// Standard output is another program's: nothing is said there but the report that it wants.
+  var isQuiet: Bool { writesTAP || [junit, json, html, pcap].contains("-") }
   /// The part of the cases that this process plays for another: `K/N` from 0.
   var worker: (index: Int, count: Int)?
   /// As a worker: only the cases behind this one.
@@ -53,6 +55,11 @@ struct RunOptions {
     html = arguments["--html"]
     pcap = arguments["--pcap"]
     writesTAP = arguments.has("--tap")
+    let wanted =
+      ["--junit", "--json", "--html", "--pcap"].filter { arguments[$0] == "-" } + (writesTAP ? ["--tap"] : [])
+    guard wanted.count <= 1 else {
+      throw UsageError("simsan run: expected one report on standard output, found \(wanted.joined(separator: " and "))")
+    }
     reports = arguments["--reports"] ?? reports
     if against != nil {
       if isVerified { throw UsageError("--verify: expected the simulation; a real target does not repeat itself") }
