@@ -87,9 +87,14 @@ public enum Reports {
     text += "play it again: simsan run \(word(file)) --seed \(run.seed)\(twice) "
     text += "--filter \(quoted(result.name))\(place)\(ring)\n"
     if !result.traceHash.isEmpty { text += "trace hash: \(result.traceHash)\n" }
-    if !result.notes.isEmpty { text += "\nnotes\n" + result.notes.map { "  \(visible($0))\n" }.joined() }
+    text += notes(result)
     if !result.ladder.isEmpty { text += "\nPDUs\n" + Ladder.text(result.ladder) }
     return text
+  }
+
+  /// What a case has printed, with a heading; empty when it has printed nothing.
+  public static func notes(_ result: CaseResult) -> String {
+    result.notes.isEmpty ? "" : "\nnotes\n" + result.notes.map { "  \(visible($0))\n" }.joined()
   }
 
   /// A word of a shell's command.

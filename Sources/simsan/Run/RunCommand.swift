@@ -150,6 +150,8 @@ private func tell(_ run: RunResult, _ options: RunOptions, _ pages: FailurePages
   if failed.count > 1, options.html == nil {
     try say("\nall failures on one page: add --html \(options.reports)/run.html")
   }
+  // Who plays a single case wants to read what it prints.
+  if run.cases.count == 1, let only = run.cases.first { try put(Reports.notes(only)) }
   let reasons = run.skipReasons
   if !reasons.isEmpty {
     try say("\nskipped")
