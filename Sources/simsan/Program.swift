@@ -55,8 +55,10 @@ private func call(_ words: [String]) throws -> Int32 {
 private func command(_ name: String, calledBy caller: String) throws(UsageError) -> Command {
   if let command = commands.first(where: { $0.name == name }) { return command }
   let names = commands.map(\.name)
+  let isFile = FileManager.default.fileExists(atPath: name)
+  let hint = isFile ? "; did you mean 'simsan run \(name)'?" : Suggestion.clause(for: name, among: names)
   throw UsageError(
-    "\(caller): unknown command \"\(name)\"\(Suggestion.clause(for: name, among: names)); "
+    "\(caller): unknown command \"\(name)\"\(hint); "
       + "expected \(names.joined(separator: ", "))")
 }
 
