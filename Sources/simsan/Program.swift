@@ -36,7 +36,7 @@ private func call(_ words: [String]) throws -> Int32 {
   guard let name = words.first else {
     // A run without arguments on a fresh clone does something useful.
     if FileManager.default.fileExists(atPath: "scenarios") { return try perform(runCommand, []) }
-    try say(overview())
+    try say(HelpPage.overview())
     return 0
   }
   switch name {
@@ -44,7 +44,7 @@ private func call(_ words: [String]) throws -> Int32 {
     try say("simsan \(version)")
     return 0
   case "--help", "-h":
-    try say(overview())
+    try say(HelpPage.overview())
     return 0
   default: break
   }
@@ -64,7 +64,7 @@ private func command(_ name: String, calledBy caller: String) throws(UsageError)
 
 private func perform(_ command: Command, _ words: [String]) throws -> Int32 {
   if words.contains("--help") || words.contains("-h") {
-    try say(page(of: command))
+    try say(HelpPage.page(of: command))
     return 0
   }
   return try command.run(try Arguments(words, for: command))
@@ -74,41 +74,9 @@ let helpCommand = Command(
   name: "help", summary: "what a command does and takes", operands: "[COMMAND]", options: [], discussion: ""
 ) { arguments in
   guard let name = arguments.operands.first else {
-    try say(overview())
+    try say(HelpPage.overview())
     return 0
   }
-  try say(page(of: try command(name, calledBy: "simsan help")))
+  try say(HelpPage.page(of: try command(name, calledBy: "simsan help")))
   return 0
-}
-
-private func overview() -> String {
-  let width = commands.map { $0.name.count }.max() ?? 0
-  let list = commands.map { "  simsan \($0.name.padding(toLength: width, withPad: " ", startingAt: 0))  \($0.summary)" }
-  return """
-    simsan \(version): an iSCSI target that runs on real sockets and disks, or inside a deterministic simulation of them
-
-    \(list.joined(separator: "\n"))
-
-    `simsan help COMMAND` says more. Without arguments, in a folder that has scenarios/, it plays them.
-    Exit status: 0 all passed; 1 something failed; 2 the call or a file was wrong.
-    """
-}
-
-private func page(of command: Command) -> String {
-  var text = "simsan \(command.name)\(command.options.isEmpty ? "" : " [OPTION…]") \(command.operands)\n"
-  text += "    \(command.summary)\n"
-  // Options without a help text are for the program's own use.
-  let options = command.options.filter { !$0.help.isEmpty }
-  if !options.isEmpty {
-    let heads = options.map { $0.name + ($0.value.map { " \($0)" } ?? "") }
-    let width = heads.map(\.count).max() ?? 0
-    text += "\n"
-    for (head, option) in zip(heads, options) {
-      let lines = option.help.split(separator: "\n")
-      text += "  \(head.padding(toLength: width, withPad: " ", startingAt: 0))  \(lines.first ?? "")\n"
-      for line in lines.dropFirst() { text += String(repeating: " ", count: width + 4) + line + "\n" }
-    }
-  }
-  if !command.discussion.isEmpty { text += "\n\(command.discussion)\n" }
-  return String(text.dropLast())
 }

@@ -32,10 +32,10 @@ let benchCommand = Command(
     Option("--json", "FILE", "write the result there as well; - for standard output, and nothing else there"),
   ],
   discussion: """
-    A URL is iscsi://HOST[:PORT]/IQN[/LUN]. A latency is the time from the step that sends a command to the step that sees
-    its status and the last of its data; what one receive brings is seen at one time. With --rate it counts from when the
-    command was due. Commands that are begun or due when measuring ends are waited for, up to 20 s, and count in the latencies
-    alone. SIGINT ends the measuring, and what there is is told; a second one ends the program at once. Exit status: 0 all is
+    A URL is iscsi://HOST[:PORT]/IQN[/LUN]. A latency is the time from the step that sends a command to the step that sees \
+    its status and the last of its data; what one receive brings is seen at one time. With --rate it counts from when the \
+    command was due. Commands that are begun or due when measuring ends are waited for, up to 20 s, and count in the latencies \
+    alone. SIGINT ends the measuring, and what there is is told; a second one ends the program at once. Exit status: 0 all is \
     well; 1 commands failed or were not answered, or sessions were lost; 2 the call was wrong.
     """
 ) { arguments in

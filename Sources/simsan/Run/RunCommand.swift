@@ -6,7 +6,7 @@ let runCommand = Command(
   options: [
     Option(
       "--against", "URL",
-      "play them on a real target, ours or anybody's: iscsi://HOST[:PORT]/IQN/LUN\n"
+      "play them on a real target, ours or anybody's: iscsi://HOST[:PORT]/IQN/LUN. "
         + "What needs the simulation is skipped, and says so. It overwrites the logical unit!"),
     Option(
       "--chap", "FILE",

@@ -10,24 +10,24 @@ let serveCommand = Command(
     Option("--portal", "ADDRESS", "listen here instead of where the file says; may be given several times"),
     Option(
       "--shards", "N",
-      "serve with so many threads, each of which has targets of its own; one for each core if not given, as long as\n"
+      "serve with so many threads, each of which has targets of its own; one for each core if not given, as long as "
         + "there are targets for them"),
     Option(
       "--memory", "SIZE", "memory for the buffers of a thread; 256MiB if neither this nor the file says otherwise"),
     Option(
       "--busy-poll", "TIME",
-      "look for work so long, such as 50us, before every sleep; 0us is to sleep at once. If not given, as long as\n"
+      "look for work so long, such as 50us, before every sleep; 0us is to sleep at once. If not given, as long as "
         + "it pays: at most twice what the work before took, and not at all when that helps nothing"),
     Option("--counters", "TIME", "print a line of counters so often, such as 1s, and all of them at the end"),
     Option(
       "--fault", "RULE",
-      "have operations go wrong, such as read:error,chance=1/100 or send:cut or write:delay=50ms,after=100,times=3;\n"
+      "have operations go wrong, such as read:error,chance=1/100 or send:cut or write:delay=50ms,after=100,times=3; "
         + "may be given several times; see docs/faults.md"),
     Option("--seed", "N", "what the chance of faults derives from; 1 if not given"),
     Option("--check", nil, "check the file and what it names; listen nowhere and serve nothing"),
   ],
   discussion: """
-    The file has one target { … } or several; see docs/writing-scenarios.md. A portal is ADDRESS[:PORT], such as
+    The file has one target { … } or several; see docs/writing-scenarios.md. A portal is ADDRESS[:PORT], such as \
     127.0.0.1:3260 or [::]:3260. Names of backing files are relative to the world file.
     SIGTERM and SIGINT end it; SIGUSR1 has it print its counters.
     """
