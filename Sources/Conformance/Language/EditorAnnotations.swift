@@ -81,6 +81,7 @@ public enum EditorAnnotations {
     ---@param fields scenario_fields
     function scenario(fields) end
 
+    ---Not there yet: a file that calls it cannot be loaded.
     ---@param fields table
     function explore(fields) end
 
@@ -321,7 +322,7 @@ public enum EditorAnnotations {
     ---@param options? { host: string? }
     function target_object:resume(options) end
     ---@param options? { host: string? }
-    ---@return { connections: integer, sessions: integer, tasks: integer, buffer_bytes: integer, commands: integer }
+    ---@return { connections: integer, sessions: integer, tasks: integer, buffer_bytes: integer, buffer_bytes_max: integer, commands: integer, logins: integer, login_failures: integer, rejects: integer, connections_lost: integer, accepts: integer, handovers: integer, protocol_errors: integer }? nil while the program does not run
     function target_object:statistics(options) end
 
     ---@class connection
