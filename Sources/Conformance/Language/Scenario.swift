@@ -38,7 +38,7 @@ struct Scenario {
   }
 }
 
-/// What a scenario may need. The words are those of the catalogue (`scenarios/clauses.tsv`).
+/// What a scenario may need of its world; `docs/writing-scenarios.md` says what each word does.
 enum Need: String, CaseIterable {
   /// Anything that only a simulation can do.
   case simulation
