@@ -115,7 +115,10 @@ extension LoadSession {
     case .testing where status != 0:
       tests += 1
       guard tests < Self.testsMax else {
-        return fail("has a unit that is not ready: status \(status) to \(tests) TEST UNIT READY", machine)
+        let code = String(status, radix: 16)
+        return fail(
+          "has a unit that is not ready: TEST UNIT READY ended with status \(code)h \(tests) times; is this its LUN?",
+          machine)
       }
       sendOwnCommand([], expecting: 0, machine)
     case .testing:
@@ -126,7 +129,8 @@ extension LoadSession {
       phase = .ready
       machine.becameReady()
     case .sizing:
-      fail("has no room for commands of \(configuration.length) bytes: status \(status) to READ CAPACITY(16)", machine)
+      let code = String(status, radix: 16)
+      fail("has no room for commands of \(configuration.length) bytes: status \(code)h to READ CAPACITY(16)", machine)
     default:
       fail("got an answer to a command that it has not sent", machine)
     }

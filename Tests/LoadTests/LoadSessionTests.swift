@@ -95,6 +95,13 @@ import Testing
     #expect(result.commands > 100)
   }
 
+  @Test func aUnitThatIsNotThereIsAskedAbout() throws {
+    let place = try LoadWorld { load, _ in load.targets[0].lun = 7 << 48 }
+    #expect(place.run(until: .ended))
+    let error = place.load.currentResult.firstError ?? ""
+    #expect(error.hasSuffix("TEST UNIT READY ended with status 2h 20 times; is this its LUN?"), "\(error)")
+  }
+
   /// However many sessions there are: answers that are taken in pieces are followed by commands in pieces.
   @Test(arguments: [1, 64, 512]) func aReceiveHasRoomForAllAnswers(sessions: Int) throws {
     var load = LoadConfiguration(targets: [Self.target])

@@ -90,7 +90,9 @@ final class BenchReport {
     if result.lostSessions > 0 { lines.append("lost       \(result.lostSessions) of \(load.sessions) sessions") }
     let names: [(String, UInt64)] = [("p50", 500), ("p90", 900), ("p99", 990), ("p99.9", 999)]
     let latencies = names.map { "\($0.0) \(Self.time(result.latency.percentile($0.1)))" }
-    lines.append("latency    \(latencies.joined(separator: ", ")), at most \(Self.time(result.latency.max))")
+    if result.latency.count > 0 {
+      lines.append("latency    \(latencies.joined(separator: ", ")), at most \(Self.time(result.latency.max))")
+    }
     if load.sessions > 1, let percent = result.slowestSessionPercent {
       lines.append("sessions   the slowest had \(percent) % of the mean")
     }
