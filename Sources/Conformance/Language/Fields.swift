@@ -43,43 +43,34 @@ struct Fields {
     LuaFailure("\(path).\(name): expected \(expected), found \(value.found)", field: "\(path).\(name)")
   }
 
-  mutating func string(_ name: String) throws(LuaFailure) -> String? {
+  /// The value under `name` as `read` makes it out; nil when there is none.
+  private mutating func value<Result>(
+    _ name: String, _ expected: String, _ read: (LuaValue) -> Result?
+  ) throws(LuaFailure) -> Result? {
     let value = any(name)
     if value.isNone { return nil }
-    guard let text = value.text else { throw wrong(name, value, "a string") }
-    return text
-  }
-
-  mutating func bytes(_ name: String) throws(LuaFailure) -> [UInt8]? {
-    let value = any(name)
-    if value.isNone { return nil }
-    guard case .string(let bytes) = value else { throw wrong(name, value, "a string") }
-    return bytes
-  }
-
-  mutating func flag(_ name: String) throws(LuaFailure) -> Bool? {
-    let value = any(name)
-    if value.isNone { return nil }
-    guard case .boolean(let flag) = value else { throw wrong(name, value, "true or false") }
-    return flag
-  }
-
-  mutating func integer<T: FixedWidthInteger>(_ name: String, in range: ClosedRange<T>) throws(LuaFailure) -> T? {
-    let value = any(name)
-    if value.isNone { return nil }
-    guard let int = value.int, let result = T(exactly: int), range.contains(result) else {
-      throw wrong(name, value, "a whole number from \(range.lowerBound) to \(range.upperBound)")
-    }
+    guard let result = read(value) else { throw wrong(name, value, expected) }
     return result
   }
 
-  mutating func size(_ name: String) throws(LuaFailure) -> UInt64? {
-    let value = any(name)
-    if value.isNone { return nil }
-    guard let size = Quantity.size(value) else {
-      throw wrong(name, value, "a size such as \"64MiB\", or a number of bytes")
+  mutating func string(_ name: String) throws(LuaFailure) -> String? { try value(name, "a string", \.text) }
+
+  mutating func bytes(_ name: String) throws(LuaFailure) -> [UInt8]? {
+    try value(name, "a string") { if case .string(let bytes) = $0 { bytes } else { nil } }
+  }
+
+  mutating func flag(_ name: String) throws(LuaFailure) -> Bool? {
+    try value(name, "true or false") { if case .boolean(let flag) = $0 { flag } else { nil } }
+  }
+
+  mutating func integer<T: FixedWidthInteger>(_ name: String, in range: ClosedRange<T>) throws(LuaFailure) -> T? {
+    try value(name, "a whole number from \(range.lowerBound) to \(range.upperBound)") { value in
+      value.int.flatMap { T(exactly: $0) }.flatMap { range.contains($0) ? $0 : nil }
     }
-    return size
+  }
+
+  mutating func size(_ name: String) throws(LuaFailure) -> UInt64? {
+    try value(name, "a size such as \"64MiB\", or a number of bytes", Quantity.size)
   }
 
   mutating func size(_ name: String, in range: ClosedRange<UInt64>) throws(LuaFailure) -> UInt64? {
@@ -92,22 +83,16 @@ struct Fields {
   }
 
   mutating func time(_ name: String, atLeast least: Interval = .zero) throws(LuaFailure) -> Interval? {
-    let value = any(name)
-    if value.isNone { return nil }
-    guard let time = Quantity.time(value), time >= least else {
-      let bound = least > .zero ? ", at least \(Quantity.text(least))" : ""
-      throw wrong(name, value, "a time such as \"200us\" or \"1.5s\"\(bound)")
+    let bound = least > .zero ? ", at least \(Quantity.text(least))" : ""
+    return try value(name, "a time such as \"200us\" or \"1.5s\"\(bound)") {
+      Quantity.time($0).flatMap { $0 >= least ? $0 : nil }
     }
-    return time
   }
 
   mutating func rate(_ name: String) throws(LuaFailure) -> UInt64? {
-    let value = any(name)
-    if value.isNone { return nil }
-    guard let rate = Quantity.rate(value), rate > 0 else {
-      throw wrong(name, value, "a rate above 0 such as \"1Gbit/s\" or \"100MB/s\"")
+    try value(name, "a rate above 0 such as \"1Gbit/s\" or \"100MB/s\"") {
+      Quantity.rate($0).flatMap { $0 > 0 ? $0 : nil }
     }
-    return rate
   }
 
   /// One of a few words.
@@ -158,10 +143,7 @@ struct Fields {
   }
 
   mutating func function(_ name: String) throws(LuaFailure) -> Int32? {
-    let value = any(name)
-    if value.isNone { return nil }
-    guard case .function(let reference) = value else { throw wrong(name, value, "a function") }
-    return reference
+    try value(name, "a function") { if case .function(let reference) = $0 { reference } else { nil } }
   }
 
   /// Refuses every field that nobody has asked for. `items` says how many values without names are in order.
