@@ -474,7 +474,9 @@ int simsan_lua_resume(simsan_lua *state, int32_t number, const uint8_t *values, 
     tell_shortage(state, self->thread);
   else if (protected(state, status == LUA_OK ? do_results : do_failure, &asked))
     outcome = SIMSAN_LUA_FAILED;
-  simsan_lua_forget(state, number);
+  /* It has ended: nobody resumes it. */
+  luaL_unref(state->main, LUA_REGISTRYINDEX, self->reference);
+  self->thread = NULL;
   return outcome;
 }
 
@@ -486,13 +488,6 @@ const char *simsan_lua_where(simsan_lua *state, int32_t number, int32_t *line) {
   if (!self || !where(self->thread, 0, &record)) return "";
   *line = record.currentline;
   return file_of(&record);
-}
-
-void simsan_lua_forget(simsan_lua *state, int32_t number) {
-  actor *self = find(state, number);
-  if (!self) return;
-  luaL_unref(state->main, LUA_REGISTRYINDEX, self->reference);
-  self->thread = NULL;
 }
 
 void simsan_lua_release(simsan_lua *state, int32_t reference) {

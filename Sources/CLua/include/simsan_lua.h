@@ -97,9 +97,6 @@ int simsan_lua_resume(simsan_lua *state, int32_t actor, const uint8_t *values, s
 /* Where the actor stands: the innermost line of a file; "" and 0 when there is none. */
 const char *simsan_lua_where(simsan_lua *state, int32_t actor, int32_t *line);
 
-/* Forgets an actor that has ended or that nobody will resume. */
-void simsan_lua_forget(simsan_lua *state, int32_t actor);
-
 /* Gives back a function's reference. */
 void simsan_lua_release(simsan_lua *state, int32_t reference);
 

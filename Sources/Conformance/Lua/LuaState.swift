@@ -123,14 +123,8 @@ final class LuaState {
     return SourceLocation(file: String(cString: file), line: Int(line))
   }
 
-  /// Lets go of an actor that nobody will resume.
-  func forget(_ actor: LuaActor) { simsan_lua_forget(state, actor.number) }
-
   /// Gives back a function's reference.
   func release(_ function: Int32) { simsan_lua_release(state, function) }
-
-  /// Bytes of Lua's heap in use.
-  var memory: Int { simsan_lua_memory(state) }
 
   /// Instructions that are left of the budget.
   var instructionsLeft: Int64 { simsan_lua_instructions_left(state) }

@@ -31,7 +31,6 @@ enum LuaKind: Int32, CaseIterable, Sendable {
   case worldHost
   case worldLink
   case capacity
-  case workload
   case closure
 
   /// What messages call it.

@@ -15,9 +15,6 @@ public enum TaskManagementFunction: UInt8, Sendable, CaseIterable {
   case iTNexusReset = 11
   case queryAsynchronousEvent = 12
 
-  /// True when Referenced Task Tag names a task.
-  public var refersToTask: Bool { self == .abortTask || self == .taskReassign || self == .queryTask }
-
   /// True when LUN names a logical unit.
   public var refersToLogicalUnit: Bool {
     switch self {

@@ -16,11 +16,5 @@ public struct AutomaticBehaviour: Hashable, Sendable {
   /// Closes the connection when the target has shut down its sending side.
   public var closesOnEndOfStream = true
 
-  /// Acknowledges Data-In that ask for it (DataACK SNACK, error recovery level 1 and above).
-  public var acknowledgesData = true
-
-  /// Keeps tasks of a lost connection for reassignment, at error recovery level 2.
-  public var keepsTasksOfLostConnections = true
-
   public init() {}
 }

@@ -84,7 +84,6 @@ extension InitiatorMachine {
     guard tag != reservedTag else {
       return violation(.transferTag, on: connection, "A bit with the reserved tag", pdu)
     }
-    guard connection.automatic.acknowledgesData else { return }
     var snack = ProtocolDataUnit(.snackRequest)
     snack.header.write { header in
       header.snackType = SNACKType.dataACK.rawValue

@@ -194,9 +194,7 @@ extension InitiatorMachine {
   /// Ends the tasks of a connection that is gone; or keeps them, where they can be reassigned.
   func loseTasks(of connection: Connection) {
     let session = connection.session
-    let keeps =
-      session.parameters.errorRecoveryLevel == 2 && connection.automatic.keepsTasksOfLostConnections
-      && connection.phase == .fullFeature
+    let keeps = session.parameters.errorRecoveryLevel == 2 && connection.phase == .fullFeature
     for slot in session.slots.indices {
       guard let task = session.slots[slot], task.connection == connection.id else { continue }
       if keeps, task.isSent, case .command = task.kind { continue }
