@@ -3,6 +3,7 @@ import SimClock
 
 /// Something that a ``FaultRing`` does to operations.
 public struct RingFault: Hashable, Sendable {
+  /// What becomes of an operation.
   public enum Effect: Hashable, Sendable {
     /// The completion comes this much later.
     case delay(Interval)

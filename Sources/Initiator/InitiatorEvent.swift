@@ -8,6 +8,7 @@ public struct InitiatorEvent: Sendable {
   public var connection: ConnectionID
   public var kind: Kind
 
+  /// What has happened.
   public enum Kind: Sendable {
     /// The TCP connection stands.
     case connected

@@ -3,6 +3,7 @@ import SimClock
 
 /// A fault of a medium while it is in force.
 public struct DiskFault: Hashable, Sendable {
+  /// What becomes of an access.
   public enum Effect: Hashable, Sendable {
     /// The access fails with this error and moves nothing. A failed flush loses what the cache held.
     case fail(RingError)
@@ -145,6 +146,7 @@ extension Disk {
   /// Pulls the medium out, until ``insert()`` was called as often.
   public func remove() { removals += 1 }
 
+  /// Puts the medium back, when it was called as often as ``remove()``.
   public func insert() { removals = max(0, removals - 1) }
 
   /// Changes the size, to at most ``sizeMax``; what lies beyond a smaller one is kept and shows again if it grows.
@@ -157,5 +159,6 @@ extension Disk {
     return id
   }
 
+  /// Has the medium refuse to be written, or take it again.
   public func setReadOnly(_ isReadOnly: Bool) { options.isReadOnly = isReadOnly }
 }

@@ -60,6 +60,7 @@ public struct DiskOptions: Hashable, Sendable {
 /// flushing plays the log into the second. After a crash the second, with any subset of the log played into it, is
 /// what is left. A medium of any size costs only what was written on it.
 public final class Disk {
+  /// What can be asked of a medium.
   public enum Access: UInt8, Sendable {
     case read
     case write
@@ -88,6 +89,7 @@ public final class Disk {
   /// When the medium's transfer path is free, in nanoseconds.
   private var busyUntil: UInt64 = 0
 
+  /// What has happened to it.
   public struct Counters: Hashable, Sendable {
     public var crashes: UInt64 = 0
     /// Writes of which a part survived a crash.
@@ -201,6 +203,7 @@ public final class Disk {
     log.append(.data, offset: offset, length: 0, isStable: forceUnitAccess)
   }
 
+  /// Adds data to the write that was begun last.
   public func appendWrite(_ bytes: UnsafeRawBufferPointer) {
     guard log.count > 0, bytes.count > 0 else { return }
     let index = log.count - 1
@@ -209,6 +212,7 @@ public final class Disk {
     log.append(data: bytes)
   }
 
+  /// Ends the write that was begun last: it is cached, or stable where there is no cache.
   public func endWrite() {
     if options.isCached { trimCache() } else { destage(upTo: log.endNumber) }
   }

@@ -332,10 +332,13 @@ public final class Network {
     hosts[Int(host.rawValue)].interfaces.map { interfaces[$0].address }
   }
 
+  /// The name of a host.
   public func name(of host: HostID) -> String { hosts[Int(host.rawValue)].name }
 
+  /// Whether the host has power.
   public func isUp(_ host: HostID) -> Bool { hosts[Int(host.rawValue)].isUp }
 
+  /// What the host is like.
   public func options(of host: HostID) -> HostOptions { hosts[Int(host.rawValue)].options }
 
   /// The sockets and directions of connections that have not been given back; zero when everything has ended.

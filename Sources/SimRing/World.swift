@@ -308,6 +308,7 @@ public final class World {
     return DiskID(UInt32(disks.count - 1))
   }
 
+  /// The medium of that number.
   public func disk(_ id: DiskID) -> Disk { disks[Int(id.rawValue)] }
 
   /// The host that a medium belongs to.
@@ -321,14 +322,17 @@ public final class World {
     return id
   }
 
+  /// The ring of a process.
   public func ring(of process: ProcessID) -> SimRing { processes[Int(process.rawValue)].ring }
 
   func ring(for machine: MachineID) -> SimRing? {
     Int(machine.rawValue) < processes.count ? processes[Int(machine.rawValue)].ring : nil
   }
 
+  /// The host that a process runs on.
   public func host(of process: ProcessID) -> HostID { processes[Int(process.rawValue)].host }
 
+  /// The name of a process.
   public func name(of process: ProcessID) -> String { processes[Int(process.rawValue)].name }
 
   /// How often the machine of a process was stepped.
@@ -372,6 +376,7 @@ public final class World {
     processes[Int(process.rawValue)].pauses += 1
   }
 
+  /// Lets the machine of a process go on, when it was called as often as ``pause(_:)``.
   public func resume(_ process: ProcessID) {
     timeline.record(.intervention, detail: 3, subject: process.rawValue)
     let index = Int(process.rawValue)
@@ -456,6 +461,7 @@ public final class World {
     processes[Int(process.rawValue)].ring.shortages += 1
   }
 
+  /// Gives the process descriptors again, when it was called as often as ``beginShortage(of:)``.
   public func endShortage(of process: ProcessID) {
     timeline.record(.intervention, detail: 12, subject: process.rawValue)
     let ring = processes[Int(process.rawValue)].ring

@@ -83,6 +83,7 @@ public struct LimitDescription: Sendable {
 
 /// One entry of a target's `luns = { … }`.
 public struct UnitDescription: Sendable {
+  /// Where its blocks are.
   public enum Backing: Sendable, Equatable {
     /// A simulated disk in the simulation; not to be served.
     case disk
@@ -183,6 +184,7 @@ public struct LinkDescription: Sendable {
   public var shortReceive: RatioDescription?
   public var segmentation: Segmentation?
 
+  /// Into what pieces a stream is cut.
   public enum Segmentation: Sendable, Equatable {
     case full
     case drawn

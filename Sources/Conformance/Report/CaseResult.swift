@@ -2,6 +2,7 @@ import Ring
 
 /// How one case ended. In the simulation, a function of the scenario, the seed and the program alone: no wall-clock time is in it.
 public struct CaseResult: Codable, Equatable, Sendable {
+  /// What became of it.
   public enum Outcome: String, Codable, Sendable {
     case passed
     case failed
@@ -94,6 +95,7 @@ public struct RunResult: Sendable {
     self.ring = ring
   }
 
+  /// How many cases ended so.
   public func count(_ outcome: CaseResult.Outcome) -> Int { cases.count { $0.outcome == outcome } }
 
   /// `N passed, N failed, N skipped`.

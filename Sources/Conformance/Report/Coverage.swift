@@ -62,6 +62,7 @@ public struct Coverage {
     }
   }
 
+  /// How many clauses there are in that state.
   public func count(_ state: State) -> Int { clauses.count { $0.state == state } }
 
   /// The areas in the order of the catalogue, with how many clauses they have and how many are covered.

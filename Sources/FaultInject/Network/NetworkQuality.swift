@@ -25,6 +25,7 @@ public struct NetworkLoss: FaultUnit {
 public struct NetworkBitFlip: FaultUnit {
   public static let name = "network.bit_flip"
 
+  /// Which segments it strikes.
   public enum Extent: Hashable, Sendable {
     /// The next so many segments.
     case next(Int)

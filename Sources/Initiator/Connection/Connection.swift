@@ -114,6 +114,7 @@ final class Connection {
 
 /// What a script can see of a connection.
 public struct ConnectionStatus: Sendable {
+  /// How far it has come.
   public enum Phase: Sendable {
     case connecting
     case login

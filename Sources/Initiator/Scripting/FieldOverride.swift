@@ -6,6 +6,7 @@ public struct FieldOverride: Hashable, Sendable {
   public var name: String
   public var change: Change
 
+  /// What the field has instead of the right value.
   public enum Change: Hashable, Sendable {
     /// The value, of which the field's width is used.
     case set(UInt64)

@@ -55,6 +55,7 @@ public struct DataOutEdit: Hashable, Sendable {
   public var index: Int?
   public var action: Action
 
+  /// What is done to the PDU.
   public enum Action: Hashable, Sendable {
     case change([FieldOverride])
     case wire(WireOptions)

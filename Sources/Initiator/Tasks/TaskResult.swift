@@ -16,6 +16,7 @@ public struct TaskResult: Sendable {
   public var ended: Instant
   public var outcome: Outcome
 
+  /// How a task can end.
   public enum Outcome: Sendable {
     case command(CommandOutcome)
     /// The response code; see ``TaskManagementResponse``.

@@ -40,6 +40,7 @@ public struct ReportedOperationCodes {
 
 /// The parameter data of REPORT TARGET PORT GROUPS (SPC-4 §6.37): one group, active and optimized.
 public enum TargetPortGroups {
+  /// The data for a group of these ports, by their relative target port identifiers.
   public static func parameterData(ports: [UInt16], withExtendedHeader: Bool) -> [UInt8] {
     var group: [UInt8] = []
     group.append(0x00)  // active/optimized
