@@ -1,7 +1,16 @@
 import ISCSI
 
+/// What can be told of every request that is no SCSI command.
+public protocol TaskRequest: Hashable, Sendable {
+  var isImmediate: Bool { get set }
+
+  /// Fields of its PDU that differ.
+  var overrides: [FieldOverride] { get set }
+  var wire: WireOptions { get set }
+}
+
 /// A task management function.
-public struct TaskManagementRequest: Hashable, Sendable {
+public struct TaskManagementRequest: TaskRequest {
   /// See ``TaskManagementFunction``; 7 bits.
   public var function: UInt8
   public var lun: UInt64 = 0
@@ -17,7 +26,7 @@ public struct TaskManagementRequest: Hashable, Sendable {
 }
 
 /// A text negotiation, or SendTargets.
-public struct TextRequest: Hashable, Sendable {
+public struct TextRequest: TaskRequest {
   public var pairs: [KeyValue] = []
 
   /// Sent instead of ``pairs``: bytes as they are.
@@ -39,7 +48,7 @@ public struct TextRequest: Hashable, Sendable {
 }
 
 /// A NOP-Out that asks for a NOP-In.
-public struct PingRequest: Hashable, Sendable {
+public struct PingRequest: TaskRequest {
   public var data: [UInt8] = []
   public var lun: UInt64 = 0
   public var isImmediate = false
@@ -50,7 +59,7 @@ public struct PingRequest: Hashable, Sendable {
 }
 
 /// A logout.
-public struct LogoutRequest: Hashable, Sendable {
+public struct LogoutRequest: TaskRequest {
   /// See ``LogoutReason``; 7 bits.
   public var reason: UInt8
 

@@ -29,32 +29,19 @@ extension HostLibrary {
         request.reason = UInt8(number)
       }
       request.connectionID = try fields.integer("cid", in: 0...65535)
-      request.isImmediate = try fields.flag("immediate") ?? true
-      request.overrides = try FieldOverride.list(
-        fields.any("set"), opcode: .logoutRequest, path: "session:logout.set")
-      let common = try RequestOptions(&fields)
-      request.wire = common.wire
-      try fields.finish()
-      let id = try obeyed { () throws(InitiatorError) in
-        try session.connection.driver.machine.logout(request, on: session.connection.id)
+      return try perform(request, .logoutRequest, "logout", &fields, session, player, call) {
+        (machine, request, connection) throws(InitiatorError) in try machine.logout(request, on: connection)
       }
-      return try answer(player, call, player.track(id, on: session, what: "logout") { PDULanguage.record($0) }, common)
     },
     HostFunction("text", of: .session) { (player, call) throws(LuaFailure) in
       let session = try session(player, call[0], "session:text")
       var fields = try Fields(call[1], path: "session:text")
       var request = TextRequest()
       request.rawText = try text(fields.any("text"), path: "session:text.text") ?? []
-      request.isImmediate = try fields.flag("immediate") ?? false
       request.segmentLength = try fields.integer("segment_length", in: 1...(1 << 20))
-      request.overrides = try FieldOverride.list(fields.any("set"), opcode: .textRequest, path: "session:text.set")
-      let common = try RequestOptions(&fields)
-      request.wire = common.wire
-      try fields.finish()
-      let id = try obeyed { () throws(InitiatorError) in
-        try session.connection.driver.machine.text(request, on: session.connection.id)
+      return try perform(request, .textRequest, "text", &fields, session, player, call) {
+        (machine, request, connection) throws(InitiatorError) in try machine.text(request, on: connection)
       }
-      return try answer(player, call, player.track(id, on: session, what: "text") { PDULanguage.record($0) }, common)
     },
     HostFunction("ping", of: .session) { (player, call) throws(LuaFailure) in
       let session = try session(player, call[0], "session:ping")
@@ -62,15 +49,9 @@ extension HostLibrary {
       var request = PingRequest()
       request.data = try fields.bytes("data") ?? []
       request.lun = try lun(&fields) ?? 0
-      request.isImmediate = try fields.flag("immediate") ?? false
-      request.overrides = try FieldOverride.list(fields.any("set"), opcode: .nopOut, path: "session:ping.set")
-      let common = try RequestOptions(&fields)
-      request.wire = common.wire
-      try fields.finish()
-      let id = try obeyed { () throws(InitiatorError) in
-        try session.connection.driver.machine.ping(request, on: session.connection.id)
+      return try perform(request, .nopOut, "ping", &fields, session, player, call) {
+        (machine, request, connection) throws(InitiatorError) in try machine.ping(request, on: connection)
       }
-      return try answer(player, call, player.track(id, on: session, what: "ping") { PDULanguage.record($0) }, common)
     },
     HostFunction("task_management", of: .session) { (player, call) throws(LuaFailure) in
       try taskManagement(player, call)
@@ -136,16 +117,26 @@ extension HostLibrary {
     request.lun = try lun(&fields) ?? LogicalUnitNumber.encode(session.lun) ?? 0
     let task = fields.any("task")
     if !task.isNone { request.task = try self.task(player, task, "\(path).task").id }
-    request.isImmediate = try fields.flag("immediate") ?? true
-    request.overrides = try FieldOverride.list(fields.any("set"), opcode: .taskManagementRequest, path: "\(path).set")
-    let common = try RequestOptions(&fields)
-    request.wire = common.wire
-    try fields.finish()
-    let id = try obeyed { () throws(InitiatorError) in
-      try session.connection.driver.machine.manage(request, on: session.connection.id)
+    return try perform(request, .taskManagementRequest, "task_management", &fields, session, player, call) {
+      (machine, request, connection) throws(InitiatorError) in try machine.manage(request, on: connection)
     }
-    let made = player.track(id, on: session, what: "task_management") { PDULanguage.record($0) }
-    return try answer(player, call, made, common)
+  }
+
+  /// Reads what every request's table may say, has the initiator begin with `send`, and answers with the task or its result.
+  private static func perform<Request: TaskRequest>(
+    _ request: Request, _ opcode: Opcode, _ what: String, _ fields: inout Fields, _ session: ScriptSession,
+    _ player: Player, _ call: LuaCall,
+    _ send: (InitiatorMachine, Request, ConnectionID) throws(InitiatorError) -> TaskID
+  ) throws(LuaFailure) -> LuaAnswer {
+    var request = request
+    request.isImmediate = try fields.flag("immediate") ?? request.isImmediate
+    request.overrides = try FieldOverride.list(fields.any("set"), opcode: opcode, path: "\(fields.path).set")
+    let options = try RequestOptions(&fields)
+    request.wire = options.wire
+    try fields.finish()
+    let connection = session.connection
+    let id = try obeyed { () throws(InitiatorError) in try send(connection.driver.machine, request, connection.id) }
+    return try answer(player, call, player.track(id, on: session, what: what) { PDULanguage.record($0) }, options)
   }
 
   /// Opens connections until the session is logged in again.
