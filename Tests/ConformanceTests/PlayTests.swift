@@ -311,6 +311,12 @@ import Testing
     #expect(result.outcome == .passed, "\(result.failures)")
   }
 
+  /// And not until all is at rest behind it: that is no time of the case.
+  @Test func aCaseTakesAsLongAsItsScript() throws {
+    let result = try play(body: "t:login {}\nsleep '2s'")
+    #expect(result.outcome == .passed && result.virtualTime / 1_000_000 == 2000, "\(result.virtualTime)")
+  }
+
   @Test func theSameSeedPlaysTheSameAndAnotherDoesNot() throws {
     let text = """
       scenario { title = 'x', play = function(t)

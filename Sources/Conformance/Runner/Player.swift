@@ -79,6 +79,8 @@ final class Player {
   let recorder = LadderRecorder()
   var commandCount: UInt64 = 0
   private(set) var skipReason: String?
+  /// When its last actor ended, or it failed. Behind that the world only comes to rest.
+  private var endTime: Instant?
 
   init(_ each: Case, script: Script, playground: any Playground, seed: UInt64) {
     self.each = each
@@ -133,6 +135,7 @@ final class Player {
     let arguments: [LuaValue] = [.handle(.target, 0), each.argument]
     spawn(scenario.play, arguments, at: scenario.location)
     run()
+    endTime = now
     if failures.isEmpty, skipReason == nil, let place = expectations.first {
       fail(
         "script", "expect(…): expected what must hold, such as :good() or :equals(…), found nothing behind it",
@@ -359,7 +362,7 @@ final class Player {
       result.outcome = .failed
       result.ladder = recorder.entries()
     }
-    result.virtualTime = now.nanoseconds
+    result.virtualTime = (endTime ?? now).nanoseconds
     if playground.simulation != nil {
       result.traceHash = playground.traceHash
       result.steps = playground.eventCount
