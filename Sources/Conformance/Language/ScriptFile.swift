@@ -16,7 +16,7 @@ extension Script {
     switch status.st_mode & S_IFMT {
     case S_IFREG: break
     case S_IFDIR: throw mistake("expected a \(kind), found a folder")
-    // A device may have no end, and the processes of a run would not find again what a pipe has brought.
+    // A device may have no end, and a pipe be written to by nobody.
     default: throw mistake("expected a \(kind), found a pipe or a device")
     }
     guard status.st_size <= lengthMax else {
