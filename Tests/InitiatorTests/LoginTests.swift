@@ -93,9 +93,7 @@ import Testing
 
   /// T without T in the request.
   @Test func theTargetDoesNotLeaveAStageUnasked() throws {
-    var plan = LoginPlan()
-    plan.stages = [.operationalNegotiation]
-    plan.operationalKeys = []
+    var plan = LoginPlan.negotiating()
     plan.transitsAtOnce = false
     let (_, request) = try start(plan)
     #expect(request.header.read { !$0.isTransit })
@@ -120,10 +118,7 @@ import Testing
 
   /// RFC 7143 §4.2.2: numbers go on behind 2^32 - 1.
   @Test func statSNGoesOnBehindItsEnd() throws {
-    var plan = LoginPlan()
-    plan.stages = [.operationalNegotiation]
-    plan.operationalKeys = []
-    let (id, request) = try start(plan)
+    let (id, request) = try start(.negotiating())
     respond(request, ("TargetPortalGroupTag", "1"), statSN: .max - 1)
     for number in [UInt32.max, 0, 1] {
       _ = try ring.machine.ping(PingRequest(), on: id)
@@ -229,10 +224,7 @@ import Testing
   }
 
   @Test func keysThatTheTargetBringsUpAreAnswered() throws {
-    var plan = LoginPlan()
-    plan.stages = [.operationalNegotiation]
-    plan.operationalKeys = []
-    let (_, first) = try start(plan)
+    let (_, first) = try start(.negotiating())
     respond(
       first, ("MaxBurstLength", "4096"), ("DataDigest", "CRC32C,None"), ("IFMarker", "Yes"), ("X-com.example", "1"),
       ("MaxRecvDataSegmentLength", "1024")
@@ -457,10 +449,7 @@ import Testing
     for (rule, change) in cases {
       let ring = HandFedRing()
       let id = try ring.machine.connect(to: PlayedTarget.address)
-      var plan = LoginPlan()
-      plan.stages = [.operationalNegotiation]
-      plan.operationalKeys = []
-      try ring.machine.login(plan, on: id)
+      try ring.machine.login(.negotiating(), on: id)
       ring.run()
       let request = try #require(try ring.takePDUs().first)
       ring.deliver(PlayedTarget.loginResponse(to: request, change))
@@ -506,13 +495,11 @@ import Testing
 
   /// RFC 7143 §6.2.2: who is told Yes where one Yes is enough, or No where both must say Yes, need not answer.
   @Test func whatSettlesABooleanKeyNeedsNoAnswer() throws {
-    var plan = LoginPlan()
-    plan.stages = [.operationalNegotiation]
-    plan.operationalKeys = [
-      KeyValue("InitialR2T", "Yes"), KeyValue("ImmediateData", "No"), KeyValue("DataPDUInOrder", "Yes"),
-      KeyValue("IFMarker", "No"),
-    ]
-    let (_, request) = try start(plan)
+    let (_, request) = try start(
+      .negotiating([
+        KeyValue("InitialR2T", "Yes"), KeyValue("ImmediateData", "No"), KeyValue("DataPDUInOrder", "Yes"),
+        KeyValue("IFMarker", "No"),
+      ]))
     respond(request, ("TargetPortalGroupTag", "1"))
     #expect(ring.takeViolations().isEmpty)
     let parameters = try #require(ring.takeLogin()).parameters
@@ -521,20 +508,14 @@ import Testing
 
   @Test(arguments: [("InitialR2T", "No"), ("ImmediateData", "Yes"), ("DataSequenceInOrder", "No"), ("IFMarker", "Yes")])
   func whatDoesNotSettleABooleanKeyNeedsOne(key: String, value: String) throws {
-    var plan = LoginPlan()
-    plan.stages = [.operationalNegotiation]
-    plan.operationalKeys = [KeyValue(key, value)]
-    let (_, request) = try start(plan)
+    let (_, request) = try start(.negotiating([KeyValue(key, value)]))
     respond(request, ("TargetPortalGroupTag", "1"))
     #expect(ring.takeViolations() == [.unansweredKey])
   }
 
   /// The initiator has no request left to answer in, and need not.
   @Test func whatTheTargetSettlesAtTheEndHolds() throws {
-    var plan = LoginPlan()
-    plan.stages = [.operationalNegotiation]
-    plan.operationalKeys = []
-    let (_, request) = try start(plan)
+    let (_, request) = try start(.negotiating())
     respond(request, ("TargetPortalGroupTag", "1"), ("ImmediateData", "No"))
     #expect(ring.takeViolations().isEmpty)
     #expect(try !#require(ring.takeLogin()).parameters.immediateData)
@@ -567,9 +548,7 @@ import Testing
   }
 
   @Test func aTargetThatNeverComesToAnEndIsLeft() throws {
-    var plan = LoginPlan()
-    plan.stages = [.operationalNegotiation]
-    plan.operationalKeys = []
+    var plan = LoginPlan.negotiating()
     plan.requestsMax = 10
     var (_, request) = try start(plan)
     for round in 0..<20 {
@@ -582,5 +561,15 @@ import Testing
     }
     #expect(ring.closeReasons == [.local])
     #expect(ring.takeViolations() == [.loginDoesNotProgress])
+  }
+}
+
+extension LoginPlan {
+  /// Nothing but the operational stage, in which these keys are offered.
+  fileprivate static func negotiating(_ keys: [KeyValue] = []) -> LoginPlan {
+    var plan = LoginPlan()
+    plan.stages = [.operationalNegotiation]
+    plan.operationalKeys = keys
+    return plan
   }
 }
