@@ -192,7 +192,10 @@ def says_what_it_has_done_when_told_to_end_twice(server: Server) -> None:
             other.start()
             process = other.running()
             process.send_signal(signal.SIGTERM)
+            deadline = time.monotonic() + 10
             while process.poll() is None:
+                if time.monotonic() > deadline:
+                    raise Failure(f"turn {turn}: it has not ended\n{other.log()[mark:]}")
                 process.send_signal(signal.SIGINT)
                 time.sleep(0.0002)
             if "\nstopped: " not in other.log()[mark:]:
