@@ -28,6 +28,18 @@ import Testing
     ring.deliver(PlayedTarget.loginResponse(to: request, data: writer.bytes, statSN: statSN, change))
   }
 
+  /// Up to the initiator's response to CHAP, with which it challenges the target: by 3, for the secret 2.
+  private func startMutualAuthentication() throws {
+    var plan = LoginPlan()
+    plan.stages = [.securityNegotiation]
+    plan.credentials = CHAPCredentials(name: "user", secret: [1])
+    plan.credentials?.targetSecret = [2]
+    plan.credentials?.challenge = [3]
+    let (_, first) = try start(plan)
+    respond(first, ("AuthMethod", "CHAP"))
+    respond(try #require(try ring.takePDUs().first), ("CHAP_A", "5"), ("CHAP_I", "1"), ("CHAP_C", "0x01"), statSN: 101)
+  }
+
   @Test func twoStagesToTheFullFeaturePhase() throws {
     var plan = LoginPlan()
     plan.targetName = "iqn.2026-11.example:disk"
@@ -296,14 +308,7 @@ import Testing
   }
 
   @Test func aTargetThatFailsToAuthenticateItselfIsLeft() throws {
-    var plan = LoginPlan()
-    plan.stages = [.securityNegotiation]
-    plan.credentials = CHAPCredentials(name: "user", secret: [1])
-    plan.credentials?.targetSecret = [2]
-    plan.credentials?.challenge = [3]
-    let (_, first) = try start(plan)
-    respond(first, ("AuthMethod", "CHAP"))
-    respond(try #require(try ring.takePDUs().first), ("CHAP_A", "5"), ("CHAP_I", "1"), ("CHAP_C", "0x01"), statSN: 101)
+    try startMutualAuthentication()
     respond(
       try #require(try ring.takePDUs().first), ("CHAP_N", "t"), ("CHAP_R", "0x00112233445566778899aabbccddeeff"),
       statSN: 102)
@@ -357,14 +362,7 @@ import Testing
 
   /// A response proves who somebody is: it goes with a name.
   @Test(arguments: [true, false]) func aTargetThatAuthenticatesItselfSaysItsName(hasName: Bool) throws {
-    var plan = LoginPlan()
-    plan.stages = [.securityNegotiation]
-    plan.credentials = CHAPCredentials(name: "user", secret: [1])
-    plan.credentials?.targetSecret = [2]
-    plan.credentials?.challenge = [3]
-    let (_, first) = try start(plan)
-    respond(first, ("AuthMethod", "CHAP"))
-    respond(try #require(try ring.takePDUs().first), ("CHAP_A", "5"), ("CHAP_I", "1"), ("CHAP_C", "0x01"), statSN: 101)
+    try startMutualAuthentication()
     let proof = CHAPAlgorithm.md5.response(identifier: 1, secret: [2], challenge: [3])
     respond(
       try #require(try ring.takePDUs().first), (hasName ? "CHAP_N" : "X-a", "t"),
