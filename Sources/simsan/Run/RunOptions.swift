@@ -73,8 +73,7 @@ struct RunOptions {
   /// A run as it was told, with what became of these cases.
   func run(of cases: [CaseResult]) -> RunResult {
     RunResult(
-      cases: cases, seed: seed, world: against?.text ?? RunResult.simulation, isVerified: isVerified,
-      ring: against == nil ? nil : ring)
+      cases: cases, seed: seed, world: against?.text ?? RunResult.simulation, isVerified: isVerified, ring: ring)
   }
 
   /// `I/N`, counted from `first`; the result is counted from 0.
