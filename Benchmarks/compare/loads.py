@@ -49,14 +49,18 @@ SHARDS_COST = 1.1
 SLOWEST_PART = 0.5
 
 
-def measure(program, server, core, realtime, rounds, seconds):
-    """Lines of a name and a text, one for each load: the median rate and what it is of its reference, round by round."""
+def measure(program, server, core, realtime, rounds, seconds, quiet):
+    """Lines of a name and a text, one for each load: the median rate and what it is of its reference, round by round.
+
+    `quiet` repeats what was disturbed.
+    """
     lines = []
     for loads in (SESSIONS, DIGESTS):
         found = {load.name: [] for load in loads}
         for number in range(rounds):
             for load in in_turn(loads, number):
-                found[load.name].append(_run(program, server, load, core, realtime, seconds))
+                run, _ = quiet.measure(lambda: _run(program, server, load, core, realtime, seconds))
+                found[load.name].append(run)
         for load in loads:
             if line := _line(load, found):
                 lines.append((f"{server.name}, {load.name}", line))
@@ -64,7 +68,7 @@ def measure(program, server, core, realtime, rounds, seconds):
     return lines
 
 
-def measure_shards(program, one, two, cores, realtime, rounds, seconds):
+def measure_shards(program, one, two, cores, realtime, rounds, seconds, quiet):
     """What a command takes of the CPU with two shards on two cores, beside one shard. Lines as of `measure`."""
     lines = []
     for rate in RATES:
@@ -72,7 +76,7 @@ def measure_shards(program, one, two, cores, realtime, rounds, seconds):
         found = {1: [], 2: []}
         for number in range(rounds):
             for shards, server in in_turn(((1, one), (2, two)), number):
-                run = _run(program, server, load, cores, realtime, seconds)
+                run, _ = quiet.measure(lambda: _run(program, server, load, cores, realtime, seconds))
                 # The kernel counts CPU time by ticks: of a run that it stalled there may be none.
                 found[shards].append((run and run["server_cpu_cores"] / run["commands_per_second"] * 1e6) or None)
         pairs = [pair for pair in zip(found[1], found[2]) if None not in pair]

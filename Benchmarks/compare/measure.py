@@ -1,10 +1,13 @@
 """Runs of the load generator, and what they say."""
 
+import math
 import random
 import subprocess
 import sys
-from dataclasses import dataclass, fields
+import time
+from dataclasses import dataclass, fields, replace
 
+from compare.distance import Distance
 from compare.servers import pinned
 
 RANGE_BYTES = 256 << 20
@@ -26,6 +29,7 @@ class Run:
     server_cpu: float
     server_us: float  # server CPU per command, in microseconds
     others_cpu: float  # what the rest of the machine used meanwhile, in per cent of a core
+    apart: float = math.nan  # in how much of the time the two cores did not share a cache, in per cent
 
     def line(self):
         return "\t".join(str(getattr(self, field.name)) for field in fields(self))
@@ -93,18 +97,42 @@ class Generator:
                 return
         print(f"  {server.name}: {backing} could not be filled in {FILL_RUNS_MAX} s", file=sys.stderr)
 
-    def quiet_run(self, number, cell, series, server, noise_max, tries):
-        """The quietest of up to `tries` runs; the first one during which others used at most `noise_max` per cent."""
-        best = None
-        for _ in range(tries):
-            run = self.run(number, cell, series, server)
-            if run is None:
-                return best
-            if best is None or run.others_cpu < best.others_cpu:
-                best = run
-            if best.others_cpu <= noise_max:
+
+@dataclass(frozen=True)
+class Quiet:
+    """Repeats what was disturbed."""
+
+    noise_max: float  # what the rest of the machine may use meanwhile, in per cent of a core
+    apart_max: float  # in how much of the time the two cores may be apart, in per cent
+    tries: int  # how often something is measured, at most
+    distance: Distance | None  # None: nobody watches the cores
+
+    def measure(self, once, noise=lambda result: 0):
+        """The first of what `once` measures that was not disturbed, or what was least; and how far the cores were apart then.
+
+        `noise` tells what the rest of the machine used meanwhile. When nothing can be measured, what there is; None without.
+        """
+        best, best_apart, least = None, math.nan, math.inf
+        for _ in range(self.tries):
+            if self.distance and self.apart_max < 100:
+                self.distance.wait_until_near()
+            begin = time.monotonic_ns()
+            result = once()
+            if result is None:
                 break
-        return best
+            apart = self.distance.apart_since(begin) if self.distance else math.nan
+            # Not a number: not measured, and held against nobody.
+            excess = max(0, noise(result) - self.noise_max) + max(0, 0 if math.isnan(apart) else apart - self.apart_max)
+            if excess < least:
+                best, best_apart, least = result, apart, excess
+            if excess == 0:
+                break
+        return best, best_apart
+
+    def run(self, once):
+        """A run of the load generator that was not disturbed, or the one that was least; None when it failed."""
+        run, apart = self.measure(once, lambda run: run.others_cpu)
+        return run and replace(run, apart=apart)
 
 
 def in_turn(things, number):
@@ -129,5 +157,6 @@ def measure(pairs, servers, rounds, run_once):
                     continue
                 runs.append(run)
                 print(f"{cell.name:<32} {number}/{rounds}  {one.name:<32} {run.rate:>9.0f}/s  p99 {run.p99:>7.0f} us"
-                      f"  server {run.server_us:>6.2f} us  others {run.others_cpu:>3.0f} %", file=sys.stderr, flush=True)
+                      f"  server {run.server_us:>6.2f} us  others {run.others_cpu:>3.0f} %  apart {run.apart:>3.0f} %",
+                      file=sys.stderr, flush=True)
     return runs

@@ -1,8 +1,10 @@
 """The tables of docs/performance.md, in Markdown."""
 
+import math
 import re
 
 from compare import counters
+from compare.distance import APART_MAX
 from compare.plan import DISK, FILE_BACKINGS, FLOOR_DISK, FLOOR_PART, MEMORY_PART, REFERENCE, RINGS, Series
 
 BEGIN = "<!-- figures: written by the programs in Benchmarks; do not edit below -->"
@@ -160,6 +162,12 @@ def conditions(machine, rounds, seconds, figures, load_before, load_after):
     if others:
         middle, worst = others[len(others) // 2], others[-1]
         lines.append(f"- meanwhile others used {middle:.0f} % of a core in the median run, {worst:.0f} % in the worst")
+    apart = sorted(run.apart for run in figures.runs if not math.isnan(run.apart))
+    if apart:
+        near, worst = sum(part <= APART_MAX for part in apart), apart[-1]
+        lines.append(
+            f"- the cores were apart for at most {APART_MAX} % of the time in {near} of {len(apart)} runs,"
+            f" for {worst:.0f} % in the worst")
     return "\n".join(lines) + "\n"
 
 
