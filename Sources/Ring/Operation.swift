@@ -80,7 +80,7 @@ public struct Operation: Sendable {
   /// the address in ``Operations/addresses``. `post`: the machine.
   public var offset: UInt64 = 0
 
-  /// `discard`, `writeZeroes`: the number of bytes. `noDelay`: 1 for on, 0 for off.
+  /// `discard`, `writeZeroes`: the number of bytes. `noDelay`: 1 for on, 0 for off. `close`: 1 for a reset.
   public var length: UInt64 = 0
 
   /// A cancel of nothing: what a slot for operations holds before its first use.

@@ -1,7 +1,7 @@
 /// Carries out the operations of one machine, in the real world or in a simulated one.
 ///
 /// `HostRing` and `SimRing` conform. They pass one suite of tests on the meaning of every operation
-/// (`Tests/RingTests`); a difference between them is a bug in the simulation.
+/// (`Tests/RingSuite`); a difference between them is a bug in the simulation.
 public protocol Ring: AnyObject {
   /// The time by the ring's clock. Constant between two calls of ``reap(into:until:)`` in the simulation.
   var now: Instant { get }

@@ -4,7 +4,7 @@ public struct AutomaticBehaviour: Hashable, Sendable {
   public var answersPings = true
 
   /// Sends the Data-Out that an R2T asks for. Off: R2Ts are held, told as events, and answered by
-  /// ``InitiatorMachine/answerHeldR2Ts(of:)`` or by the script itself.
+  /// ``InitiatorMachine/answerHeldR2Ts(of:on:reversed:)`` or by the script itself.
   public var answersR2Ts = true
 
   /// Closes the connection when its logout was granted.
