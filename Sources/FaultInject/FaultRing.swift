@@ -387,12 +387,3 @@ public final class FaultRing: Ring {
     }
   }
 }
-
-extension Operation {
-  /// An operation that is nothing, for an empty record.
-  fileprivate static let none: Operation = {
-    var batch = Operations()
-    batch.timer(at: .zero, token: Token(0))
-    return batch.items[0]
-  }()
-}

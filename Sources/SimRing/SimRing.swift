@@ -10,7 +10,7 @@ import SimNet
 public final class SimRing: Ring {
   /// An operation that has not completed yet.
   struct Pending {
-    var operation = Operation.placeholder
+    var operation = Operation.none
     var generation: UInt32 = 0
     var isLive = false
     /// The order of submission, over the life of the ring.
@@ -340,15 +340,6 @@ public final class SimRing: Ring {
     messages.removeAll()
     arena = nil
   }
-}
-
-extension Operation {
-  /// An operation that is nothing, for an empty slot.
-  static let placeholder: Operation = {
-    var batch = Operations()
-    batch.timer(at: .zero, token: Token(0))
-    return batch.items[0]
-  }()
 }
 
 extension SimRing {
