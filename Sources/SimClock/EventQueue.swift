@@ -72,4 +72,7 @@ public struct EventQueue: Sendable {
     guard let nextTime, nextTime <= time else { return nil }
     return pop()
   }
+
+  /// Forgets all of them, and keeps the storage.
+  public mutating func removeAll() { heap.removeAll(keepingCapacity: true) }
 }

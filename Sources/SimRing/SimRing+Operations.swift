@@ -291,15 +291,15 @@ extension SimRing {
   private func beginTimer(_ operation: Operation, _ extents: UnsafeBufferPointer<Extent>) {
     let slot = keep(operation, extents)
     timers.push(
-      TimerHeap.Entry(
-        deadline: operation.offset, sequence: pending[slot].sequence, slot: Int32(slot),
-        generation: pending[slot].generation))
+      Event(
+        time: operation.offset, room: .ring, kind: World.EventKind.timer.rawValue,
+        subject: UInt32(truncatingIfNeeded: slot), generation: pending[slot].generation))
     scheduleTimers()
   }
 
   func scheduleTimers() {
-    guard let first = timers.first else { return }
-    let time = max(clock.world(at: Instant(nanoseconds: first.deadline)), timeline.now).nanoseconds
+    guard let deadline = timers.nextTime else { return }
+    let time = max(clock.world(at: Instant(nanoseconds: deadline)), timeline.now).nanoseconds
     guard time < timerEventTime else { return }
     timerEventTime = time
     world.schedule(.timer, at: time, process, incarnation)
@@ -309,10 +309,9 @@ extension SimRing {
   func fireTimers() {
     if timerEventTime <= timeline.now.nanoseconds { timerEventTime = .max }
     let now = now.nanoseconds
-    while let first = timers.first, first.deadline <= now {
-      _ = timers.pop()
-      let slot = Int(first.slot)
-      if pending[slot].isLive, pending[slot].generation == first.generation { complete(slot, .none) }
+    while let due = timers.pop(dueAt: now) {
+      let slot = Int(due.subject)
+      if pending[slot].isLive, pending[slot].generation == due.generation { complete(slot, .none) }
     }
     scheduleTimers()
   }

@@ -87,7 +87,8 @@ public final class SimRing: Ring {
   /// How many faults presently leave the process without descriptors, and how often it met that.
   var shortages = 0
   var shortageCount: UInt64 = 0
-  var timers = TimerHeap()
+  /// By the process's own clock. One that was cancelled has gone from its slot, and is passed over.
+  var timers = EventQueue()
   /// When the earliest timer event that is under way is due, in nanoseconds.
   var timerEventTime: UInt64 = .max
   var ready: [Completion] = []
