@@ -40,16 +40,12 @@ extension SimRing {
 
   /// Lets the accesses go on that only `fault` of `disk` held; they are judged anew.
   func releaseStuck(_ disk: Int, heldBy fault: DiskFaultID) {
-    var held: [(sequence: UInt64, slot: Int)] = []
-    for slot in pending.indices where pending[slot].isLive && pending[slot].verdict.isStuck {
-      guard let index = index(of: pending[slot].operation.handle, .medium), handles[index].disk == disk else {
-        continue
-      }
-      pending[slot].verdict.holders.removeAll { $0 == fault }
-      if !pending[slot].verdict.isStuck { held.append((pending[slot].sequence, slot)) }
+    let held = outstanding { operation in
+      guard operation.verdict.isStuck, let index = index(of: operation.operation.handle, .medium) else { return false }
+      return handles[index].disk == disk
     }
-    held.sort { $0.sequence < $1.sequence }
-    for (_, slot) in held {
+    for slot in held { pending[slot].verdict.holders.removeAll { $0 == fault } }
+    for slot in held where !pending[slot].verdict.isStuck {
       let operation = pending[slot].operation
       let access = Self.access(operation.kind)
       pending[slot].verdict = world.disks[disk].judge(access, at: operation.offset, length: operation.length)
@@ -91,10 +87,10 @@ extension SimRing {
           offset += UInt64($0.count)
         }
       }
-      recordMedia(operation, result, digest)
+      recordPayload(operation, result, digest)
     case .write:
       result = verdict.length
-      recordMedia(operation, result, write(slot, to: disk))
+      recordPayload(operation, result, write(slot, to: disk))
     case .flush: disk.flush(upTo: pending[slot].mark)
     case .discard: disk.clear(at: operation.offset, length: operation.length, allocated: false)
     case .writeZeroes: disk.clear(at: operation.offset, length: operation.length, allocated: true)
@@ -106,12 +102,6 @@ extension SimRing {
   private func withExtents(_ slot: Int, _ body: (UnsafeBufferPointer<Extent>) -> UInt64) -> UInt64 {
     let extents = pending[slot].extents
     return extents.withUnsafeBufferPointer(body)
-  }
-
-  private func recordMedia(_ operation: Operation, _ count: UInt64, _ digest: UInt64) {
-    timeline.record(
-      .event, detail: 0x80 | operation.kind.rawValue, subject: process.rawValue, operation.token.rawValue, count,
-      payload: digest)
   }
 
   /// Writes what an access has to write; with `isCutOff` the power fails while it does. The digest of the data.
@@ -145,23 +135,13 @@ extension SimRing {
 
   /// Completes what is outstanding on a medium as cancelled, in the order of submission.
   func cancelMediaAccesses(_ handle: Handle) {
-    var outstanding: [(sequence: UInt64, slot: Int)] = []
-    for slot in pending.indices where pending[slot].isLive && pending[slot].operation.handle == handle {
-      outstanding.append((pending[slot].sequence, slot))
-    }
-    outstanding.sort { $0.sequence < $1.sequence }
-    for (_, slot) in outstanding { complete(slot, .cancelled) }
+    for slot in outstanding({ $0.operation.handle == handle }) { complete(slot, .cancelled) }
   }
 
   /// The process or its host dies: each write that is under way, of data or of zeroes, may still reach the medium's cache.
   func abandonWrites(isCutOff: Bool) {
     let kinds: [Operation.Kind] = [.write, .discard, .writeZeroes]
-    var outstanding: [(sequence: UInt64, slot: Int)] = []
-    for slot in pending.indices where pending[slot].isLive && kinds.contains(pending[slot].operation.kind) {
-      outstanding.append((pending[slot].sequence, slot))
-    }
-    outstanding.sort { $0.sequence < $1.sequence }
-    for (_, slot) in outstanding {
+    for slot in outstanding({ kinds.contains($0.operation.kind) }) {
       guard let index = index(of: pending[slot].operation.handle, .medium), !pending[slot].verdict.isStuck,
         pending[slot].verdict.error == .none, world.disks[handles[index].disk].outlivesProcess()
       else { continue }

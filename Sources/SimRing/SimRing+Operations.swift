@@ -150,15 +150,16 @@ extension SimRing {
     if case .count(let count) = result, count > 0 {
       let digest = forEach(extents, count: count) { network.take(socket, into: $0) }
       countReceived(count)
-      recordPayload(operation, count, digest)
+      recordPayload(operation, UInt64(count), digest)
     }
     return result
   }
 
-  private func recordPayload(_ operation: Operation, _ count: Int, _ digest: UInt64) {
+  /// Folds into the trace that an operation has moved `count` bytes with this digest.
+  func recordPayload(_ operation: Operation, _ count: UInt64, _ digest: UInt64) {
     timeline.record(
-      .event, detail: 0x80 | operation.kind.rawValue, subject: process.rawValue, operation.token.rawValue,
-      UInt64(count), payload: digest)
+      .event, detail: 0x80 | operation.kind.rawValue, subject: process.rawValue, operation.token.rawValue, count,
+      payload: digest)
   }
 
   private func beginSend(_ operation: Operation, _ extents: UnsafeBufferPointer<Extent>) {
@@ -182,7 +183,7 @@ extension SimRing {
     if case .count(let count) = result {
       let digest = forEach(extents, count: count) { network.put(socket, UnsafeRawBufferPointer($0)) }
       network.transmit(socket, moreToCome: operation.moreToCome)
-      recordPayload(operation, count, digest)
+      recordPayload(operation, UInt64(count), digest)
     }
     return result
   }
@@ -369,7 +370,7 @@ extension SimRing {
     }
     var message: [UInt8] = []
     let digest = forEach(extents, count: Self.length(extents)) { message.append(contentsOf: $0) }
-    recordPayload(operation, message.count, digest)
+    recordPayload(operation, UInt64(message.count), digest)
     target.messages.append(Message(bytes: message, socket: socket))
     finish(operation.token, .none)
     target.deliverMessages()

@@ -251,6 +251,12 @@ public final class SimRing: Ring {
     return index
   }
 
+  /// The slots of the outstanding operations that meet `condition`, in the order of submission.
+  func outstanding(_ condition: (Pending) -> Bool) -> [Int] {
+    pending.indices.filter { pending[$0].isLive && condition(pending[$0]) }
+      .sorted { pending[$0].sequence < pending[$1].sequence }
+  }
+
   /// What the memory of a receive or read is filled with while the ring owns it.
   static let rubbish: UInt8 = 0xDB
 
