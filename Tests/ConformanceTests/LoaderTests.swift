@@ -35,7 +35,7 @@ import Testing
     #expect(world.links[0].latency == .microseconds(200))
     #expect(world.links[0].bandwidth == 1_000_000_000)
     #expect(world.links[0].burst == 65536)
-    #expect(world.hosts[0].work.oneCore)
+    #expect(world.hosts[0].networkWork.oneCore)
     #expect(world.hosts[0].hasInitiator)
     #expect(world.hosts[0].acknowledgementDelay == .milliseconds(40))
     #expect(world.hostNames == ["target", "a"])

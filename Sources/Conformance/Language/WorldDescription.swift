@@ -1,4 +1,7 @@
 import Ring
+import SimClock
+import SimNet
+import SimRing
 import Target
 
 /// The world that a scenario wants, or that `simsan serve` deploys.
@@ -139,31 +142,9 @@ public struct HostDescription: Sendable {
   public var acknowledgementDelay: Interval?
   /// An initiator works on it although targets do.
   public var hasInitiator = false
-  public var work = WorkDescription()
-
-  public init() {}
-}
-
-/// The `work = { … }` of a host: what the stages of its half of the pipeline take. Nothing where nothing is said.
-public struct WorkDescription: Sendable {
-  // The threads of its programs.
-  public var wake: Interval?
-  public var step: Interval?
-  public var completion: Interval?
-  /// Of 1024 bytes received or sent.
-  public var received: Interval?
-  public var sent: Interval?
-  // Transmission.
-  public var send: Interval?
-  public var segmentOut: Interval?
-  public var kibibyteOut: Interval?
-  public var transmitDelay: Interval?
-  // Softirq.
-  public var segmentIn: Interval?
-  public var kibibyteIn: Interval?
-  public var interruptDelay: Interval?
-  /// All of them on one core, one after the other.
-  public var oneCore = false
+  /// The `work = { … }` of a host: what the threads of its programs take for their steps, and the kernel for its connections.
+  public var threadWork = ThreadWork()
+  public var networkWork = NetworkWork()
 
   public init() {}
 }
@@ -179,28 +160,11 @@ public struct LinkDescription: Sendable {
   public var burst: UInt64?
   public var mtu: Int?
   public var queue: UInt64?
-  public var loss: RatioDescription?
-  public var corruption: RatioDescription?
-  public var shortReceive: RatioDescription?
+  public var loss: Ratio?
+  public var corruption: Ratio?
+  public var shortReceive: Ratio?
+  /// Into what pieces a stream is cut.
   public var segmentation: Segmentation?
 
-  /// Into what pieces a stream is cut.
-  public enum Segmentation: Sendable, Equatable {
-    case full
-    case drawn
-    case every(UInt64)
-  }
-
   public init() {}
-}
-
-/// "1/1000".
-public struct RatioDescription: Sendable, Equatable {
-  public var numerator: UInt64
-  public var denominator: UInt64
-
-  public init(numerator: UInt64, denominator: UInt64) {
-    self.numerator = numerator
-    self.denominator = denominator
-  }
 }

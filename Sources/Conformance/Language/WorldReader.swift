@@ -1,5 +1,7 @@
 import ISCSI
 import Ring
+import SimClock
+import SimNet
 import Target
 
 /// Reads the tables that describe a world.
@@ -220,7 +222,7 @@ enum WorldReader {
     host.nagle = try fields.flag("nagle") ?? false
     host.acknowledgementDelay = try fields.time("acknowledgement_delay")
     host.hasInitiator = try fields.flag("initiator") ?? false
-    host.work = try work(fields.any("work"))
+    try work(of: &host, fields.any("work"))
     try fields.finish()
     return host
   }
@@ -231,28 +233,27 @@ enum WorldReader {
   /// Longer than any stage of a real host takes; so sums stay far from the edge of a number.
   private static let workMax = Interval.seconds(1)
 
-  private static func work(_ value: LuaValue) throws(LuaFailure) -> WorkDescription {
+  private static func work(of host: inout HostDescription, _ value: LuaValue) throws(LuaFailure) {
     var fields = try Fields(value, path: "host.work")
-    var work = WorkDescription()
-    work.wake = try workTime(&fields, "wake")
-    work.step = try workTime(&fields, "step")
-    work.completion = try workTime(&fields, "completion")
-    work.received = try workTime(&fields, "received")
-    work.sent = try workTime(&fields, "sent")
-    work.send = try workTime(&fields, "send")
-    work.segmentOut = try workTime(&fields, "segment_out")
-    work.kibibyteOut = try workTime(&fields, "kibibyte_out")
-    work.transmitDelay = try workTime(&fields, "transmit_delay")
-    work.segmentIn = try workTime(&fields, "segment_in")
-    work.kibibyteIn = try workTime(&fields, "kibibyte_in")
-    work.interruptDelay = try workTime(&fields, "interrupt_delay")
-    work.oneCore = try fields.flag("one_core") ?? false
+    host.threadWork.wake = try workTime(&fields, "wake")
+    host.threadWork.step = try workTime(&fields, "step")
+    host.threadWork.completion = try workTime(&fields, "completion")
+    host.threadWork.kibibyteIn = try workTime(&fields, "received")
+    host.threadWork.kibibyteOut = try workTime(&fields, "sent")
+    host.networkWork.send = try workTime(&fields, "send")
+    host.networkWork.segmentOut = try workTime(&fields, "segment_out")
+    host.networkWork.kibibyteOut = try workTime(&fields, "kibibyte_out")
+    host.networkWork.transmitDelay = try workTime(&fields, "transmit_delay")
+    host.networkWork.segmentIn = try workTime(&fields, "segment_in")
+    host.networkWork.kibibyteIn = try workTime(&fields, "kibibyte_in")
+    host.networkWork.interruptDelay = try workTime(&fields, "interrupt_delay")
+    host.networkWork.oneCore = try fields.flag("one_core") ?? false
     try fields.finish()
-    return work
   }
 
-  private static func workTime(_ fields: inout Fields, _ name: String) throws(LuaFailure) -> Interval? {
-    guard let time = try fields.time(name) else { return nil }
+  /// Nothing where nothing is said.
+  private static func workTime(_ fields: inout Fields, _ name: String) throws(LuaFailure) -> Interval {
+    guard let time = try fields.time(name) else { return .zero }
     guard time <= workMax else { throw fields.wrong(name, fields.any(name), "a time of at most 1s") }
     return time
   }
@@ -288,13 +289,13 @@ enum WorldReader {
     return link
   }
 
-  static func ratio(_ fields: inout Fields, _ name: String) throws(LuaFailure) -> RatioDescription? {
+  static func ratio(_ fields: inout Fields, _ name: String) throws(LuaFailure) -> Ratio? {
     let value = fields.any(name)
     if value.isNone { return nil }
     let parts = (value.text ?? "").split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 2, let numerator = UInt64(parts[0]), let denominator = UInt64(parts[1]), denominator > 0,
       numerator <= denominator
     else { throw fields.wrong(name, value, "a ratio such as \"1/1000\"") }
-    return RatioDescription(numerator: numerator, denominator: denominator)
+    return Ratio(numerator, in: denominator)
   }
 }

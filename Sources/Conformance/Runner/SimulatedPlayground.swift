@@ -169,9 +169,9 @@ public final class SimulatedPlayground: Playground {
     if let bytes = own?.receiveBuffer { options.receiveBufferLength = Int(clamping: bytes) }
     options.nagle = own?.nagle ?? false
     options.acknowledgementDelay = own?.acknowledgementDelay ?? .zero
-    if let work = own?.work {
-      options.work = work.network
-      threadWork.append((name, work.thread))
+    if let own {
+      options.work = own.networkWork
+      threadWork.append((name, own.threadWork))
     }
     hosts.append((name, world.addHost(name, addresses: addresses, options: options)))
   }
@@ -185,17 +185,10 @@ public final class SimulatedPlayground: Playground {
       if let burst = link.burst { options.burst = Int(clamping: burst) }
       if let mtu = link.mtu { options.mtu = mtu }
       if let queue = link.queue { options.queueLength = Int(clamping: queue) }
-      if let loss = link.loss { options.loss = Ratio(loss.numerator, in: loss.denominator) }
-      if let corruption = link.corruption {
-        options.corruption = Ratio(corruption.numerator, in: corruption.denominator)
-      }
-      if let short = link.shortReceive { options.shortReceive = Ratio(short.numerator, in: short.denominator) }
-      switch link.segmentation {
-      case .full: options.segmentation = .full
-      case .drawn: options.segmentation = .drawn
-      case .every(let count): options.segmentation = .every(count)
-      case nil: break
-      }
+      if let loss = link.loss { options.loss = loss }
+      if let corruption = link.corruption { options.corruption = corruption }
+      if let short = link.shortReceive { options.shortReceive = short }
+      if let segmentation = link.segmentation { options.segmentation = segmentation }
     }
     world.network.configureLink(from: ends.0, to: ends.1, change)
     world.network.configureLink(from: ends.1, to: ends.0, change)

@@ -77,7 +77,7 @@ extension HostLibrary {
   }
 
   private static func chance(_ fields: inout Fields, _ usual: Ratio) throws(LuaFailure) -> Ratio {
-    try WorldReader.ratio(&fields, "chance").map { Ratio($0.numerator, in: $0.denominator) } ?? usual
+    try WorldReader.ratio(&fields, "chance") ?? usual
   }
 
   // MARK: Disks
