@@ -18,3 +18,8 @@ public struct Ratio: Hashable, Sendable {
 
   public var isAlways: Bool { numerator >= denominator }
 }
+
+extension Ratio: CustomStringConvertible {
+  /// `1 in 100`.
+  public var description: String { "\(numerator) in \(denominator)" }
+}

@@ -35,7 +35,7 @@ public struct DiskAccess: Hashable, Sendable {
     if flushes { kinds.append("flushes") }
     var text = "disk \(disk.rawValue) \(kinds.joined(separator: " "))"
     if range != 0..<UInt64.max { text += " of \(range.lowerBound)..<\(range.upperBound)" }
-    if !chance.isAlways { text += ", \(chance.numerator) in \(chance.denominator)" }
+    if !chance.isAlways { text += ", \(chance)" }
     if limit != .max { text += ", at most \(limit)" }
     return text
   }

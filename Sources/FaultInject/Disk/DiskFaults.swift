@@ -26,7 +26,7 @@ public struct DiskFlushError: FaultUnit {
     self.chance = chance
   }
 
-  public var parameters: String { "disk \(disk.rawValue), \(chance.numerator) in \(chance.denominator)" }
+  public var parameters: String { "disk \(disk.rawValue), \(chance)" }
 
   public func inject(into world: World) -> any ActiveFault {
     DiskAccess(to: disk, reads: false, writes: false, flushes: true, chance: chance)

@@ -14,7 +14,7 @@ public struct NetworkLoss: FaultUnit {
     self.chance = chance
   }
 
-  public var parameters: String { "\(path.text), \(chance.numerator) in \(chance.denominator)" }
+  public var parameters: String { "\(path.text), \(chance)" }
 
   public func inject(into world: World) -> any ActiveFault {
     path.overlay(world, counting: \.lost) { [chance] in $0.loss = chance }
@@ -44,7 +44,7 @@ public struct NetworkBitFlip: FaultUnit {
   public var parameters: String {
     switch extent {
     case .next(let count): "\(path.text), the next \(count)"
-    case .chance(let chance): "\(path.text), \(chance.numerator) in \(chance.denominator)"
+    case .chance(let chance): "\(path.text), \(chance)"
     }
   }
 
@@ -132,7 +132,7 @@ public struct NetworkShort: FaultUnit {
     self.chance = chance
   }
 
-  public var parameters: String { "\(path.text), \(chance.numerator) in \(chance.denominator)" }
+  public var parameters: String { "\(path.text), \(chance)" }
 
   public func inject(into world: World) -> any ActiveFault {
     path.overlay(world, counting: { $0.shortReceives + $0.shortSends }) { [chance] in
