@@ -27,6 +27,7 @@ import Testing
     #expect(LogicalUnitNumber.decode(0x0005_0000_0000_0000) == 5)
     #expect(LogicalUnitNumber.decode(0x4000_0000_0000_0000) == 0)
     #expect(LogicalUnitNumber.decode(0x4100_0000_0000_0000) == 256)
+    #expect(LogicalUnitNumber.decode(0x4005_0000_0000_0000) == 5)
     #expect(LogicalUnitNumber.decode(0x7FFF_0000_0000_0000) == 16383)
     #expect(LogicalUnitNumber.decode(0xD212_3456_0000_0000) == 0x12_3456)
     #expect(LogicalUnitNumber.decode(0xE201_0203_0405_0000) == 0x01_0203_0405)
@@ -50,5 +51,6 @@ import Testing
     #expect(LogicalUnitNumber.encode(LogicalUnitNumber.numberMax + 1) == nil)
     #expect(LogicalUnitNumber.encode(255) == 0x00FF_0000_0000_0000)
     #expect(LogicalUnitNumber.encode(256) == 0x4100_0000_0000_0000)
+    #expect(LogicalUnitNumber.encode(16383) == 0x7FFF_0000_0000_0000)
   }
 }

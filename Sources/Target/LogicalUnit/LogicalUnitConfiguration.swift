@@ -1,3 +1,4 @@
+import ISCSI
 import Ring
 
 /// Where the blocks of a logical unit are.
@@ -135,6 +136,9 @@ public struct TargetInventory: Hashable, Sendable {
     self.luns = luns.sorted()
     self.portalGroupTags = portalGroupTags
   }
+
+  /// The LUNs as SAM-5 §4.7 encodes them.
+  var encodedLUNs: [UInt64] { luns.compactMap { LogicalUnitNumber.encode(Int($0)) } }
 
   /// The relative target port identifier of a portal group; 1 for a tag that is not listed.
   func relativePort(_ portalGroupTag: UInt16) -> UInt16 {

@@ -22,7 +22,7 @@ public struct MissingLogicalUnit {
       return fail(
         &command, Sense(.illegalRequest, .invalidFieldInCDB, specific: .field(inCDB: true, byte: 2, bit: nil)))
     case OperationCode.reportLUNs:
-      guard let data = ReportedLUNs.parameterData(selectReport: command.cdb[2], luns: inventory.luns) else {
+      guard let data = ReportedLUNs.parameterData(selectReport: command.cdb[2], luns: inventory.encodedLUNs) else {
         return fail(
           &command, Sense(.illegalRequest, .invalidFieldInCDB, specific: .field(inCDB: true, byte: 2, bit: nil)))
       }

@@ -15,7 +15,7 @@ extension CommandTable {
 
 extension LogicalUnit {
   fileprivate func beginReportLUNs(_ command: inout Command, _ context: inout Context) -> Disposition {
-    guard let data = ReportedLUNs.parameterData(selectReport: command.cdb[2], luns: inventory.luns) else {
+    guard let data = ReportedLUNs.parameterData(selectReport: command.cdb[2], luns: inventory.encodedLUNs) else {
       return fail(&command, invalidField(byte: 2))
     }
     return answer(&command, data, allocationLength: Int(truncatingIfNeeded: command.cdb.big32(6)), &context)
