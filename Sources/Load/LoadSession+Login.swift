@@ -50,10 +50,7 @@ extension LoadSession {
   func loginResponse(_ header: HeaderView, _ data: UnsafeRawBufferPointer, _ machine: LoadMachine) {
     guard phase == .login else { return fail("got a Login Response after the login", machine) }
     guard header.statusClass == 0 else {
-      let status = String(header.loginStatus, radix: 16)
-      let name = LoginStatus(rawValue: header.loginStatus).map { ", \($0.name)" } ?? ""
-      return fail(
-        "was refused with login status 0x\(String(repeating: "0", count: 4 - status.count))\(status)\(name)", machine)
+      return fail("was refused with login status \(LoginStatus.words(header.loginStatus))", machine)
     }
     let pairs: [KeyValue]
     do throws(TextError) { pairs = try TextParser.pairs(of: Array(data)) } catch {

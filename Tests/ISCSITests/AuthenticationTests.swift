@@ -31,9 +31,10 @@ import Testing
     }
   }
 
-  @Test(arguments: CHAPAlgorithm.allCases) func responsesHaveTheLengthOfTheirHash(algorithm: CHAPAlgorithm) {
+  @Test(arguments: [CHAPAlgorithm.md5: 16, .sha1: 20, .sha256: 32, .sha3: 32])
+  func responsesHaveTheLengthOfTheirHash(algorithm: CHAPAlgorithm, length: Int) {
     let response = algorithm.response(identifier: 1, secret: [1, 2, 3], challenge: [4, 5])
-    #expect(response.count == algorithm.responseLength)
+    #expect(response.count == length)
     #expect(response != algorithm.response(identifier: 2, secret: [1, 2, 3], challenge: [4, 5]))
   }
 

@@ -97,8 +97,8 @@ import Testing
     for length in 1..<20 {
       let value = (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 200) }
       var writer = TextWriter()
-      writer.append("H", hexadecimal: value)
-      writer.append("B", base64: value)
+      writer.append("H", "0x" + TextEncoding.hexadecimal(value))
+      writer.append("B", "0b" + TextEncoding.base64(value))
       let pairs = try TextParser.pairs(of: writer.bytes)
       #expect(pairs.count == 2)
       for pair in pairs {

@@ -123,7 +123,7 @@ extension PDULanguage {
     case "rejected": return "a Reject, reason \(hex(UInt64(truncatingIfNeeded: table["reason"].int ?? 0), 2))"
     case "login":
       if table["successful"].isTrue { return "a login that succeeded" }
-      let status = table["status"].int.map { loginStatus(UInt16(truncatingIfNeeded: $0)) }
+      let status = table["status"].int.map { LoginStatus.words(UInt16(truncatingIfNeeded: $0)) }
       return status.map { "a login that failed with status \($0)" }
         ?? "a login that ended without a status"
     case "task management", "logout": return "\(outcome) response \(table["response"].plain)"

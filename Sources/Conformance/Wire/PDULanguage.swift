@@ -115,11 +115,6 @@ enum PDULanguage {
     return "0x" + String(repeating: "0", count: max(0, digits - text.count)) + text
   }
 
-  /// A login's status as messages tell it: `0x0203, not found`.
-  static func loginStatus(_ status: UInt16) -> String {
-    hex(UInt64(status), 4) + (LoginStatus(rawValue: status).map { ", \($0.name)" } ?? "")
-  }
-
   // MARK: A PDU in a line
 
   /// The fields that matter to somebody who reads a ladder.

@@ -5,15 +5,6 @@ public enum CHAPAlgorithm: Int, Sendable, CaseIterable {
   case sha256 = 7
   case sha3 = 8
 
-  /// The length of a response in bytes.
-  public var responseLength: Int {
-    switch self {
-    case .md5: 16
-    case .sha1: 20
-    case .sha256, .sha3: 32
-    }
-  }
-
   /// CHAP_R: the hash of the identifier, the secret and the challenge.
   public func response(identifier: UInt8, secret: [UInt8], challenge: [UInt8]) -> [UInt8] {
     let message = [identifier] + secret + challenge

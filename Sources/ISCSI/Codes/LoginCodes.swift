@@ -39,6 +39,13 @@ public enum LoginStatus: UInt16, Sendable, CaseIterable {
   @inlinable
   public var statusDetail: UInt8 { UInt8(truncatingIfNeeded: rawValue) }
 
+  /// A status as messages tell it: `0x0203, not found`; of one that no standard defines the number alone.
+  public static func words(_ status: UInt16) -> String {
+    let digits = String(status, radix: 16)
+    let number = "0x" + String(repeating: "0", count: 4 - digits.count) + digits
+    return number + (LoginStatus(rawValue: status).map { ", \($0.name)" } ?? "")
+  }
+
   /// What RFC 7143 §11.13.5 calls it.
   public var name: String {
     switch self {

@@ -26,16 +26,6 @@ public struct TextWriter: Sendable {
 
   /// Appends `key=Yes` or `key=No`.
   public mutating func append(_ key: some StringProtocol, _ boolean: Bool) { append(key, boolean ? "Yes" : "No") }
-
-  /// Appends `key=0x…`, two digits a byte.
-  public mutating func append(_ key: some StringProtocol, hexadecimal value: [UInt8]) {
-    append(key, "0x" + TextEncoding.hexadecimal(value))
-  }
-
-  /// Appends `key=0b…` in Base64.
-  public mutating func append(_ key: some StringProtocol, base64 value: [UInt8]) {
-    append(key, "0b" + TextEncoding.base64(value))
-  }
 }
 
 /// Binary values as text, RFC 7143 §6.1.

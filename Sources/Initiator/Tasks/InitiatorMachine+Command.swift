@@ -78,7 +78,7 @@ extension InitiatorMachine {
       outcome.isBidirectionalUnderflow = header.isBidirectionalUnderflow
       outcome.bidirectionalReadResidualCount = header.bidirectionalReadResidualCount
     }
-    if outcome.response > 1, outcome.response < 0x80 {
+    if SCSIResponseCode(rawValue: outcome.response) == nil, outcome.response < 0x80 {
       violation(.undefinedCode, on: connection, "response \(outcome.response)", pdu)
     }
     takeSense(pdu, into: &outcome, on: connection)

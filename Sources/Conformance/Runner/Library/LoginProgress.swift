@@ -99,7 +99,7 @@ final class LoginProgress {
     if !mustSucceed { return [.table(record(login, nil))] }
     let how: String
     if let status = login?.status {
-      how = "the target answered with status \(PDULanguage.loginStatus(status))"
+      how = "the target answered with status \(LoginStatus.words(status))"
     } else if let failure = connection.failure {
       how = "the connection failed: \(failure)"
     } else {
