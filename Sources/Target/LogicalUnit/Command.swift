@@ -4,63 +4,63 @@ import Ring
 ///
 /// It lives in a slot of the target's task table for as long as the task lives, and is handed to the logical unit by
 /// reference at each event. It knows nothing of iSCSI.
-public struct Command {
+struct Command {
   /// The longest CDB that is taken over whole; a longer one is refused before it gets here.
-  public static let cdbLengthMax = 32
+  static let cdbLengthMax = 32
 
   /// The longest sense data that is returned (SPC-4 §4.5.1 allows 252).
-  public static let senseLengthMax = 64
+  static let senseLengthMax = 64
 
   /// The slot's index in the task table; what the logical unit calls the task.
-  public var task: TaskIndex = 0
+  var task: TaskIndex = 0
 
   /// The slot's use count, part of the tokens of its medium operations.
-  public var generation: UInt32 = 0
+  var generation: UInt32 = 0
 
   /// The I_T nexus that it came through.
-  public var nexus: NexusIndex = 0
+  var nexus: NexusIndex = 0
 
   /// SAM-5 §8.6.
-  public var attribute: TaskAttribute = .simple
+  var attribute: TaskAttribute = .simple
 
   /// The CDB, padded with zeroes.
-  public var cdb = InlineArray<32, UInt8>(repeating: 0)
+  var cdb = InlineArray<32, UInt8>(repeating: 0)
 
   /// The bytes of the CDB that were sent: 16, or more with an extended CDB.
-  public var cdbLength = 16
+  var cdbLength = 16
 
   /// How many bytes the initiator expects to send (0 when it sends none).
-  public var expectedDataOut = 0
+  var expectedDataOut = 0
 
   /// How many bytes the initiator expects to receive (0 when it receives none).
-  public var expectedDataIn = 0
+  var expectedDataIn = 0
 
   /// The buffer that belongs to this task; given back by the target when the task ends. Empty when it has none.
-  public var buffer = Extent.empty
+  var buffer = Extent.empty
 
   /// After `.wantsData`: the bytes of data-out that arrived in `buffer`.
-  public var dataOutLength = 0
+  var dataOutLength = 0
 
   /// What goes back to the initiator: the whole length that the command would transfer, before it is cut to what the
   /// initiator expects. Within `buffer`, or `loan`, or shared memory that nobody writes (the zeroes of a null device).
-  public var dataIn = Extent.empty
+  var dataIn = Extent.empty
 
   /// Blocks that the logical unit has lent, to be sent from where they lie; given back by the target when the task ends.
   /// Empty when it has none.
-  public var loan = Extent.empty
+  var loan = Extent.empty
 
   /// SAM-5 §5.3.
-  public var status: UInt8 = 0
+  var status: UInt8 = 0
 
   /// Sense data of a CHECK CONDITION.
-  public var sense = InlineArray<64, UInt8>(repeating: 0)
-  public var senseLength = 0
+  var sense = InlineArray<64, UInt8>(repeating: 0)
+  var senseLength = 0
 
   /// The logical unit has it in its task set.
-  public internal(set) var isInTaskSet = false
+  var isInTaskSet = false
 
   /// Set when the task was aborted while the medium worked: the device server does not go on with it.
-  public var isAborted = false
+  var isAborted = false
 
   /// The bytes of memory that it had then.
   var abortedLength = 0
@@ -68,7 +68,7 @@ public struct Command {
   // MARK: Scratch of the command's own state machine
 
   /// Which step the command is at; each command family numbers its own.
-  public var phase: UInt8 = 0
+  var phase: UInt8 = 0
   /// A ``phase`` of any command that takes data-out: it has asked for them, and goes on with them when it is submitted again.
   /// The phases that a command has for itself begin at 2.
   static var gathering: UInt8 { 1 }
@@ -76,19 +76,17 @@ public struct Command {
   static var tellsFlushFailure: UInt8 { .max }
   /// A ``phase`` of any command that reads: something in the range cannot be read. What?
   static var locating: UInt8 { .max - 1 }
-  public var lba: UInt64 = 0
-  public var blockCount: UInt64 = 0
+  var lba: UInt64 = 0
+  var blockCount: UInt64 = 0
   /// Bytes done, of a command that works in pieces.
-  public var progress = 0
+  var progress = 0
   /// Anything else that a command family has to remember.
-  public var scratch: UInt64 = 0
+  var scratch: UInt64 = 0
   /// How many flushes of its unit had failed when its own began.
   var failedFlushes: UInt64 = 0
   /// A second buffer, of a command that holds what it received against what it reads. The logical unit allocates it and
   /// gives it back itself: it is empty whenever the command is not pending.
-  public var auxiliary = Extent.empty
-
-  public init() {}
+  var auxiliary = Extent.empty
 
   /// Makes it ready for another command in the same slot.
   @inline(__always)
@@ -115,13 +113,13 @@ public struct Command {
 }
 
 /// A task's slot in the task table.
-public typealias TaskIndex = UInt32
+typealias TaskIndex = UInt32
 
 /// An I_T nexus, numbered densely while it exists.
-public typealias NexusIndex = UInt32
+typealias NexusIndex = UInt32
 
 /// SAM-5 §8.6; the values are those of RFC 7143 §11.3.1.
-public enum TaskAttribute: UInt8, Sendable {
+enum TaskAttribute: UInt8, Sendable {
   case untagged = 0
   case simple = 1
   case ordered = 2
@@ -130,7 +128,7 @@ public enum TaskAttribute: UInt8, Sendable {
 
   /// The attribute of a command's ATTR field; nil for a reserved one. Written out: the compiler's own is a call.
   @inline(__always)
-  public init?(rawValue: UInt8) {
+  init?(rawValue: UInt8) {
     switch rawValue {
     case 0: self = .untagged
     case 1: self = .simple
@@ -143,7 +141,7 @@ public enum TaskAttribute: UInt8, Sendable {
 }
 
 /// What a command waits for, once the device server has dealt with an event of it.
-public enum Disposition: Equatable {
+enum Disposition: Equatable {
   /// It has ended: `status`, `sense` and `dataIn` of the command say how.
   case finished
 
@@ -162,7 +160,7 @@ public enum Disposition: Equatable {
 }
 
 /// Why a command is resumed.
-public enum CommandEvent {
+enum CommandEvent {
   /// `dataOutLength` bytes of the data-out that it wanted are in `buffer`.
   case dataArrived
 
@@ -171,29 +169,29 @@ public enum CommandEvent {
 }
 
 /// What the outermost machine lends to the rooms inside it during a step.
-public struct Context: ~Copyable {
+struct Context: ~Copyable {
   /// The memory of all buffers.
-  public let arena: Arena
+  let arena: Arena
 
   /// Hands out buffers of the arena.
-  public var buffers: BuddyAllocator
+  var buffers: BuddyAllocator
 
   /// The operations that this step emits.
-  public var operations = Operations()
+  var operations = Operations()
 
   /// The time of this step.
-  public var now = Instant.zero
+  var now = Instant.zero
 
   /// Bytes copied into buffers, and into and out of memory that a unit keeps its blocks in.
-  public var bytesCopied: UInt64 = 0
+  var bytesCopied: UInt64 = 0
 
   /// A run of zeroes, never written: what a null device returns.
-  public let zeroes: Extent
+  let zeroes: Extent
 
   /// The length of ``zeroes`` in bytes.
-  public static let zeroesLength = 4 << 20
+  static let zeroesLength = 4 << 20
 
-  public init(arena: Arena) {
+  init(arena: Arena) {
     self.arena = arena
     var buffers = BuddyAllocator(capacity: arena.capacity)
     // allow(trap): an arena that cannot hold the zeroes is too small to run a target in; the configuration has checked
@@ -215,14 +213,13 @@ public struct Context: ~Copyable {
   }
 
   /// The token of the one medium operation that a command may have outstanding.
-  @inlinable
-  public func mediumToken(_ command: borrowing Command) -> Token {
+  func mediumToken(_ command: borrowing Command) -> Token {
     Token(TokenKind.medium.rawValue << 56 | UInt64(command.generation & 0xFF_FFFF) << 32 | UInt64(command.task))
   }
 }
 
 /// The first byte of a token: whom a completion is for.
-public enum TokenKind: UInt64, Sendable {
+enum TokenKind: UInt64, Sendable {
   case accept = 1
   case describe = 2
   case receive = 3

@@ -1,12 +1,12 @@
 import ISCSI
 
 /// An initiator port: what stays the same when an initiator comes back with a new session (RFC 7143 §4.4.1).
-public struct InitiatorPort: Hashable, Sendable {
+struct InitiatorPort: Hashable, Sendable {
   /// The iSCSI name.
-  public var name: String
-  public var isid: ISID
+  var name: String
+  var isid: ISID
 
-  public init(name: String = "", isid: ISID = ISID(rawValue: 0)) {
+  init(name: String = "", isid: ISID = ISID(rawValue: 0)) {
     self.name = name
     self.isid = isid
   }

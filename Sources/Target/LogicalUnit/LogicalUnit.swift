@@ -6,9 +6,9 @@ import SCSI
 /// The target submits each command once it has arrived, resumes it at each event that it waits for, and says when it has
 /// left. A command goes through the same checks whatever it is: task attribute, unit attention, reservation, readiness
 /// of the medium, operation code and reserved bits, write protection; then its own function goes on.
-public final class LogicalUnit {
-  public let configuration: LogicalUnitConfiguration
-  public let inventory: TargetInventory
+final class LogicalUnit {
+  let configuration: LogicalUnitConfiguration
+  let inventory: TargetInventory
 
   /// The designators of the Device Identification page.
   let identity: LogicalUnitIdentity
@@ -61,7 +61,7 @@ public final class LogicalUnit {
   /// - Parameters:
   ///   - inventory: The target that it belongs to.
   ///   - arena: Where such blocks are kept.
-  public init(
+  init(
     configuration: LogicalUnitConfiguration, inventory: TargetInventory, arena: Arena
   ) throws(RingError) {
     precondition(configuration.problem == nil, configuration.problem ?? "")
@@ -94,7 +94,7 @@ public final class LogicalUnit {
   // MARK: Commands
 
   /// Takes a command that has arrived, or one that was blocked or starved and may try again.
-  public func submit(_ command: inout Command, _ context: inout Context) -> Disposition {
+  func submit(_ command: inout Command, _ context: inout Context) -> Disposition {
     let rule = table.rule(for: command.cdb)
     guard isOffered(rule) else {
       let isOperationCodeKnown = rule.hasServiceAction || rule.properties.contains(.isUnknownServiceAction)
@@ -124,7 +124,7 @@ public final class LogicalUnit {
   }
 
   /// Goes on with a command that waited for data or for the medium. An aborted one ends without further effects.
-  public func resume(_ command: inout Command, _ event: CommandEvent, _ context: inout Context) -> Disposition {
+  func resume(_ command: inout Command, _ event: CommandEvent, _ context: inout Context) -> Disposition {
     let rule = table.rule(for: command.cdb)
     switch rule.kind {
     case .read: return resumeRead(&command, event, &context)
@@ -139,7 +139,7 @@ public final class LogicalUnit {
 
   /// The command outlives the call in which it was submitted: it has to be in the task set, for those that come after it.
   /// Commands that overtake all others, and those that are none of this logical unit's, never are.
-  public func enter(_ command: inout Command) {
+  func enter(_ command: inout Command) {
     guard !command.isInTaskSet, command.attribute != .aca else { return }
     let rule = table.rule(for: command.cdb)
     guard isOffered(rule), !rule.properties.contains(.overtakes) else { return }
@@ -150,7 +150,7 @@ public final class LogicalUnit {
   }
 
   /// The command has left: its status was sent, or it was aborted. Tasks that it held up may go on.
-  public func finish(_ command: inout Command) {
+  func finish(_ command: inout Command) {
     guard command.isInTaskSet else { return }
     command.isInTaskSet = false
     if command.isAborted { abortedLength -= command.abortedLength }
@@ -159,7 +159,7 @@ public final class LogicalUnit {
 
   /// The command is aborted while the medium works on it. Whatever it may still change is kept from all others until it has
   /// left: nobody's later command may be undone by it, and nobody may read what then becomes something else.
-  public func abort(_ command: inout Command) {
+  func abort(_ command: inout Command) {
     command.isAborted = true
     command.abortedLength = command.buffer.length + command.auxiliary.length
     abortedLength += command.abortedLength
@@ -174,13 +174,13 @@ public final class LogicalUnit {
   }
 
   /// Whether tasks wait for others because of their attributes.
-  public var hasDormant: Bool { tasks.hasDormant }
+  var hasDormant: Bool { tasks.hasDormant }
 
   /// Whether ``takeReady()`` may have a task.
-  public var hasReady: Bool { tasks.hasReady }
+  var hasReady: Bool { tasks.hasReady }
 
   /// The next task that was blocked and may be submitted again; nil when there is none.
-  public func takeReady() -> TaskIndex? { tasks.takeReady() }
+  func takeReady() -> TaskIndex? { tasks.takeReady() }
 
   // MARK: Checks
 
@@ -244,7 +244,7 @@ public final class LogicalUnit {
   // MARK: Nexuses
 
   /// A nexus of an initiator port has come into being through a portal group: its first command meets a unit attention.
-  public func nexusEstablished(
+  func nexusEstablished(
     _ nexus: NexusIndex, port: InitiatorPort = InitiatorPort(), portalGroupTag: UInt16 = 1
   ) {
     let index = Int(nexus)
@@ -259,18 +259,18 @@ public final class LogicalUnit {
   }
 
   /// The nexus is lost, and what it held with it. The medium may still work for commands of it that were aborted.
-  public func nexusEnding(_ nexus: NexusIndex) {
+  func nexusEnding(_ nexus: NexusIndex) {
     if reservationHolder == nexus { reservationHolder = nil }
     if Int(nexus) < nexuses.count { nexuses[Int(nexus)].preventsRemoval = false }
   }
 
   /// What has told a nexus of a failed flush did not reach its initiator.
-  public func flushFailureWasNotHeard(_ nexus: NexusIndex) {
+  func flushFailureWasNotHeard(_ nexus: NexusIndex) {
     if Int(nexus) < nexuses.count { nexuses[Int(nexus)].owesFlushFailure = true }
   }
 
   /// No command of a lost nexus is left: its number may be another's.
-  public func nexusLost(_ nexus: NexusIndex) {
+  func nexusLost(_ nexus: NexusIndex) {
     nexusEnding(nexus)
     let index = Int(nexus)
     guard index < nexuses.count else { return }
@@ -282,7 +282,7 @@ public final class LogicalUnit {
 
   /// LOGICAL UNIT RESET, TARGET WARM RESET and TARGET COLD RESET, as this logical unit sees them (SAM-5 §6.3.3). The target
   /// aborts the tasks.
-  public func reset() {
+  func reset() {
     reservationHolder = nil
     isStopped = false
     modePages = ModePages(configuration)
@@ -293,7 +293,7 @@ public final class LogicalUnit {
   }
 
   /// Tasks of `nexus` were aborted on behalf of another one, without TASK ABORTED status (SAM-5 §5.6).
-  public func abortedByOther(_ nexus: NexusIndex) { establish(.commandsCleared, for: nexus) }
+  func abortedByOther(_ nexus: NexusIndex) { establish(.commandsCleared, for: nexus) }
 
   /// A unit attention for one nexus.
   func establish(_ attention: UnitAttention, for nexus: NexusIndex) {

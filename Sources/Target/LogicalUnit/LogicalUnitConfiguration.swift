@@ -121,17 +121,17 @@ public struct LogicalUnitConfiguration: Hashable, Sendable {
 }
 
 /// What every logical unit of a target has to know of the target it is in.
-public struct TargetInventory: Hashable, Sendable {
+struct TargetInventory: Hashable, Sendable {
   /// The target's iSCSI name.
-  public var name: String
+  var name: String
 
   /// All LUNs, ascending.
-  public var luns: [UInt16]
+  var luns: [UInt16]
 
   /// The target portal group tags. Each is one SCSI target port; its relative port identifier is its place here, from 1.
-  public var portalGroupTags: [UInt16]
+  var portalGroupTags: [UInt16]
 
-  public init(name: String, luns: [UInt16], portalGroupTags: [UInt16] = [1]) {
+  init(name: String, luns: [UInt16], portalGroupTags: [UInt16] = [1]) {
     self.name = name
     self.luns = luns.sorted()
     self.portalGroupTags = portalGroupTags

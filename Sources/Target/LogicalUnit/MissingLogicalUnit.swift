@@ -2,13 +2,13 @@ import Ring
 import SCSI
 
 /// What answers at a LUN where there is no logical unit (SPC-4 §6.6.2, §6.33, §6.39; SAM-5 §4.7).
-public struct MissingLogicalUnit {
+struct MissingLogicalUnit {
   private let inventory: TargetInventory
 
-  public init(inventory: TargetInventory) { self.inventory = inventory }
+  init(inventory: TargetInventory) { self.inventory = inventory }
 
   /// Answers a command. Never waits for anything but memory.
-  public func submit(_ command: inout Command, _ context: inout Context) -> Disposition {
+  func submit(_ command: inout Command, _ context: inout Context) -> Disposition {
     switch command.cdb[0] {
     case OperationCode.inquiry where command.cdb[1] & 0x01 == 0 && command.cdb[2] == 0:
       var inquiry = StandardInquiry(vendor: "SIMSAN", product: "", revision: "")
