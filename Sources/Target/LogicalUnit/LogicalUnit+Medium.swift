@@ -145,6 +145,14 @@ extension LogicalUnit {
   /// The bytes of a command's range.
   func length(of command: borrowing Command) -> Int { Int(truncatingIfNeeded: command.blockCount << blockShift) }
 
+  /// Of a command's blocks the whole ones that have arrived are its range from here on; the residual says that more was asked for
+  /// than was sent. False when there are none.
+  @inline(__always)
+  func keepArrived(_ command: inout Command) -> Bool {
+    command.blockCount = min(command.blockCount, UInt64(truncatingIfNeeded: command.dataOutLength) >> blockShift)
+    return command.blockCount > 0
+  }
+
   /// The index of the first byte in which two runs of equal length differ; nil when they are equal.
   func firstDifference(_ left: UnsafeMutableRawBufferPointer, _ right: UnsafeMutableRawBufferPointer) -> Int? {
     let count = min(left.count, right.count)

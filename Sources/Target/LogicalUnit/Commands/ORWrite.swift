@@ -20,8 +20,7 @@ extension LogicalUnit {
   ) -> Disposition {
     if case .dataArrived = event {
       guard !command.isAborted else { return .finished }
-      command.blockCount = min(command.blockCount, UInt64(truncatingIfNeeded: command.dataOutLength) >> blockShift)
-      if command.blockCount == 0 { return good(&command) }
+      guard keepArrived(&command) else { return good(&command) }
     }
     let merged = command.buffer.prefix(length(of: command))
     return resumeReplacing(&command, event, by: merged, &context) { _, old, context in

@@ -70,10 +70,8 @@ extension LogicalUnit {
     case .dataArrived:
       guard !command.isAborted else { return .finished }
       if check == .all {
-        // What did not arrive cannot be compared: whole blocks that did are.
-        command.blockCount = min(
-          command.blockCount, UInt64(truncatingIfNeeded: command.dataOutLength) >> blockShift)
-        if command.blockCount == 0 { return good(&command) }
+        // What did not arrive cannot be compared.
+        guard keepArrived(&command) else { return good(&command) }
       } else if command.dataOutLength < blockLength {
         return fail(&command, Sense(.illegalRequest, .invalidFieldInCommandInformationUnit))
       }

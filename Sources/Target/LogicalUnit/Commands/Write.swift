@@ -46,37 +46,29 @@ extension LogicalUnit {
     guard !command.isAborted else { return .finished }
     switch event {
     case .dataArrived:
-      // Whole blocks that arrived are written; the residual says that more was asked for than was sent.
-      let blocks = min(command.blockCount, UInt64(truncatingIfNeeded: command.dataOutLength) >> blockShift)
-      if blocks == 0 { return good(&command) }
-      command.blockCount = blocks
-      let length = Int(truncatingIfNeeded: blocks << blockShift)
+      guard keepArrived(&command) else { return good(&command) }
       guard hasMedium else {
-        copyIn(command.lba << blockShift, from: command.buffer.prefix(length), &context)
+        copyIn(start(of: command), from: command.buffer.prefix(length(of: command)), &context)
         return good(&command)
       }
-      guard lock(&command, from: command.lba, to: command.lba + blocks, exclusive: false) else {
+      guard lock(&command, from: command.lba, to: command.lba + command.blockCount, exclusive: false) else {
         return .blocked
       }
       return writeMedium(&command, &context)
     case .medium(let error, let result):
-      guard error == .none, result > 0 else {
-        return fail(&command, mediumSense(error == .none ? .other : error, writing: true))
-      }
+      if let failed = failure(error, result) { return fail(&command, mediumSense(failed, writing: true)) }
       command.progress += Int(truncatingIfNeeded: result)
-      return command.progress < Int(truncatingIfNeeded: command.blockCount << blockShift)
-        ? writeMedium(&command, &context) : good(&command)
+      return command.progress < length(of: command) ? writeMedium(&command, &context) : good(&command)
     }
   }
 
   private func writeMedium(_ command: inout Command, _ context: inout Context) -> Disposition {
     command.phase = Phase.writing
-    let length = Int(truncatingIfNeeded: command.blockCount << blockShift)
     // Byte 1 of the 6-byte CDB holds the LBA: it has no FUA.
     let wantsUnit = command.cdb[0] != OperationCode.write6 && command.cdb[1] & 0x08 != 0
     context.operations.write(
-      to: medium, at: command.lba << blockShift + UInt64(command.progress),
-      from: CollectionOfOne(command.buffer.prefix(length).dropFirst(command.progress)),
+      to: medium, at: start(of: command) + UInt64(command.progress),
+      from: CollectionOfOne(command.buffer.prefix(length(of: command)).dropFirst(command.progress)),
       forceUnitAccess: wantsUnit || writesThrough, token: context.mediumToken(command))
     return .pending
   }

@@ -44,8 +44,7 @@ extension LogicalUnit {
     switch event {
     case .dataArrived:
       guard !command.isAborted else { return .finished }
-      command.blockCount = min(command.blockCount, UInt64(truncatingIfNeeded: command.dataOutLength) >> blockShift)
-      if command.blockCount == 0 { return good(&command) }
+      guard keepArrived(&command) else { return good(&command) }
       // Nobody else writes between the write and the look at it.
       guard lock(&command, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
         return .blocked
