@@ -36,6 +36,12 @@ public struct SocketAddress: Hashable, Sendable {
   public func hasSameHost(as other: SocketAddress) -> Bool {
     high == other.high && low == other.low && zone == other.zone
   }
+
+  /// True when a connection to the one may be one to the other, so that there can be a listener at one of them only: they have the
+  /// port in common, and the host or a wildcard that takes it in. `::` takes IPv6 alone.
+  public func overlaps(_ other: SocketAddress) -> Bool {
+    port == other.port && isIPv4 == other.isIPv4 && (isWildcard || other.isWildcard || hasSameHost(as: other))
+  }
 }
 
 extension SocketAddress {

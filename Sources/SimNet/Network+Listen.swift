@@ -44,15 +44,7 @@ extension Network {
   }
 
   private func isTaken(_ address: SocketAddress, on host: UInt32) -> Bool {
-    listeners.contains {
-      $0.isLive && $0.host == host && $0.address.port == address.port && Self.overlaps($0.address, address)
-    }
-  }
-
-  /// Whether two listening addresses could both be meant by one connection. `::` takes IPv6 alone.
-  private static func overlaps(_ left: SocketAddress, _ right: SocketAddress) -> Bool {
-    guard left.isIPv4 == right.isIPv4 else { return false }
-    return left.isWildcard || right.isWildcard || left.hasSameHost(as: right)
+    listeners.contains { $0.isLive && $0.host == host && $0.address.overlaps(address) }
   }
 
   func nextPort(_ host: Int) -> UInt16 {

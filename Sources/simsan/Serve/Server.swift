@@ -210,7 +210,7 @@ struct Server {
         places.append(place)
         continue
       }
-      if let other = portals.first(where: { address.overlaps($0.address) }) {
+      if address.port != 0, let other = portals.first(where: { address.overlaps($0.address) }) {
         throw UsageError(
           "cannot listen at \(address) and at \(other.address): one of them takes in the other; name only that")
       }
@@ -330,14 +330,6 @@ struct Server {
     if unit.isThin { text += ", thin" }
     if unit.isRemovable { text += ", removable" }
     return text + (unit.isWriteBack ? ", write-back" : ", write-through")
-  }
-}
-
-extension SocketAddress {
-  /// Whether a connection to the one may be one to the other: a listener can be had at one of them only.
-  fileprivate func overlaps(_ other: SocketAddress) -> Bool {
-    port != 0 && port == other.port && isIPv4 == other.isIPv4
-      && (isWildcard || other.isWildcard || hasSameHost(as: other))
   }
 }
 
