@@ -11,8 +11,10 @@ import Ring
 /// Reads and writes of media go through libaio. Where a file is not opened for direct I/O, the kernel reads from the page
 /// cache while it is submitted. What would wait there (a read of what is not in the cache, a write with force unit access)
 /// is done by a worker, and so are discards, zeroing and seeking.
-public final class EpollRing: HostRing {
-  private let core: HostCore
+final class EpollRing: CoreRing {
+  static let kind = HostRingKind.epoll
+
+  let core: HostCore
   private let epoll: Int32
   private var aio: AIOQueue
   private var events: [simsan_event]
@@ -26,7 +28,7 @@ public final class EpollRing: HostRing {
   private static let aioMark = UInt64.max - 1
 
   /// - Parameter arena: The memory of the machine that it serves.
-  public init(arena: Arena) throws(HostRingError) {
+  init(arena: Arena) throws(HostRingError) {
     core = try HostCore(arena: arena, blocks: false)
     // A single medium gets half of them, and one.
     aio = try AIOQueue(depth: 512)
@@ -41,32 +43,12 @@ public final class EpollRing: HostRing {
 
   deinit { simsan_close(epoll) }
 
-  public var now: Instant { core.now }
-
-  public var machine: MachineID { core.machine }
-
-  public var counters: HostRingCounters { core.counters }
-
-  public var busyPoll: Interval? {
-    get { core.busyPoll }
-    set { core.busyPoll = newValue }
-  }
-
-  public func interrupt() { simsan_eventfd_signal(core.inbox.eventfd) }
-  public var interruptDescriptor: Int32 { core.inbox.eventfd }
-
-  public func listen(
+  func listen(
     at address: SocketAddress, backlog: Int
   ) throws(RingError) -> (listener: Handle, address: SocketAddress) {
     let (index, handle, bound) = try core.listen(address, backlog)
     guard watch(index) else { throw .noResources }
     return (handle, bound)
-  }
-
-  public func openMedium(
-    path: String, readOnly: Bool, direct: Bool, exclusive: Bool
-  ) throws(MediumError) -> (handle: Handle, info: MediumInfo) {
-    try core.openMedium(path: path, readOnly: readOnly, direct: direct, exclusive: exclusive)
   }
 
   /// False when the kernel does not watch any more (fs.epoll.max_user_watches): the slot and its descriptor are gone.
@@ -94,7 +76,7 @@ public final class EpollRing: HostRing {
 
   // MARK: Submitting
 
-  public func submit(_ batch: inout Operations) {
+  func submit(_ batch: inout Operations) {
     core.counters.operations += UInt64(batch.items.count)
     for index in batch.items.indices {
       let operation = batch.items[index]
@@ -357,7 +339,7 @@ public final class EpollRing: HostRing {
 
   // MARK: Reaping
 
-  public func reap(into completions: inout [Completion], until deadline: Instant) {
+  func reap(into completions: inout [Completion], until deadline: Instant) {
     core.counters.turns += 1
     while true {
       if !core.ready.isEmpty, turnsWithoutPoll < Self.turnsWithoutPollMax {

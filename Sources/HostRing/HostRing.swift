@@ -4,6 +4,9 @@ import Ring
 
 /// A ring on the real world: sockets, files and block devices, and the monotonic clock.
 public protocol HostRing: Ring {
+  /// Which of the ways into the kernel it goes.
+  var kind: HostRingKind { get }
+
   /// What messages to this ring's machine are posted to.
   var machine: MachineID { get }
 

@@ -4,8 +4,10 @@ import Ring
 
 /// The real world by io_uring: one system call a turn submits everything, waits, and brings what has completed. Only of many
 /// operations on a device the first ones are submitted before.
-public final class IOUringRing: HostRing {
-  private let core: HostCore
+final class IOUringRing: CoreRing {
+  static let kind = HostRingKind.ioUring
+
+  let core: HostCore
   private let uring: OpaquePointer
   private var requests = RequestTable()
   private var completed: [simsan_uring_completion]
@@ -20,7 +22,7 @@ public final class IOUringRing: HostRing {
   private static let inboxMark = UInt64.max - 1
 
   /// - Parameter arena: The memory of the machine that it serves.
-  public init(arena: Arena) throws(HostRingError) {
+  init(arena: Arena) throws(HostRingError) {
     core = try HostCore(arena: arena, blocks: true)
     var error: Int32 = 0
     guard let uring = simsan_uring_create(Self.entries, &error) else { throw HostRingError("io_uring", error) }
@@ -47,29 +49,11 @@ public final class IOUringRing: HostRing {
     simsan_uring_destroy(uring)
   }
 
-  public var now: Instant { core.now }
-  public var machine: MachineID { core.machine }
-  public var counters: HostRingCounters { core.counters }
-
-  public var busyPoll: Interval? {
-    get { core.busyPoll }
-    set { core.busyPoll = newValue }
-  }
-
-  public func interrupt() { simsan_eventfd_signal(core.inbox.eventfd) }
-  public var interruptDescriptor: Int32 { core.inbox.eventfd }
-
-  public func listen(
+  func listen(
     at address: SocketAddress, backlog: Int
   ) throws(RingError) -> (listener: Handle, address: SocketAddress) {
     let (_, handle, bound) = try core.listen(address, backlog)
     return (handle, bound)
-  }
-
-  public func openMedium(
-    path: String, readOnly: Bool, direct: Bool, exclusive: Bool
-  ) throws(MediumError) -> (handle: Handle, info: MediumInfo) {
-    try core.openMedium(path: path, readOnly: readOnly, direct: direct, exclusive: exclusive)
   }
 
   private func adopt(_ descriptor: Int32) -> Handle {
@@ -102,7 +86,7 @@ public final class IOUringRing: HostRing {
 
   // MARK: Submitting
 
-  public func submit(_ batch: inout Operations) {
+  func submit(_ batch: inout Operations) {
     core.counters.operations += UInt64(batch.items.count)
     for index in batch.items.indices {
       let operation = batch.items[index]
@@ -291,7 +275,7 @@ public final class IOUringRing: HostRing {
 
   // MARK: Reaping
 
-  public func reap(into completions: inout [Completion], until deadline: Instant) {
+  func reap(into completions: inout [Completion], until deadline: Instant) {
     core.counters.turns += 1
     while true {
       watchInbox()

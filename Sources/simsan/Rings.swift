@@ -17,11 +17,8 @@ func ringKind(_ name: String?) -> HostRingKind? {
 }
 
 /// A ring as asked for.
-func makeRing(_ name: String?, arena: Arena) throws(UsageError) -> (ring: any HostRing, kind: HostRingKind) {
-  do {
-    let ring = try HostRings.make(ringKind(name), arena: arena)
-    return (ring, ring is IOUringRing ? .ioUring : .epoll)
-  } catch {
+func makeRing(_ name: String?, arena: Arena) throws(UsageError) -> any HostRing {
+  do { return try HostRings.make(ringKind(name), arena: arena) } catch {
     let hint = ringKind(name) == .ioUring ? "; --ring epoll works wherever io_uring is not allowed" : ""
     throw UsageError("cannot make a ring: \(error)\(hint)")
   }
@@ -114,7 +111,7 @@ func makeStage(_ options: RunOptions) throws -> Stage {
       throw UsageError("the system does not give \(length) of memory for buffers (ulimit -v says what there is)")
     }
     let machine = InitiatorMachine(arena: arena)
-    return (try makeRing(options.ring, arena: machine.arena).ring, machine)
+    return (try makeRing(options.ring, arena: machine.arena), machine)
   }
   let (ring, machine) = try start()
   let facts: TargetFacts

@@ -15,6 +15,7 @@ private final class HangingRing: HostRing {
 
   init(_ inner: any HostRing) { self.inner = inner }
 
+  var kind: HostRingKind { inner.kind }
   var machine: MachineID { inner.machine }
   var counters: HostRingCounters { inner.counters }
   var busyPoll: Interval? {

@@ -46,9 +46,9 @@ let benchCommand = Command(
       "the system does not give the memory for \(options.load.sessions) sessions; fewer: --sessions (ulimit -v says what "
         + "there is)")
   }
-  let (ring, kind) = try makeRing(options.ring, arena: machine.arena)
+  let ring = try makeRing(options.ring, arena: machine.arena)
   ring.busyPoll = options.busyPoll
-  let report = BenchReport(options, ring: kind)
+  let report = BenchReport(options, ring: ring.kind)
   try report.began()
   let loop = HostLoop(ring: ring, machine: machine)
   StopSignal.arm(ring)

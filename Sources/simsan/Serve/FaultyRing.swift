@@ -20,6 +20,7 @@ final class FaultyRing: HostRing {
   /// How often each fault has struck, in their order.
   var fired: [UInt64] { faults.map { filter.fired($0) } }
 
+  var kind: HostRingKind { inner.kind }
   var machine: MachineID { inner.machine }
   var counters: HostRingCounters { inner.counters }
   var busyPoll: Interval? {

@@ -46,12 +46,12 @@ struct Server {
         throw UsageError(TargetBuilder.whyNoBuffers(memory, saidBy: "--memory or limits.memory"))
       }
       arenas.append(arena)
-      let (ring, kind) = try makeRing(name, arena: arenas[shard])
+      let ring = try makeRing(name, arena: arena)
       ring.busyPoll = busyPoll
       let random = RandomStreams(seed: seed).stream("serve.faults.\(shard)")
       rings.append(
         faults.isEmpty ? ring : FaultyRing(ring, arena: arena, faults: faults.map(\.fault), random: random))
-      if shard == 0 { description.append("ring \(kind.rawValue)\(kind == .epoll ? " and libaio" : "")") }
+      if shard == 0 { description.append("ring \(ring.kind.rawValue)\(ring.kind == .epoll ? " and libaio" : "")") }
     }
     if count > 1 { description.append("shards \(count), a thread each") }
     for rule in faults { description.append("fault \(rule.text)") }
