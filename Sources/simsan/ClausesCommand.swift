@@ -12,15 +12,13 @@ let clausesCommand = Command(
   discussion: "PATH is a scenario file or a folder of them; without one it is scenarios/."
 ) { arguments in
   let table = arguments["--table"] ?? "scenarios/clauses.tsv"
-  guard let text = FileManager.default.contents(atPath: table) else {
-    throw UsageError("\(table): cannot be read; expected the catalogue of clauses")
-  }
+  let text = try InputFile.bytes(at: table, expecting: "catalogue of clauses")
   let suite = Suite(paths: arguments.operands.isEmpty ? ["scenarios"] : arguments.operands)
   if !suite.mistakes.isEmpty { throw UsageError(suite.mistakes.joined(separator: "\n")) }
   var results: Data?
   if let path = arguments["--results"] {
-    results = FileManager.default.contents(atPath: path)
-    if results == nil { throw UsageError("\(path): cannot be read; expected a report of simsan run --json") }
+    // The PDUs before each failure are in it.
+    results = Data(try InputFile.bytes(at: path, expecting: "report of simsan run --json", atMost: 1 << 30))
   }
   let coverage: Coverage
   do {

@@ -18,6 +18,9 @@ func simsanMain() -> Never {
   } catch let error as UsageError {
     complain(error.message)
     exit(2)
+  } catch let mistake as FileMistake {
+    complain(mistake.message)
+    exit(2)
   } catch let signal as EndedBySignal {
     signal.end()
   } catch let lost as OutputLost {

@@ -15,7 +15,7 @@ import Testing
     do {
       return try CHAPCredentials(file: folder.path + "/chap.lua")
     } catch {
-      throw CHAPCredentials.FileError(message: error.message.replacing(folder.path + "/", with: ""))
+      throw FileMistake(message: error.message.replacing(folder.path + "/", with: ""))
     }
   }
 
@@ -41,7 +41,28 @@ import Testing
     #expect {
       try credentials(text)
     } throws: { error in
-      (error as? CHAPCredentials.FileError)?.message.contains(message) == true
+      (error as? FileMistake)?.message.contains(message) == true
+    }
+  }
+
+  /// As a password manager writes one, by `--chap <(…)`.
+  @Test func aPipeIsReadToItsEnd() throws {
+    let pipe = Pipe()
+    try pipe.fileHandleForWriting.write(contentsOf: Data("return { name = 'a', secret = 'b' }".utf8))
+    try pipe.fileHandleForWriting.close()
+    let read = try CHAPCredentials(file: "/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)")
+    #expect(read.name == "a" && read.secret == Array("b".utf8))
+  }
+
+  @Test(arguments: [
+    ("/dev/zero", " of at most 16MiB, found more"), ("/", ", found a folder"),
+  ])
+  func whatHasNoEndOrIsNoFileIsRefused(path: String, found: String) {
+    #expect {
+      try CHAPCredentials(file: path)
+    } throws: { error in
+      (error as? FileMistake)?.message
+        == "\(path): expected a file that says return { name = \"…\", secret = \"…\" }\(found)"
     }
   }
 
@@ -49,8 +70,8 @@ import Testing
     #expect {
       try CHAPCredentials(file: "/nowhere/chap.lua")
     } throws: { error in
-      (error as? CHAPCredentials.FileError)?.message
-        == "/nowhere/chap.lua: no such file; expected one that says return { name = \"…\", secret = \"…\" }"
+      (error as? FileMistake)?.message
+        == "/nowhere/chap.lua: no such file; expected a file that says return { name = \"…\", secret = \"…\" }"
     }
   }
 }

@@ -6,7 +6,7 @@ import Testing
 /// What a scenario file may say, and how its mistakes are reported.
 @Suite struct LoaderTests {
   private func mistake(_ text: String) -> String {
-    do throws(Script.Mistake) {
+    do throws(FileMistake) {
       _ = try Script(file: "a.lua", text: text)
       return "no mistake"
     } catch { return error.message }
@@ -168,7 +168,7 @@ import Testing
     #expect(try Script.text(of: [0xEF, 0xBB, 0xBF] + plain, file: "a.lua") == "print 'ä'\n")
     #expect(try Script.text(of: [], file: "a.lua").isEmpty)
     for bytes in [[0xE9], [0xC3], [0xED, 0xA0, 0x80]] as [[UInt8]] {
-      do throws(Script.Mistake) {
+      do throws(FileMistake) {
         _ = try Script.text(of: plain + bytes, file: "a.lua")
         Issue.record("\(bytes) were taken")
       } catch { #expect(error.message.hasPrefix("a.lua:2: expected UTF-8, found another byte")) }

@@ -153,7 +153,7 @@ import Testing
         (folder.path, "expected a world file, found a folder"),
         (folder.path + "/none.lua", "no such file; expected a world file"),
       ] {
-        do throws(WorldFileError) {
+        do throws(FileMistake) {
           _ = try WorldFile(path: path)
           Issue.record("\(path) was taken")
         } catch { #expect(error.message == "\(path): \(message)") }

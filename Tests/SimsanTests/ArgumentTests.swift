@@ -123,7 +123,9 @@ import Testing
 
   @Test(arguments: [
     ([], "--chap: expected a real target, with --against; found none"),
-    (["--against", "iscsi://127.0.0.1/iqn.x:y/0"], "--chap: /nowhere/chap.lua: no such file; expected one that says"),
+    (
+      ["--against", "iscsi://127.0.0.1/iqn.x:y/0"], "--chap: /nowhere/chap.lua: no such file; expected a file that says"
+    ),
   ])
   func credentialsAreReadForARealTarget(words: [String], message: String) {
     #expect {

@@ -1,48 +1,18 @@
-import Foundation
 import Initiator
 
 /// Name and secret, as a login's table has them under `chap`. Those that a real target wants stand in a file of their own: where
 /// the list of processes does not show them.
 extension CHAPCredentials {
-  /// What is wrong with a file of credentials.
-  public struct FileError: Error {
-    /// With the file's name.
-    public var message: String
-  }
-
-  /// Reads a Lua file that returns the table.
+  /// Reads a Lua file that returns the table. It has nothing of the host's to call.
   ///
-  /// - Throws: ``FileError`` with what was found and what was expected.
-  public init(file path: String) throws(FileError) {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      let isThere = FileManager.default.fileExists(atPath: path)
-      throw FileError(
-        message:
-          "\(path): \(isThere ? "cannot be read" : "no such file"); expected one that says return { name = \"…\", secret = \"…\" }"
-      )
-    }
-    let value: LuaValue
-    do throws(Script.Mistake) {
-      value = try Self.value(of: try Script.text(of: Array(data), file: path), file: path)
-    } catch {
-      throw FileError(message: error.message)
-    }
+  /// - Throws: ``FileMistake`` with what was found and what was expected.
+  public init(file path: String) throws(FileMistake) {
+    let kind = "file that says return { name = \"…\", secret = \"…\" }"
+    let text = try Script.text(of: try InputFile.bytes(at: path, expecting: kind), file: path)
+    guard let state = LuaState() else { throw FileMistake(message: "\(path): there is no memory for a Lua state") }
+    let value = try state.run(file: path, text: text).first ?? .none
     do throws(LuaFailure) { try self.init(value, path: "\(path): chap") } catch {
-      throw FileError(message: error.message)
-    }
-  }
-
-  /// What a file returns that has nothing of the host's to call.
-  private static func value(of text: String, file: String) throws(Script.Mistake) -> LuaValue {
-    guard let state = LuaState() else { throw Script.Mistake(message: "\(file): there is no memory for a Lua state") }
-    let actor: LuaActor
-    do { actor = try state.load(file: file, text: text) } catch { throw Script.Mistake(message: error.message) }
-    switch state.resume(actor) {
-    case .finished(let values): return values.first ?? .none
-    case .waiting: throw Script.Mistake(message: "\(file): a file cannot wait while it is being loaded")
-    case .failed(let failure, _):
-      let message = failure.message
-      throw Script.Mistake(message: message.hasPrefix("\(file):") ? message : "\(file): \(message)")
+      throw FileMistake(message: error.message)
     }
   }
 

@@ -38,49 +38,30 @@ final class Script {
     }
   }
 
-  /// A mistake in the file, or in what it does while it is loaded.
-  struct Mistake: Error {
-    /// With file and line.
-    var message: String
-    var traceback = ""
-  }
-
   /// The text of a file, without the mark that some editors begin one with.
   ///
   /// - Throws: For bytes that are not UTF-8: they would be others in the script's strings.
-  static func text(of bytes: [UInt8], file: String) throws(Mistake) -> String {
+  static func text(of bytes: [UInt8], file: String) throws(FileMistake) -> String {
     let bytes = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
     if let text = String(validating: bytes, as: UTF8.self) { return text }
     var (decoder, rest, line) = (UTF8(), bytes.makeIterator(), 1)
     while case .scalarValue(let scalar) = decoder.decode(&rest) {
       if scalar == "\n" { line += 1 }
     }
-    throw Mistake(
+    throw FileMistake(
       message: "\(file):\(line): expected UTF-8, found another byte (in a string, \"\\xE9\" is the byte E9h)")
   }
 
   /// Loads and runs the file.
-  init(file: String, text: String, limits: LuaState.Limits = LuaState.Limits()) throws(Mistake) {
+  init(file: String, text: String, limits: LuaState.Limits = LuaState.Limits()) throws(FileMistake) {
     guard let state = LuaState(limits: limits) else {
-      throw Mistake(message: "\(file): there is no memory for a Lua state of \(limits.memory) bytes")
+      throw FileMistake(message: "\(file): there is no memory for a Lua state of \(limits.memory) bytes")
     }
     self.file = file
     self.text = text
     self.state = state
     define()
-    let actor: LuaActor
-    do { actor = try state.load(file: file, text: text) } catch { throw mistake(error) }
-    switch state.resume(actor) {
-    case .finished: break
-    case .waiting: throw Mistake(message: "\(file): a file cannot wait while it is being loaded")
-    case .failed(let failure, let traceback): throw mistake(failure, traceback)
-    }
-  }
-
-  /// What the script raises as an error, and a shortage of memory before it runs, have no place.
-  private func mistake(_ failure: LuaFailure, _ traceback: String = "") -> Mistake {
-    let message = failure.message
-    return Mistake(message: message.hasPrefix("\(file):") ? message : "\(file): \(message)", traceback: traceback)
+    _ = try state.run(file: file, text: text)
   }
 
   /// The world that the file describes, as `simsan serve` deploys it: all its targets.

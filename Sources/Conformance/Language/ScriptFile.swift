@@ -1,29 +1,33 @@
 import Foundation
 
 extension Script {
-  /// The most bytes of a file.
-  static let lengthMax = 16 << 20
-
   /// The text of the file at `path`.
   ///
   /// - Parameter kind: What a message says was expected.
-  static func text(at path: String, expecting kind: String) throws(Mistake) -> String {
-    func mistake(_ words: String) -> Mistake { Mistake(message: "\(path): \(words)") }
+  static func text(at path: String, expecting kind: String) throws(FileMistake) -> String {
     var status = stat()
-    guard stat(path, &status) == 0 else {
-      throw mistake(errno == ENOENT ? "no such file; expected a \(kind)" : "cannot be read")
+    // A device may have no end, and a pipe be written to by nobody. What is not there, or a folder, is told of below.
+    if stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) {
+      throw FileMistake(message: "\(path): expected a \(kind), found a pipe or a device")
     }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: break
-    case S_IFDIR: throw mistake("expected a \(kind), found a folder")
-    // A device may have no end, and a pipe be written to by nobody.
-    default: throw mistake("expected a \(kind), found a pipe or a device")
+    return try text(of: try InputFile.bytes(at: path, expecting: kind), file: path)
+  }
+}
+
+extension LuaState {
+  /// Runs a file to its end. What it returns.
+  func run(file: String, text: String) throws(FileMistake) -> [LuaValue] {
+    // What a script raises as an error, and a shortage of memory before it runs, have no place.
+    func mistake(_ failure: LuaFailure, _ traceback: String = "") -> FileMistake {
+      let message = failure.message
+      return FileMistake(message: message.hasPrefix("\(file):") ? message : "\(file): \(message)", traceback: traceback)
     }
-    guard status.st_size <= lengthMax else {
-      throw mistake(
-        "expected a \(kind) of at most \(Quantity.text(bytes: UInt64(lengthMax))), found \(status.st_size) bytes")
+    let actor: LuaActor
+    do { actor = try load(file: file, text: text) } catch { throw mistake(error) }
+    switch resume(actor) {
+    case .finished(let values): return values
+    case .waiting: throw FileMistake(message: "\(file): a file cannot wait while it is being loaded")
+    case .failed(let failure, let traceback): throw mistake(failure, traceback)
     }
-    guard let data = FileManager.default.contents(atPath: path) else { throw mistake("cannot be read") }
-    return try text(of: Array(data), file: path)
   }
 }

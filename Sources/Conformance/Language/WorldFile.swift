@@ -12,15 +12,11 @@ public struct WorldFile: Sendable {
 
   /// Loads `path`.
   ///
-  /// - Throws: ``WorldFileError`` with file, line, what was found and what was expected.
-  public init(path: String) throws(WorldFileError) {
-    do throws(Script.Mistake) {
-      world = try Script(file: path, text: try Script.text(at: path, expecting: "world file")).world
-    } catch {
-      throw WorldFileError(error.message)
-    }
+  /// - Throws: ``FileMistake`` with file, line, what was found and what was expected.
+  public init(path: String) throws(FileMistake) {
+    world = try Script(file: path, text: try Script.text(at: path, expecting: "world file")).world
     guard !world.targets.isEmpty else {
-      throw WorldFileError("\(path): expected target { … } at the top of the file, found none")
+      throw FileMistake(message: "\(path): expected target { … } at the top of the file, found none")
     }
     self.path = path
     folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
@@ -28,11 +24,4 @@ public struct WorldFile: Sendable {
 
   /// The path of a backing file as the world names it.
   public func path(of file: String) -> String { file.hasPrefix("/") ? file : "\(folder)/\(file)" }
-}
-
-/// What is wrong with a world file.
-public struct WorldFileError: Error {
-  public var message: String
-
-  init(_ message: String) { self.message = message }
 }

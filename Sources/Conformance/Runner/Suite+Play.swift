@@ -109,7 +109,7 @@ extension Suite {
       let player = Player(each, script: script, playground: playground, seed: seed)
       player.play()
       return (player.result(index: index), playground.simulation?.world, script)
-    } catch let mistake as Script.Mistake {
+    } catch let mistake as FileMistake {
       return broken(mistake.message, mistake.traceback)
     } catch let failure as LuaFailure {
       return broken("\(each.location.description): \(failure.message)")
@@ -138,7 +138,7 @@ extension Suite {
       case .finished(let values): return try script.world(values.first ?? .none)
       case .waiting: throw LuaFailure("scenario.world: the function waits, which it cannot")
       case .failed(let failure, let traceback):
-        throw Script.Mistake(message: failure.message, traceback: traceback)
+        throw FileMistake(message: failure.message, traceback: traceback)
       }
     }
   }

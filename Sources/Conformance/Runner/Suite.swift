@@ -51,7 +51,7 @@ public struct Suite {
   private mutating func load(_ path: String) {
     let path = path.hasPrefix("./") ? String(path.dropFirst(2)) : path
     guard texts[path] == nil else { return }
-    do throws(Script.Mistake) {
+    do throws(FileMistake) {
       declare(File(path: path, text: try Script.text(at: path, expecting: "scenario file")))
     } catch {
       mistakes.append(error.message)
@@ -62,7 +62,7 @@ public struct Suite {
     let path = file.path
     files.append(file)
     texts[path] = file.text
-    do throws(Script.Mistake) {
+    do throws(FileMistake) {
       let script = try Script(file: path, text: file.text)
       if script.scenarios.isEmpty { mistakes.append("\(path): expected scenario { … }, found none in the file") }
       let place = URL(fileURLWithPath: path).absoluteURL.standardized.path

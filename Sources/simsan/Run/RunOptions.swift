@@ -44,7 +44,7 @@ struct RunOptions {
     if let text = arguments["--against"] { against = try TargetURL(text) }
     if let path = arguments["--chap"] {
       guard against != nil else { throw UsageError("--chap: expected a real target, with --against; found none") }
-      do throws(CHAPCredentials.FileError) { chap = try CHAPCredentials(file: path) } catch {
+      do throws(FileMistake) { chap = try CHAPCredentials(file: path) } catch {
         throw UsageError("--chap: \(error.message)")
       }
       chap?.challenge = (0..<16).map { _ in UInt8.random(in: 0...255) }

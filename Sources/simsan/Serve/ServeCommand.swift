@@ -33,10 +33,7 @@ let serveCommand = Command(
     """
 ) { arguments in
   guard let path = arguments.operands.first else { throw UsageError("simsan serve: expected a world file, found none") }
-  let file: WorldFile
-  do throws(WorldFileError) { file = try WorldFile(path: path) } catch {
-    throw UsageError(error.message)
-  }
+  let file = try WorldFile(path: path)
   let portals = try arguments.all("--portal").map { text throws(UsageError) in
     guard let address = SocketAddress(text) else {
       throw UsageError("--portal: expected ADDRESS[:PORT] such as 127.0.0.1:3260 or [::1]:3260, found \"\(text)\"")
