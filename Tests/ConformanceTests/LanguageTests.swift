@@ -1,4 +1,5 @@
 import Foundation
+import ISCSI
 import Testing
 
 @testable import Conformance
@@ -83,5 +84,16 @@ import Testing
     #expect(layout.encode(fields) == bytes)
     for (name, value) in fields { #expect(layout.read(name, bytes) == value) }
     #expect(CDBLayout.of(bytes)?.name == name)
+  }
+
+  /// What follows the sense data is no sense data, whatever it looks like (RFC 7143 §11.4.7).
+  @Test func senseDataEndWhereTheirLengthSays() {
+    let unitAttention: [UInt8] = [0x70, 0, 6, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x29, 0, 0, 0, 0, 0]
+    var response = ProtocolDataUnit(.scsiResponse, data: [0, 18] + unitAttention)
+    #expect(PDULanguage.detail(response).contains("[UNIT ATTENTION, POWER ON, RESET, OR BUS DEVICE RESET OCCURRED]"))
+    response.data = [0, 0] + unitAttention
+    #expect(!PDULanguage.detail(response).contains("UNIT ATTENTION"))
+    response.data = [0, 8] + unitAttention
+    #expect(PDULanguage.detail(response).contains("[UNIT ATTENTION, NO ADDITIONAL SENSE INFORMATION]"))
   }
 }

@@ -63,7 +63,7 @@ extension Player {
     guard pdu.opcode == .scsiResponse, !scenario.needs.contains(.readOnly),
       playground.targets[connection.target].units.contains(where: \.isWriteProtected)
     else { return false }
-    return Sense(decoding: Array(pdu.data.dropFirst(2)))?.key == .dataProtect
+    return Sense(decoding: PDULanguage.senseData(pdu))?.key == .dataProtect
   }
 
   /// The end of a connection in words.

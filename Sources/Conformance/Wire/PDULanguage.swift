@@ -46,7 +46,7 @@ enum PDULanguage {
     switch opcode {
     case .loginResponse: fields.append(("status", .integer(Int64(pdu.header.read { $0.loginStatus }))))
     case .scsiCommand: fields.append(("cdb", .string(Array(pdu.header.array[32..<48]))))
-    case .scsiResponse: if let sense = sense(pdu.data) { fields.append(("sense", sense)) }
+    case .scsiResponse: if let sense = senseRecord(senseData(pdu)) { fields.append(("sense", sense)) }
     case .reject:
       if pdu.data.count >= HeaderView.length {
         let rejected = pdu.data.withUnsafeBytes { BasicHeader(copying: $0) }
@@ -84,10 +84,11 @@ enum PDULanguage {
     LogicalUnitNumber.decode(raw).map { .integer(Int64($0)) } ?? .integer(Int64(bitPattern: raw))
   }
 
-  /// The sense data of a SCSI Response's data segment, of which the first two bytes are their length.
-  private static func sense(_ data: [UInt8]) -> LuaValue? {
-    guard data.count > 2 else { return nil }
-    return senseRecord(Array(data.dropFirst(2).prefix(Int(data.big16(0)))))
+  /// The sense data of a SCSI Response, empty when it has none: in its data segment, behind SenseLength and before what else there
+  /// is (RFC 7143 §11.4.7).
+  static func senseData(_ response: ProtocolDataUnit) -> [UInt8] {
+    guard response.data.count > 2 else { return [] }
+    return Array(response.data.dropFirst(2).prefix(Int(response.data.big16(0))))
   }
 
   /// Sense data as a table: key and additional code by name and number.
@@ -164,7 +165,7 @@ enum PDULanguage {
       let text = pairs(pdu.data).map { "\($0.key)=\($0.value)" }.joined(separator: " ")
       if !text.isEmpty { parts.append("{ \(text.count <= 600 ? text : text.prefix(600) + "…") }") }
     case .scsiResponse:
-      if let sense = Sense(decoding: Array(pdu.data.dropFirst(2))) {
+      if let sense = Sense(decoding: senseData(pdu)) {
         parts.append("[\(sense.key.name), \(sense.additional.text ?? hex(UInt64(sense.additional.rawValue), 4))]")
       }
     default: break
