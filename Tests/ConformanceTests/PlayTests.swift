@@ -272,7 +272,12 @@ import Testing
     ),
     ("t.login { name = 'iqn.x:a' }", "a.lua:2: target:login: expected a target before the colon, found a table"),
     ("expect(1):goood()", "an expectation has no field 'goood'; did you mean 'good'?; it has good, status"),
-    ("t:connect():send(5)", "a.lua:2: send: expected a PDU such as pdu.nop_out {}, found number 5"),
+    ("t:connect():send(5)", "a.lua:2: connection:send: expected a PDU such as pdu.nop_out {}, found number 5"),
+    (
+      "t:login {}:receive { opcode = 'regect' }",
+      "session:receive.opcode: expected an opcode's name, found \"regect\"; did"
+    ),
+    ("workload { on = 5 }", "a.lua:2: workload.on: expected a session, found number 5"),
     ("expect(t:login {}:test_unit_ready()):check_condition('ILLEGAL REQUST')", "did you mean 'ILLEGAL REQUEST'?"),
     ("sleep 'soon'", "sleep: expected a time such as \"200us\" or \"1.5s\", found string \"soon\""),
     (

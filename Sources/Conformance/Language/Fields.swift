@@ -100,7 +100,7 @@ struct Fields {
     let value = any(name)
     if value.isNone { return nil }
     guard let text = value.text, words.contains(text) else {
-      let hint = value.text.map { Suggestion.clause(for: $0, among: words) } ?? ""
+      let hint = Suggestion.clause(for: value, among: words)
       let choice = words.map { "\"\($0)\"" }.joined(separator: ", ")
       var mistake = wrong(name, value, words.count == 1 ? choice : "one of \(choice)")
       mistake.message += hint

@@ -124,6 +124,8 @@ final class Script {
           throw LuaFailure(
             "\(function.name): expected \(kind.article) \(kind.name) before the colon, found \(call[0].found)")
         }
+        var call = call
+        call.function = function.name
         return try function.implementation(player, call)
       }
       if let kind = function.kind {

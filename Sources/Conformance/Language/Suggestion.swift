@@ -22,6 +22,11 @@ public enum Suggestion {
     nearest(to: word, among: candidates).map { "; did you mean '\($0)'?" } ?? ""
   }
 
+  /// The same for a value of a script; nothing when that is no string.
+  static func clause(for value: LuaValue, among candidates: [String]) -> String {
+    value.text.map { clause(for: $0, among: candidates) } ?? ""
+  }
+
   /// The least number of insertions, deletions, replacements and swaps of neighbours that make one of the other.
   static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     guard !a.isEmpty, !b.isEmpty else { return max(a.count, b.count) }

@@ -183,6 +183,8 @@ struct SourceLocation: Hashable, Codable, Sendable {
 
 /// One call of a host function.
 struct LuaCall {
+  /// What messages call the function: `spawn`, `session:read`.
+  var function = ""
   var actor: LuaActor
   var location: SourceLocation?
   /// False inside a callback of a library function such as `table.sort`, where nothing can be waited for.

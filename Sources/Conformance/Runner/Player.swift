@@ -113,12 +113,17 @@ final class Player {
   /// The simulation, for a function that needs it.
   func simulation(for function: String) throws(LuaFailure) -> SimulatedPlayground {
     if let simulation = playground.simulation { return simulation }
-    skip("\(function) needs the simulation")
-    throw LuaFailure("\(function) needs the simulation", stops: true)
+    throw skipping("\(function) needs the simulation")
   }
 
   /// Ends the case as skipped.
   func skip(_ reason: String) { skipReason = skipReason ?? reason }
+
+  /// Ends the case as skipped; the error ends the script.
+  func skipping(_ reason: String) -> LuaFailure {
+    skip(reason)
+    return LuaFailure(reason, stops: true)
+  }
 
   // MARK: Playing
 

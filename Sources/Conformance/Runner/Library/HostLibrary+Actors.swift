@@ -39,14 +39,12 @@ extension HostLibrary {
       }
     },
     HostFunction("join", of: .actor) { (player, call) throws(LuaFailure) in
-      guard case .handle(.actor, let index) = call[0], player.actors.indices.contains(Int(index)) else {
-        throw LuaFailure("actor:join: expected an actor, found \(call[0].found)")
-      }
-      var fields = try Fields(call[1], path: "actor:join")
+      let index = try place(call[0], .actor, in: player.actors, call.function)
+      var fields = try Fields(call[1], path: call.function)
       let within = try fields.time("within") ?? player.within
       try fields.finish()
-      return try player.wait(call, for: "the end of an actor", on: .actors([Int(index)]), within: within) {
-        () throws(LuaFailure) in player.actors[Int(index)].hasEnded ? [] : nil
+      return try player.wait(call, for: "the end of an actor", on: .actors([index]), within: within) {
+        () throws(LuaFailure) in player.actors[index].hasEnded ? [] : nil
       }
     },
     HostFunction("random.integer") { (player, call) throws(LuaFailure) in
@@ -66,8 +64,7 @@ extension HostLibrary {
       return .result(.string(player.drawBytes(site, count: Int(count))))
     },
     HostFunction("skip") { (player, call) throws(LuaFailure) in
-      player.skip(call[0].text ?? "the scenario says so")
-      throw LuaFailure("skipped", stops: true)
+      throw player.skipping(call[0].text ?? "the scenario says so")
     },
   ]
 }

@@ -6,16 +6,16 @@ extension HostLibrary {
   static let builders: [HostFunction] =
     PDULanguage.constructors.map { name, opcode in
       HostFunction("pdu.\(name)") { (player, call) throws(LuaFailure) in
-        .result(try description(call[0], opcode, path: "pdu.\(name)"))
+        .result(try description(call[0], opcode, path: call.function))
       }
     } + [
       HostFunction("pdu.raw") { (player, call) throws(LuaFailure) in
-        .result(try description(call[0], nil, path: "pdu.raw"))
+        .result(try description(call[0], nil, path: call.function))
       }
     ]
     + CDBLayout.all.map { layout in
       HostFunction("cdb.\(layout.name)") { (player, call) throws(LuaFailure) in
-        var fields = try Fields(call[0], path: "cdb.\(layout.name)")
+        var fields = try Fields(call[0], path: call.function)
         let values = try HostLibrary.values(of: layout, &fields)
         try fields.finish()
         return .result(.string(layout.encode(values)))

@@ -8,8 +8,8 @@ extension HostLibrary {
   static let commandMethods: [HostFunction] =
     CommandFamily.all.map { family in
       HostFunction(family.name, of: .session) { (player, call) throws(LuaFailure) in
-        let session = try session(player, call[0], "session:\(family.name)")
-        var fields = try Fields(call[1], path: "session:\(family.name)")
+        let session = try session(player, call[0], call.function)
+        var fields = try Fields(call[1], path: call.function)
         var command = try build(family, &fields, session, player)
         let options = try finish(&command.request, &fields, session)
         blur(&command.access, of: command.request, on: session, player)
@@ -19,8 +19,8 @@ extension HostLibrary {
       }
     } + [
       HostFunction("command", of: .session) { (player, call) throws(LuaFailure) in
-        let session = try session(player, call[0], "session:command")
-        var fields = try Fields(call[1], path: "session:command")
+        let session = try session(player, call[0], call.function)
+        var fields = try Fields(call[1], path: call.function)
         guard let cdb = try fields.bytes("cdb"), (1...260).contains(cdb.count) else {
           throw fields.wrong("cdb", fields.any("cdb"), "1 to 260 bytes such as cdb.read10 { … }")
         }
@@ -37,8 +37,8 @@ extension HostLibrary {
         return try answer(player, call, task, options)
       },
       HostFunction("capacity", of: .session) { (player, call) throws(LuaFailure) in
-        let session = try session(player, call[0], "session:capacity")
-        var fields = try Fields(call[1], path: "session:capacity")
+        let session = try session(player, call[0], call.function)
+        var fields = try Fields(call[1], path: call.function)
         var request = CommandRequest.readCapacity16
         let options = try finish(&request, &fields, session)
         let task = try player.execute(request, on: session, what: "read_capacity16") { PDULanguage.record($0) }

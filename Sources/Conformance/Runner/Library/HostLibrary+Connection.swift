@@ -6,8 +6,8 @@ import Ring
 extension HostLibrary {
   static let connectionMethods: [HostFunction] =
     both("send") { (player, call, connection) throws(LuaFailure) in
-      var template = try template(call[1], path: "send")
-      var fields = try Fields(call[2], path: "send")
+      var template = try template(call[1], path: call.function)
+      var fields = try Fields(call[2], path: call.function)
       template.wire = try WireOptions(&fields)
       try fields.finish()
       if template.opcodeBits == Opcode.loginRequest.rawValue, connection.parameters == nil,
@@ -26,9 +26,9 @@ extension HostLibrary {
     }
     + both("send_bytes") { (player, call, connection) throws(LuaFailure) in
       guard case .string(let bytes) = call[1] else {
-        throw LuaFailure("send_bytes: expected a string of bytes, found \(call[1].found)")
+        throw LuaFailure("\(call.function): expected a string of bytes, found \(call[1].found)")
       }
-      var fields = try Fields(call[2], path: "send_bytes")
+      var fields = try Fields(call[2], path: call.function)
       let wire = try WireOptions(&fields)
       try fields.finish()
       try obeyed { () throws(InitiatorError) in
@@ -38,14 +38,14 @@ extension HostLibrary {
       return .nothing
     }
     + both("receive") { (player, call, connection) throws(LuaFailure) in
-      var fields = try Fields(call[1], path: "receive")
+      var fields = try Fields(call[1], path: call.function)
       let within = try fields.time("within")
       let wanted = try fields.string("opcode")
       let opcode = wanted.flatMap(PDULanguage.opcode)
       if let wanted, opcode == nil {
         let names = Opcode.allCases.map(\.name)
         throw LuaFailure(
-          "receive.opcode: expected an opcode's name, found \"\(wanted)\"\(Suggestion.clause(for: wanted, among: names))"
+          "\(call.function).opcode: expected an opcode's name, found \"\(wanted)\"\(Suggestion.clause(for: wanted, among: names))"
         )
       }
       try fields.finish()
@@ -58,7 +58,7 @@ extension HostLibrary {
       }
     }
     + both("close") { (player, call, connection) throws(LuaFailure) in
-      var fields = try Fields(call[1], path: "close")
+      var fields = try Fields(call[1], path: call.function)
       let reset = try fields.flag("reset") ?? false
       try fields.finish()
       // Also when the target has ended the stream: this side may have been told to stay.
@@ -79,14 +79,14 @@ extension HostLibrary {
     }
     + both("set_cmdsn") { (player, call, connection) throws(LuaFailure) in
       guard let number = call[1].int, let status = connection.driver.machine.status(of: connection.id) else {
-        throw LuaFailure("set_cmdsn: expected a number, found \(call[1].found)")
+        throw LuaFailure("\(call.function): expected a number, found \(call[1].found)")
       }
       connection.driver.machine.setCmdSN(UInt32(truncatingIfNeeded: number), of: status.session)
       return .nothing
     }
     + both("set_expstatsn") { (player, call, connection) throws(LuaFailure) in
       guard let number = call[1].int else {
-        throw LuaFailure("set_expstatsn: expected a number, found \(call[1].found)")
+        throw LuaFailure("\(call.function): expected a number, found \(call[1].found)")
       }
       try obeyed { () throws(InitiatorError) in
         try connection.driver.machine.setExpStatSN(UInt32(truncatingIfNeeded: number), on: connection.id)
@@ -94,7 +94,7 @@ extension HostLibrary {
       return .nothing
     }
     + both("automatic") { (player, call, connection) throws(LuaFailure) in
-      var fields = try Fields(call[1], path: "automatic")
+      var fields = try Fields(call[1], path: call.function)
       var behaviour = AutomaticBehaviour()
       behaviour.answersPings = try fields.flag("answer_pings") ?? true
       behaviour.answersR2Ts = try fields.flag("answer_r2ts") ?? true
@@ -108,10 +108,10 @@ extension HostLibrary {
       return .nothing
     } + [
       HostFunction("login", of: .connection) { (player, call) throws(LuaFailure) in
-        try login(player, call, on: try connection(player, call[0], "connection:login"), mustSucceed: true)
+        try login(player, call, on: try connection(player, call[0], call.function), mustSucceed: true)
       },
       HostFunction("try_login", of: .connection) { (player, call) throws(LuaFailure) in
-        try login(player, call, on: try connection(player, call[0], "connection:try_login"), mustSucceed: false)
+        try login(player, call, on: try connection(player, call[0], call.function), mustSucceed: false)
       },
     ]
 
@@ -122,7 +122,7 @@ extension HostLibrary {
     let kinds: [LuaKind] = [.connection, .session]
     return kinds.map { kind in
       HostFunction(name, of: kind) { (player, call) throws(LuaFailure) in
-        try body(player, call, try connection(player, call[0], "\(kind):\(name)"))
+        try body(player, call, try connection(player, call[0], call.function))
       }
     }
   }
@@ -146,13 +146,11 @@ extension HostLibrary {
 
   /// The connection that a handle names: itself, or that of a session.
   static func connection(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptConnection {
-    if case .handle(.connection, let index) = value, player.connections.indices.contains(Int(index)) {
-      return player.connections[Int(index)]
+    switch value.kind {
+    case .connection: return player.connections[try place(value, .connection, in: player.connections, path)]
+    case .session: return try session(player, value, path).connection
+    default: throw LuaFailure("\(path): expected a connection or a session, found \(value.found)")
     }
-    if case .handle(.session, let index) = value, player.sessions.indices.contains(Int(index)) {
-      return player.sessions[Int(index)].connection
-    }
-    throw LuaFailure("\(path): expected a connection or a session before the colon, found \(value.found)")
   }
 
   /// Calls the initiator; what it cannot obey is the script's error.

@@ -216,10 +216,7 @@ extension HostLibrary {
     _ player: Player, _ call: LuaCall, _ value: LuaValue, _ isRight: Bool, _ expected: String
   ) throws(LuaFailure) {
     if isRight { return }
-    if let command = missingCommand(player, value) {
-      player.skip("the target has no \(command)")
-      throw LuaFailure("skipped", stops: true)
-    }
+    if let command = missingCommand(player, value) { throw player.skipping("the target has no \(command)") }
     throw failure(player, call, value, expected)
   }
 
@@ -240,7 +237,7 @@ extension HostLibrary {
     let names = rejectReasons.map(\.name)
     throw LuaFailure(
       "rejected: expected a number, or one of \(names.joined(separator: ", ")); found \(value.found)"
-        + (value.text.map { Suggestion.clause(for: $0, among: names) } ?? ""))
+        + Suggestion.clause(for: value, among: names))
   }
 
   /// Why the connection is to have ended, as `closed(reason)` asks; nil when it does not.
@@ -249,7 +246,7 @@ extension HostLibrary {
     if let reason = value.text, closeReasons.contains(reason) { return reason }
     throw LuaFailure(
       "closed: expected one of \(closeReasons.joined(separator: ", ")); found \(value.found)"
-        + (value.text.map { Suggestion.clause(for: $0, among: closeReasons) } ?? ""))
+        + Suggestion.clause(for: value, among: closeReasons))
   }
 
   /// What a number is compared with. Anything else is the script's mistake, and not what came.
@@ -332,7 +329,7 @@ extension HostLibrary {
         let names = SenseKey.allCases.map(\.name)
         throw LuaFailure(
           "check_condition: expected a sense key such as \"ILLEGAL REQUEST\", found \(call[1].found)"
-            + (call[1].text.map { Suggestion.clause(for: $0, among: names) } ?? ""))
+            + Suggestion.clause(for: call[1], among: names))
       }
       words += ", \(key.name)"
     }

@@ -13,11 +13,11 @@ extension HostLibrary {
   static let faults: [HostFunction] =
     networkFaults + diskFaults + processFaults + [
       HostFunction("lift", of: .fault) { (player, call) throws(LuaFailure) in
-        try fault(player, call[0], "fault:lift").lift()
+        try fault(player, call).lift()
         return .nothing
       },
       HostFunction("fired", of: .fault) { (player, call) throws(LuaFailure) in
-        .result(.integer(Int64(clamping: try fault(player, call[0], "fault:fired").fired())))
+        .result(.integer(Int64(clamping: try fault(player, call).fired())))
       },
     ]
 
@@ -126,15 +126,15 @@ extension HostLibrary {
   ) -> HostFunction {
     function("disk.\(name)") { (player, fields, simulation) throws(LuaFailure) in
       let wanted = try fields.string("target")
-      let name = wanted.map { ISCSIName.normalized($0.utf8) ?? $0 }
+      let iqn = wanted.map { ISCSIName.normalized($0.utf8) ?? $0 }
       let nodes = simulation.programs.flatMap { program in
         zip(program.descriptions, program.disks).map { (host: program.host, target: $0, disks: $1) }
       }
-      guard let node = nodes.first(where: { name == nil || $0.target.iqn == name }) else {
+      guard let node = nodes.first(where: { iqn == nil || $0.target.iqn == iqn }) else {
         let names = nodes.map(\.target.iqn)
         let value = wanted.map { LuaValue.text($0) } ?? .none
         var mistake = fields.wrong("target", value, "one of \(names.joined(separator: ", "))")
-        mistake.message += Suggestion.clause(for: name ?? "", among: names)
+        mistake.message += Suggestion.clause(for: iqn ?? "", among: names)
         throw mistake
       }
       let units = Array(zip(node.target.units, node.disks))
@@ -217,8 +217,8 @@ extension HostLibrary {
     _ make: @escaping @Sendable (Player, inout Fields, SimulatedPlayground) throws(LuaFailure) -> any FaultUnit
   ) -> HostFunction {
     HostFunction("fault.\(name)") { (player, call) throws(LuaFailure) in
-      let simulation = try player.simulation(for: "fault.\(name)")
-      var fields = try Fields(call[0], path: "fault.\(name)")
+      let simulation = try player.simulation(for: call.function)
+      var fields = try Fields(call[0], path: call.function)
       let duration = try fields.time("for_")
       let delay = try fields.time("after") ?? .zero
       let mayMiss = try fields.flag("may_miss") ?? false
@@ -231,10 +231,7 @@ extension HostLibrary {
     }
   }
 
-  private static func fault(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptFault {
-    guard case .handle(.fault, let index) = value, player.faults.indices.contains(Int(index)) else {
-      throw LuaFailure("\(path): expected a fault before the colon, found \(value.found)")
-    }
-    return player.faults[Int(index)]
+  private static func fault(_ player: Player, _ call: LuaCall) throws(LuaFailure) -> ScriptFault {
+    player.faults[try place(call[0], .fault, in: player.faults, call.function)]
   }
 }

@@ -55,7 +55,7 @@ extension HostLibrary {
         let names = Opcode.allCases.map(\.name)
         throw LuaFailure(
           "pdu.opcode: expected an opcode's name or number, or a list of them, found \(value.found)"
-            + (value.text.map { Suggestion.clause(for: $0, among: names) } ?? ""))
+            + Suggestion.clause(for: value, among: names))
       }
     }
     return opcodes

@@ -6,16 +6,16 @@ import Ring
 extension HostLibrary {
   static let sessionMethods: [HostFunction] = [
     HostFunction("relogin", of: .session) { (player, call) throws(LuaFailure) in
-      let session = try session(player, call[0], "session:relogin")
-      var fields = try Fields(call[1], path: "session:relogin")
+      let session = try session(player, call[0], call.function)
+      var fields = try Fields(call[1], path: call.function)
       let within = try fields.time("within") ?? player.usualWait
       let clears = try fields.flag("clear_unit_attention") ?? true
       try fields.finish()
       return try relogin(player, call, session, within: within, clears: clears)
     },
     HostFunction("logout", of: .session) { (player, call) throws(LuaFailure) in
-      let session = try session(player, call[0], "session:logout")
-      var fields = try Fields(call[1], path: "session:logout")
+      let session = try session(player, call[0], call.function)
+      var fields = try Fields(call[1], path: call.function)
       var request = LogoutRequest()
       let reason = fields.any("reason")
       switch reason {
@@ -34,18 +34,18 @@ extension HostLibrary {
       }
     },
     HostFunction("text", of: .session) { (player, call) throws(LuaFailure) in
-      let session = try session(player, call[0], "session:text")
-      var fields = try Fields(call[1], path: "session:text")
+      let session = try session(player, call[0], call.function)
+      var fields = try Fields(call[1], path: call.function)
       var request = TextRequest()
-      request.rawText = try text(fields.any("text"), path: "session:text.text") ?? []
+      request.rawText = try text(fields.any("text"), path: "\(call.function).text") ?? []
       request.segmentLength = try fields.integer("segment_length", in: 1...(1 << 20))
       return try perform(request, .textRequest, "text", &fields, session, player, call) {
         (machine, request, connection) throws(InitiatorError) in try machine.text(request, on: connection)
       }
     },
     HostFunction("ping", of: .session) { (player, call) throws(LuaFailure) in
-      let session = try session(player, call[0], "session:ping")
-      var fields = try Fields(call[1], path: "session:ping")
+      let session = try session(player, call[0], call.function)
+      var fields = try Fields(call[1], path: call.function)
       var request = PingRequest()
       request.data = try fields.bytes("data") ?? []
       request.lun = try lun(&fields) ?? 0
@@ -60,15 +60,15 @@ extension HostLibrary {
 
   static let taskMethods: [HostFunction] = [
     HostFunction("wait", of: .task) { (player, call) throws(LuaFailure) in
-      let task = try task(player, call[0], "task:wait")
-      var fields = try Fields(call[1], path: "task:wait")
+      let task = try task(player, call[0], call.function)
+      var fields = try Fields(call[1], path: call.function)
       let within = try fields.time("within")
       try fields.finish()
       return try wait(player, call, task, within: within)
     },
     HostFunction("answer_r2ts", of: .task) { (player, call) throws(LuaFailure) in
-      let task = try task(player, call[0], "task:answer_r2ts")
-      var fields = try Fields(call[1], path: "task:answer_r2ts")
+      let task = try task(player, call[0], call.function)
+      var fields = try Fields(call[1], path: call.function)
       let reversed = try fields.flag("reversed") ?? false
       try fields.finish()
       let connection = task.session.connection
@@ -78,13 +78,13 @@ extension HostLibrary {
       return .nothing
     },
     HostFunction("abandon", of: .task) { (player, call) throws(LuaFailure) in
-      let task = try task(player, call[0], "task:abandon")
+      let task = try task(player, call[0], call.function)
       let connection = task.session.connection
       try obeyed { () throws(InitiatorError) in try connection.driver.machine.abandon(task.id, on: connection.id) }
       return .nothing
     },
     HostFunction("retry", of: .task) { (player, call) throws(LuaFailure) in
-      let task = try task(player, call[0], "task:retry")
+      let task = try task(player, call[0], call.function)
       let connection = task.session.connection
       try obeyed { () throws(InitiatorError) in try connection.driver.machine.retry(task.id, on: connection.id) }
       return .nothing
@@ -100,15 +100,14 @@ extension HostLibrary {
   ]
 
   private static func taskManagement(_ player: Player, _ call: LuaCall) throws(LuaFailure) -> LuaAnswer {
-    let path = "session:task_management"
-    let session = try session(player, call[0], path)
-    var fields = try Fields(call[1], path: path)
+    let session = try session(player, call[0], call.function)
+    var fields = try Fields(call[1], path: call.function)
     let value = fields.any("function")
     let byName = value.text.flatMap { name in functions.first { $0.name == name }?.function.rawValue }
     let byNumber = value.int.flatMap { UInt8(exactly: $0) }
     guard let function = byName ?? byNumber, function < 128 else {
       let names = functions.map(\.name)
-      let hint = value.text.map { Suggestion.clause(for: $0, among: names) } ?? ""
+      let hint = Suggestion.clause(for: value, among: names)
       var mistake = fields.wrong("function", value, "a number, or one of \(names.joined(separator: ", "))")
       mistake.message += hint
       throw mistake
@@ -116,7 +115,7 @@ extension HostLibrary {
     var request = TaskManagementRequest(function: function)
     request.lun = try lun(&fields) ?? LogicalUnitNumber.encode(session.lun) ?? 0
     let task = fields.any("task")
-    if !task.isNone { request.task = try self.task(player, task, "\(path).task").id }
+    if !task.isNone { request.task = try self.task(player, task, "\(call.function).task").id }
     return try perform(request, .taskManagementRequest, "task_management", &fields, session, player, call) {
       (machine, request, connection) throws(InitiatorError) in try machine.manage(request, on: connection)
     }
@@ -145,7 +144,7 @@ extension HostLibrary {
   ) throws(LuaFailure) -> LuaAnswer {
     let old = session.connection
     if !old.isGone { try obeyed { () throws(InitiatorError) in try old.driver.machine.close(old.id, reset: true) } }
-    var noFields = try Fields(.none, path: "session:relogin")
+    var noFields = try Fields(.none, path: call.function)
     var unused = LoginPlan()
     var options = try LoginOptions(&noFields, &unused, player)
     options.lun = session.lun
@@ -173,7 +172,7 @@ extension HostLibrary {
         attempt = LoginProgress(
           player: player, connection: made, plan: session.plan, options: options, session: session)
       }
-      do { return try attempt?.poll(mustSucceed: true, path: "session:relogin") } catch {
+      do { return try attempt?.poll(mustSucceed: true, path: call.function) } catch {
         // Poll again, and find the connection gone.
         attempt = nil
         next = player.now + .milliseconds(100)
@@ -185,28 +184,30 @@ extension HostLibrary {
 
   // MARK: Shared
 
-  static func session(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptSession {
-    guard case .handle(.session, let index) = value, player.sessions.indices.contains(Int(index)) else {
-      throw LuaFailure("\(path): expected a session before the colon, found \(value.found)")
+  /// The place among `objects` of the one that a handle names.
+  ///
+  /// - Parameter path: What messages call whatever is to be that handle.
+  static func place<Object>(
+    _ value: LuaValue, _ kind: LuaKind, in objects: [Object], _ path: String
+  ) throws(LuaFailure) -> Int {
+    guard case .handle(kind, let index) = value, objects.indices.contains(Int(index)) else {
+      throw LuaFailure("\(path): expected \(kind.article) \(kind.name), found \(value.found)")
     }
-    return player.sessions[Int(index)]
+    return Int(index)
+  }
+
+  static func session(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptSession {
+    player.sessions[try place(value, .session, in: player.sessions, path)]
   }
 
   /// The session that the field `session` names; nil when nothing is said.
   static func session(_ fields: inout Fields, _ player: Player) throws(LuaFailure) -> ScriptSession? {
     let value = fields.any("session")
-    if value.isNone { return nil }
-    guard case .handle(.session, let index) = value, player.sessions.indices.contains(Int(index)) else {
-      throw fields.wrong("session", value, "a session")
-    }
-    return player.sessions[Int(index)]
+    return value.isNone ? nil : try session(player, value, "\(fields.path).session")
   }
 
   static func task(_ player: Player, _ value: LuaValue, _ path: String) throws(LuaFailure) -> ScriptTask {
-    guard case .handle(.task, let index) = value, player.tasks.indices.contains(Int(index)) else {
-      throw LuaFailure("\(path): expected a task, found \(value.found)")
-    }
-    return player.tasks[Int(index)]
+    player.tasks[try place(value, .task, in: player.tasks, path)]
   }
 
   /// The task at once when it is asynchronous, else its result when it has ended.

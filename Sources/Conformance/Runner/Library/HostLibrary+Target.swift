@@ -6,10 +6,10 @@ import Ring
 extension HostLibrary {
   static let targetMethods: [HostFunction] = [
     HostFunction("connect", of: .target) { (player, call) throws(LuaFailure) in
-      try connect(player, call, path: "target:connect", mustSucceed: true)
+      try connect(player, call, mustSucceed: true)
     },
     HostFunction("try_connect", of: .target) { (player, call) throws(LuaFailure) in
-      try connect(player, call, path: "target:try_connect", mustSucceed: false)
+      try connect(player, call, mustSucceed: false)
     },
     HostFunction("login", of: .target) { (player, call) throws(LuaFailure) in
       try login(player, call, on: nil, mustSucceed: true)
@@ -18,7 +18,7 @@ extension HostLibrary {
       try login(player, call, on: nil, mustSucceed: false)
     },
     HostFunction("crash", of: .target) { (player, call) throws(LuaFailure) in
-      let (simulation, program) = try program(player, call, "target:crash")
+      let (simulation, program) = try program(player, call)
       guard simulation.driver(on: program.host) == nil else {
         throw LuaFailure(
           "target:crash: an initiator works on the host \"\(program.host)\", which would lose its power as well; "
@@ -29,13 +29,13 @@ extension HostLibrary {
       return .nothing
     },
     HostFunction("kill", of: .target) { (player, call) throws(LuaFailure) in
-      let (simulation, program) = try program(player, call, "target:kill")
+      let (simulation, program) = try program(player, call)
       simulation.kill(program)
       player.durability.exit(player.targets(of: program))
       return .nothing
     },
     HostFunction("restart", of: .target) { (player, call) throws(LuaFailure) in
-      let (simulation, program) = try program(player, call, "target:restart")
+      let (simulation, program) = try program(player, call)
       if program.isRunning {
         simulation.kill(program)
         player.durability.exit(player.targets(of: program))
@@ -44,17 +44,17 @@ extension HostLibrary {
       return .nothing
     },
     HostFunction("pause", of: .target) { (player, call) throws(LuaFailure) in
-      let (simulation, program) = try program(player, call, "target:pause")
+      let (simulation, program) = try program(player, call)
       for process in program.processes { simulation.world.pause(process) }
       return .nothing
     },
     HostFunction("resume", of: .target) { (player, call) throws(LuaFailure) in
-      let (simulation, program) = try program(player, call, "target:resume")
+      let (simulation, program) = try program(player, call)
       for process in program.processes { simulation.world.resume(process) }
       return .nothing
     },
     HostFunction("statistics", of: .target) { (player, call) throws(LuaFailure) in
-      let (_, program) = try program(player, call, "target:statistics")
+      let (_, program) = try program(player, call)
       guard let statistics = program.statistics else { return .result(.none) }
       let pairs: [(String, UInt64)] = [
         ("connections", UInt64(statistics.connections)), ("sessions", UInt64(statistics.sessions)),
@@ -70,16 +70,17 @@ extension HostLibrary {
   ]
 
   private static func program(
-    _ player: Player, _ call: LuaCall, _ path: String
+    _ player: Player, _ call: LuaCall
   ) throws(LuaFailure) -> (SimulatedPlayground, SimulatedPlayground.TargetProgram) {
-    let simulation = try player.simulation(for: path)
-    var fields = try Fields(call[1], path: path)
+    let simulation = try player.simulation(for: call.function)
+    var fields = try Fields(call[1], path: call.function)
     let host = try fields.string("host")
     try fields.finish()
     let names = simulation.programs.map(\.host)
     guard let program = host.map({ name in simulation.programs.first { $0.host == name } }) ?? simulation.programs.first
     else {
-      throw LuaFailure("\(path).host: expected one of \(names.joined(separator: ", ")), found \"\(host ?? "")\"")
+      throw LuaFailure(
+        "\(call.function).host: expected one of \(names.joined(separator: ", ")), found \"\(host ?? "")\"")
     }
     return (simulation, program)
   }
@@ -133,9 +134,9 @@ extension HostLibrary {
   }
 
   private static func connect(
-    _ player: Player, _ call: LuaCall, path: String, mustSucceed: Bool
+    _ player: Player, _ call: LuaCall, mustSucceed: Bool
   ) throws(LuaFailure) -> LuaAnswer {
-    var fields = try Fields(call[1], path: path)
+    var fields = try Fields(call[1], path: call.function)
     let route = try route(player, &fields)
     let within = try fields.time("within")
     let joined = try session(&fields, player)
@@ -148,7 +149,7 @@ extension HostLibrary {
       guard connection.isGone else { return nil }
       if mustSucceed {
         throw LuaFailure(
-          "\(path): cannot connect to \(route.portal): \(connection.failure.map { "\($0)" } ?? "closed")")
+          "\(call.function): cannot connect to \(route.portal): \(connection.failure.map { "\($0)" } ?? "closed")")
       }
       return [closure(connection)]
     }
@@ -158,9 +159,7 @@ extension HostLibrary {
 
   /// Skips a case that logs in without CHAP, which the target wants of everybody.
   static func skipWithoutCHAP(_ player: Player) -> LuaFailure {
-    let reason = "it logs in by hand, and the target wants CHAP"
-    player.skip(reason)
-    return LuaFailure(reason, stops: true)
+    player.skipping("it logs in by hand, and the target wants CHAP")
   }
 
   /// Logs in on a new connection, or on a given one, and takes the unit attention of a new nexus away.
