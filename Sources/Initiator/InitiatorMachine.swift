@@ -72,19 +72,10 @@ public final class InitiatorMachine: Machine {
 
   /// The state of a connection; nil when there never was one of that number.
   public func status(of id: ConnectionID) -> ConnectionStatus? {
-    guard id.rawValue < connections.count else { return nil }
-    guard let connection = connections[id.rawValue] else { return nil }
-    let phase: ConnectionStatus.Phase =
-      switch connection.phase {
-      case .connecting: .connecting
-      case .login: .login
-      case .fullFeature: .fullFeature
-      case .loggedOut: .loggedOut
-      case .closing: .closing
-      case .closed: .closed
-      }
+    guard let connection = connection(id) else { return nil }
     return ConnectionStatus(
-      phase: phase, session: connection.session.id, remote: connection.remote, connectionID: connection.number,
+      phase: connection.phase, session: connection.session.id, remote: connection.remote,
+      connectionID: connection.number,
       expStatSN: connection.expStatSN, parameters: connection.parameters)
   }
 

@@ -76,9 +76,9 @@ enum WorldReader {
   private static func keys(_ value: LuaValue) throws(LuaFailure) -> KeyDescription {
     var fields = try Fields(value, path: "target.keys")
     var keys = KeyDescription()
-    keys.maxRecvDataSegmentLength = try fields.integer("MaxRecvDataSegmentLength", in: 512...0xFF_FFFF)
-    keys.maxBurstLength = try fields.integer("MaxBurstLength", in: 512...0xFF_FFFF)
-    keys.firstBurstLength = try fields.integer("FirstBurstLength", in: 512...0xFF_FFFF)
+    keys.maxRecvDataSegmentLength = try fields.integer("MaxRecvDataSegmentLength", in: KeyTable.lengths)
+    keys.maxBurstLength = try fields.integer("MaxBurstLength", in: KeyTable.lengths)
+    keys.firstBurstLength = try fields.integer("FirstBurstLength", in: KeyTable.lengths)
     keys.maxOutstandingR2T = try fields.integer("MaxOutstandingR2T", in: 1...64)
     keys.initialR2T = try yes(&fields, "InitialR2T")
     keys.immediateData = try yes(&fields, "ImmediateData")

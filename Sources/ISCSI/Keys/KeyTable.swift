@@ -21,8 +21,8 @@ public enum Key: UInt8, Sendable, CaseIterable {
 
 /// The text keys of RFC 7143 §12 and §13.
 public enum KeyTable {
-  /// 2^24 - 1.
-  private static let length24: UInt32 = 0xFF_FFFF
+  /// What the lengths of data segments and bursts may be, in bytes: §13.12 to §13.14.
+  public static let lengths: ClosedRange<UInt32> = 512...0xFF_FFFF
 
   /// All keys, in the order of ``Key``'s cases.
   public static let all: [KeyDefinition] = [
@@ -61,7 +61,7 @@ public enum KeyTable {
       .headerDigest, "HeaderDigest", .list(["CRC32C", "None"]), default: "None", in: .operational),
     .init(.dataDigest, "DataDigest", .list(["CRC32C", "None"]), default: "None", in: .operational),
     .init(
-      .maxRecvDataSegmentLength, "MaxRecvDataSegmentLength", .numberDeclaration(512...length24), default: "8192",
+      .maxRecvDataSegmentLength, "MaxRecvDataSegmentLength", .numberDeclaration(lengths), default: "8192",
       in: [.operational, .fullFeature]),
 
     // What holds for the session.
@@ -75,11 +75,11 @@ public enum KeyTable {
       .immediateData, "ImmediateData", .booleanAnd, default: "Yes", in: .operational, leadingOnly: true,
       irrelevantInDiscovery: true),
     .init(
-      .maxBurstLength, "MaxBurstLength", .minimum(512...length24), default: "262144", in: .operational,
+      .maxBurstLength, "MaxBurstLength", .minimum(lengths), default: "262144", in: .operational,
       leadingOnly: true, irrelevantInDiscovery: true),
     // Irrelevant as well with InitialR2T=Yes and ImmediateData=No.
     .init(
-      .firstBurstLength, "FirstBurstLength", .minimum(512...length24), default: "65536", in: .operational,
+      .firstBurstLength, "FirstBurstLength", .minimum(lengths), default: "65536", in: .operational,
       leadingOnly: true, irrelevantInDiscovery: true),
     .init(.defaultTime2Wait, "DefaultTime2Wait", .maximum(0...3600), default: "2", in: .operational, leadingOnly: true),
     .init(
@@ -123,4 +123,7 @@ public enum KeyTable {
   public static func isReserved(_ value: TextSlice) -> Bool {
     value == "Reject" || value == "Irrelevant" || value == "NotUnderstood"
   }
+
+  /// Values that are answers and may not be proposed, RFC 7143 §6.2.
+  public static func isReserved(_ value: String) -> Bool { ["Reject", "Irrelevant", "NotUnderstood"].contains(value) }
 }

@@ -3,21 +3,10 @@ import Ring
 
 /// One TCP connection, with what iSCSI counts per connection.
 final class Connection {
-  enum Phase {
-    case connecting
-    /// Before and during the login.
-    case login
-    case fullFeature
-    /// After a granted logout.
-    case loggedOut
-    case closing
-    case closed
-  }
-
   let id: ConnectionID
   let session: Session
   let remote: SocketAddress
-  var phase = Phase.connecting
+  var phase = ConnectionStatus.Phase.connecting
   var socket = Handle.none
   var automatic = AutomaticBehaviour()
   /// The next step looks at it.
@@ -117,8 +106,10 @@ public struct ConnectionStatus: Sendable {
   /// How far it has come.
   public enum Phase: Sendable {
     case connecting
+    /// Before and during the login.
     case login
     case fullFeature
+    /// After a granted logout.
     case loggedOut
     case closing
     case closed

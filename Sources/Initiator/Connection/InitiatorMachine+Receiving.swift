@@ -179,8 +179,21 @@ extension InitiatorMachine {
     return nil
   }
 
+  /// The request that a response answers, with its slot and what it is; tells it when there is none, or one of another kind.
+  func answered<Part>(
+    _ pdu: ProtocolDataUnit, on connection: Connection, _ part: (InitiatorTask.Kind) -> Part?
+  ) -> (slot: Int, task: InitiatorTask, part: Part)? {
+    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return nil }
+    guard let part = part(task.kind) else {
+      violation(.wrongKindOfResponse, on: connection, "its tag is that of another kind of request", pdu)
+      return nil
+    }
+    checkAcknowledged(task, pdu, on: connection)
+    return (slot, task, part)
+  }
+
   /// A response may come only when its request is acknowledged by it, RFC 7143 §4.2.2.1.
-  func checkAcknowledged(_ task: InitiatorTask, _ pdu: ProtocolDataUnit, on connection: Connection) {
+  private func checkAcknowledged(_ task: InitiatorTask, _ pdu: ProtocolDataUnit, on connection: Connection) {
     guard !task.isImmediate, !connection.session.numbersAreScripted else { return }
     let expCmdSN = pdu.header.read { $0.expCmdSN }
     if !SerialNumber.precedes(task.cmdSN, expCmdSN) {

@@ -86,7 +86,7 @@ struct Negotiation {
       return offer.flatMap { key.definition.kind.isSettled(by: $0) ? $0 : nil }
     }
     let answer = ours.place > theirs.place ? ours.value : theirs.value
-    return ["Reject", "Irrelevant", "NotUnderstood"].contains(answer) ? nil : answer
+    return KeyTable.isReserved(answer) ? nil : answer
   }
 
   private func agreedNumber(_ key: Key, _ old: UInt32) -> UInt32 {
@@ -140,13 +140,12 @@ struct Negotiation {
     return result
   }
 
-  /// A declared MaxRecvDataSegmentLength that is within its range.
   private func declaredLength(ours: Bool) -> UInt32? {
-    guard let text = last(Key.maxRecvDataSegmentLength.name, ours: ours)?.value, let value = Self.number(text),
-      (512...0xFF_FFFF).contains(value)
-    else { return nil }
-    return value
+    last(Key.maxRecvDataSegmentLength.name, ours: ours).flatMap { Self.length($0.value) }
   }
+
+  /// A declared MaxRecvDataSegmentLength that is within its range.
+  static func length(_ text: String) -> UInt32? { number(text).flatMap { KeyTable.lengths.contains($0) ? $0 : nil } }
 
   // MARK: What the target did wrong
 
@@ -168,7 +167,7 @@ struct Negotiation {
   }
 
   private func fault(of pair: KeyValue, offer: String?) -> (ViolationRule, String)? {
-    let isReserved = ["Reject", "Irrelevant", "NotUnderstood"].contains(pair.value)
+    let isReserved = KeyTable.isReserved(pair.value)
     guard let definition = KeyTable.find(pair.key) else {
       return offer == nil && isReserved ? (.unsolicitedAnswer, "\(pair.key)=\(pair.value) answers no offer") : nil
     }

@@ -62,11 +62,7 @@ extension InitiatorMachine {
   }
 
   func scsiResponse(_ pdu: ProtocolDataUnit, on connection: Connection) {
-    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
-    guard case .command(let state) = task.kind else {
-      return violation(.wrongKindOfResponse, on: connection, "a SCSI Response to another request", pdu)
-    }
-    checkAcknowledged(task, pdu, on: connection)
+    guard let (slot, task, state) = answered(pdu, on: connection, \.command) else { return }
     var outcome = CommandOutcome()
     pdu.header.read { header in
       outcome.response = header.response

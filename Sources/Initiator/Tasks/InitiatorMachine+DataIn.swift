@@ -4,11 +4,7 @@ import Ring
 /// Data-In, RFC 7143 §11.7.
 extension InitiatorMachine {
   func dataIn(_ pdu: ProtocolDataUnit, on connection: Connection) {
-    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
-    guard case .command(let state) = task.kind else {
-      return violation(.wrongKindOfResponse, on: connection, "a Data-In to another request", pdu)
-    }
-    checkAcknowledged(task, pdu, on: connection)
+    guard let (slot, task, state) = answered(pdu, on: connection, \.command) else { return }
     take(pdu, into: state, task, on: connection)
     let (hasStatus, isFinal, wantsAcknowledge) = pdu.header.read { ($0.hasStatus, $0.isFinal, $0.isAcknowledge) }
     if wantsAcknowledge { acknowledge(pdu, state, on: connection) }

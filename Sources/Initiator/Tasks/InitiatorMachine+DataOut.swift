@@ -57,11 +57,7 @@ extension InitiatorMachine {
   }
 
   func readyToTransfer(_ pdu: ProtocolDataUnit, on connection: Connection) {
-    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
-    guard case .command(let state) = task.kind else {
-      return violation(.wrongKindOfResponse, on: connection, "an R2T to another request", pdu)
-    }
-    checkAcknowledged(task, pdu, on: connection)
+    guard let (slot, task, state) = answered(pdu, on: connection, \.command) else { return }
     let r2t = pdu.header.read {
       ReadyToTransfer(
         targetTransferTag: $0.targetTransferTag, r2tSN: $0.r2tSN, bufferOffset: $0.bufferOffset,

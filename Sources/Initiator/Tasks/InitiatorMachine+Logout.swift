@@ -15,11 +15,7 @@ extension InitiatorMachine {
   }
 
   func logoutResponse(_ pdu: ProtocolDataUnit, on connection: Connection) {
-    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
-    guard case .logout(let request) = task.kind else {
-      return violation(.wrongKindOfResponse, on: connection, "a Logout Response to another request", pdu)
-    }
-    checkAcknowledged(task, pdu, on: connection)
+    guard let (slot, _, request) = answered(pdu, on: connection, \.logout) else { return }
     let (response, time2Wait, time2Retain) = pdu.header.read { ($0.response, $0.time2Wait, $0.time2Retain) }
     if LogoutResponse(rawValue: response) == nil {
       violation(.undefinedCode, on: connection, "response \(response)", pdu)

@@ -18,11 +18,7 @@ extension InitiatorMachine {
     if transferTag != reservedTag {
       violation(.transferTag, on: connection, "a NOP-In that answers has both tags", pdu)
     }
-    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
-    guard case .ping(let request) = task.kind else {
-      return violation(.wrongKindOfResponse, on: connection, "a NOP-In to another request", pdu)
-    }
-    checkAcknowledged(task, pdu, on: connection)
+    guard let (slot, _, request) = answered(pdu, on: connection, \.ping) else { return }
     // The echo is cut to what this side takes.
     let expected = request.data.prefix(Int(connection.parameters.initiatorMaxRecvDataSegmentLength))
     if !pdu.data.elementsEqual(expected) {

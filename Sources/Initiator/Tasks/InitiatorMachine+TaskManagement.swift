@@ -22,11 +22,7 @@ extension InitiatorMachine {
   }
 
   func taskManagementResponse(_ pdu: ProtocolDataUnit, on connection: Connection) {
-    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else { return }
-    guard case .taskManagement(let request) = task.kind else {
-      return violation(.wrongKindOfResponse, on: connection, "a Task Management Response to another request", pdu)
-    }
-    checkAcknowledged(task, pdu, on: connection)
+    guard let (slot, task, request) = answered(pdu, on: connection, \.taskManagement) else { return }
     let response = pdu.header.read { $0.response }
     if TaskManagementResponse(rawValue: response) == nil {
       violation(.undefinedCode, on: connection, "response \(response)", pdu)

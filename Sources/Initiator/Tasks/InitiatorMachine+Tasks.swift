@@ -155,13 +155,13 @@ extension InitiatorMachine {
     } else if !isImmediate {
       session.cmdSN &+= 1
     }
-    session.slots[slot]?.tag = tag
-    session.slots[slot]?.cmdSN = number
-    session.slots[slot]?.isImmediate = isImmediate
+    task.tag = tag
+    task.cmdSN = number
+    task.isImmediate = isImmediate
     if !task.isSent {
-      session.slots[slot]?.isSent = true
-      session.slots[slot]?.sent = now
-      session.slots[slot]?.firstPDU = pdu
+      task.isSent = true
+      task.sent = now
+      task.firstPDU = pdu
     }
     transmit(pdu, wire, on: connection)
     return pdu

@@ -31,13 +31,9 @@ extension InitiatorMachine {
   }
 
   func textResponse(_ pdu: ProtocolDataUnit, on connection: Connection) {
-    guard let slot = slot(for: pdu, on: connection), let task = connection.session.slots[slot] else {
+    guard let (slot, _, state) = answered(pdu, on: connection, \.text) else {
       return noteAnswer(pdu, on: connection)
     }
-    guard case .text(let state) = task.kind else {
-      return violation(.wrongKindOfResponse, on: connection, "a Text Response to another request", pdu)
-    }
-    checkAcknowledged(task, pdu, on: connection)
     let (isFinal, isContinued, tag, lun) = pdu.header.read {
       ($0.isFinal, $0.isContinued, $0.targetTransferTag, $0.lun)
     }
@@ -93,8 +89,7 @@ extension InitiatorMachine {
   private func noteLengths(_ sent: [UInt8], _ theirs: [KeyValue], _ connection: Connection) {
     let ours = (try? TextParser.pairs(of: sent)) ?? []
     func length(_ pairs: [KeyValue]) -> UInt32? {
-      let text = pairs.last { $0.key == Key.maxRecvDataSegmentLength.name }?.value
-      return text.flatMap(Negotiation.number).flatMap { (512...0xFF_FFFF).contains($0) ? $0 : nil }
+      pairs.last { $0.key == Key.maxRecvDataSegmentLength.name }.flatMap { Negotiation.length($0.value) }
     }
     let isRefused = theirs.contains { $0.key == Key.maxRecvDataSegmentLength.name && $0.value == "Reject" }
     if let declared = length(ours), !isRefused { connection.parameters.initiatorMaxRecvDataSegmentLength = declared }

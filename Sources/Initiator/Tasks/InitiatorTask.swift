@@ -38,6 +38,12 @@ final class InitiatorTask {
     case taskManagement(TaskManagementRequest)
     case ping(PingRequest)
     case logout(LogoutRequest)
+
+    var command: CommandState? { if case .command(let state) = self { state } else { nil } }
+    var text: TextState? { if case .text(let state) = self { state } else { nil } }
+    var taskManagement: TaskManagementRequest? { if case .taskManagement(let request) = self { request } else { nil } }
+    var ping: PingRequest? { if case .ping(let request) = self { request } else { nil } }
+    var logout: LogoutRequest? { if case .logout(let request) = self { request } else { nil } }
   }
 }
 
