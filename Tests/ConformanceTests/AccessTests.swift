@@ -28,6 +28,20 @@ import Testing
     }
   }
 
+  /// What is known of the blocks behind it stays known.
+  @Test(arguments: [512, 4096]) func aWriteThatWasChangedIsOfAsManyBlocksAsItWas(blockSize: Int) {
+    let data = [UInt8](repeating: 1, count: 2 * blockSize)
+    for access in [
+      Access.write(lba: 3, data: data, forceUnitAccess: true),
+      .compareAndWrite(lba: 3, compare: data, data: data, forceUnitAccess: false),
+    ] {
+      guard case .unknown(3, 2) = access.blurred(blockSize: blockSize) else {
+        Issue.record("\(access.blurred(blockSize: blockSize))")
+        continue
+      }
+    }
+  }
+
   @Test func aCommandConcernsWhatItSays() throws {
     #expect(try words("read6", ("lba", 3), ("blocks", 0)) == "read 3+131072", "256 blocks")
     #expect(try words("read16", ("lba", 3), ("blocks", 0)) == "read 3+0")

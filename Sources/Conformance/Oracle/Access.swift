@@ -59,10 +59,12 @@ enum Access {
   }
 
   /// The same access when the command was changed on purpose: whatever it writes, it is not known.
-  var blurred: Access {
+  ///
+  /// - Parameter blockSize: The bytes of a block.
+  func blurred(blockSize: Int) -> Access {
     switch self {
     case .write(let lba, let data, _), .compareAndWrite(let lba, _, let data, _):
-      .unknown(lba: lba, blocks: UInt64(data.count / 512))
+      .unknown(lba: lba, blocks: UInt64(data.count / blockSize))
     case .same(let lba, let blocks, _): .unknown(lba: lba, blocks: blocks)
     case .read, .flush: .unknown(lba: 0, blocks: 0)
     case .unmap, .unknown, .modeSelect, .anything: self

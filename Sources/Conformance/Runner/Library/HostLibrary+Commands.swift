@@ -157,7 +157,8 @@ extension HostLibrary {
     _ access: inout Access?, of request: CommandRequest, on session: ScriptSession, _ player: Player
   ) {
     guard request.isChangedOnPurpose else { return }
-    access = access?.blurred
+    let unit = LogicalUnitNumber.decode(request.lun).flatMap { player.unit(session.target, $0) }
+    access = unit.flatMap { access?.blurred(blockSize: $0.blockSize) }
     if request.isOfOtherBlocks { player.durability.forgetAll(target: session.target) }
   }
 
