@@ -204,9 +204,7 @@ import Testing
   }
 
   @Test func abortTaskWaitsForTheMediumAndSilencesTheTask() {
-    let bench = WireBench(
-      units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],
-      mediumLength: 128 * 512)
+    let bench = WireBench(mediumBlocks: 128)
     let initiator = Self.session(bench)
     bench.holdsMedia = true
     let read = initiator.command(read10(0, 1), read: 512)
@@ -320,10 +318,7 @@ import Testing
   /// A command that the medium does not give back, and an initiator that aborts it for ever, or again and again from new
   /// connections: no more is kept than there may be commands, and nothing of those who have gone.
   @Test func functionsThatWaitForTheMediumDoNotBecomeEverMore() {
-    let bench = WireBench(
-      units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],
-      mediumLength: 128 * 512
-    ) {
+    let bench = WireBench(mediumBlocks: 128) {
       $0.commandWindow = 8
       $0.immediateTasksMax = 4
     }
@@ -351,9 +346,7 @@ import Testing
   }
 
   @Test func aSecondLoginOfTheSamePortEndsTheFirstSessionAfterItsLastCommand() {
-    let bench = WireBench(
-      units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],
-      mediumLength: 128 * 512)
+    let bench = WireBench(mediumBlocks: 128)
     let first = Self.session(bench)
     bench.holdsMedia = true
     first.send(first.command(read10(0, 1), read: 512))
@@ -369,9 +362,7 @@ import Testing
   }
 
   @Test func ofTwoLoginsThatWaitForASessionTheLaterOneCounts() {
-    let bench = WireBench(
-      units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],
-      mediumLength: 128 * 512)
+    let bench = WireBench(mediumBlocks: 128)
     let first = Self.session(bench)
     bench.holdsMedia = true
     first.send(first.command(read10(0, 1), read: 512))
@@ -390,10 +381,7 @@ import Testing
 
   /// One for which there is no slot is answered whenever it comes, and its number is not waited for again.
   @Test func aCommandAheadOfItsTurnForWhichThereIsNoSlotIsCounted() {
-    let bench = WireBench(
-      units: [LogicalUnitConfiguration(lun: 0, blockCount: 128, backing: .medium(Handle(7), alignment: 1))],
-      mediumLength: 128 * 512
-    ) { $0.tasksMax = 1 }
+    let bench = WireBench(mediumBlocks: 128) { $0.tasksMax = 1 }
     let initiator = Self.session(bench)
     bench.holdsMedia = true
     initiator.send(initiator.command(read10(0, 1), read: 512))

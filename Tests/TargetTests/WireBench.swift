@@ -49,6 +49,12 @@ final class WireBench {
     var hasEnded = false
   }
 
+  /// One whose only unit has so many blocks of 512 bytes, on a medium.
+  convenience init(mediumBlocks blocks: UInt64, limits: (inout TargetLimits) -> Void = { _ in }) {
+    let unit = LogicalUnitConfiguration(lun: 0, blockCount: blocks, backing: .medium(Handle(7), alignment: 1))
+    self.init(units: [unit], mediumLength: Int(blocks) * 512, limits: limits)
+  }
+
   init(
     units: [LogicalUnitConfiguration] = [LogicalUnitConfiguration(lun: 0, blockCount: 8192)],
     mediumLength: Int = 0, arenaLength: Int = 16 << 20, sendPolicy: SendPolicy = .batching,
