@@ -7,13 +7,13 @@ import Target
 /// The world that a scenario wants, or that `simsan serve` deploys.
 public struct WorldDescription: Sendable {
   public var targets: [TargetDescription] = []
-  public var hosts: [HostDescription] = []
-  public var links: [LinkDescription] = []
+  var hosts: [HostDescription] = []
+  var links: [LinkDescription] = []
 
   public init() {}
 
   /// The names of all hosts that it mentions, targets first, in the order in which they are mentioned.
-  public var hostNames: [String] {
+  var hostNames: [String] {
     var names: [String] = []
     for name in targets.map(\.host) + hosts.map(\.name) + links.flatMap(\.between) where !names.contains(name) {
       names.append(name)
@@ -40,7 +40,7 @@ public struct TargetDescription: Sendable {
   /// `simsan serve`.
   public var shard: Int?
   /// What differs from the target's own defaults, by the names of RFC 7143's keys.
-  public var keys = KeyDescription()
+  var keys = KeyDescription()
   /// Bounds of the implementation.
   public var limits = LimitDescription()
 
@@ -56,17 +56,15 @@ public struct TargetDescription: Sendable {
 }
 
 /// The `keys = { … }` of a target: what it offers when it negotiates.
-public struct KeyDescription: Sendable {
-  public var maxRecvDataSegmentLength: UInt32?
-  public var maxBurstLength: UInt32?
-  public var firstBurstLength: UInt32?
-  public var maxOutstandingR2T: UInt32?
-  public var initialR2T: Bool?
-  public var immediateData: Bool?
+struct KeyDescription: Sendable {
+  var maxRecvDataSegmentLength: UInt32?
+  var maxBurstLength: UInt32?
+  var firstBurstLength: UInt32?
+  var maxOutstandingR2T: UInt32?
+  var initialR2T: Bool?
+  var immediateData: Bool?
   /// False: only None is agreed to.
-  public var crc32c: Bool?
-
-  public init() {}
+  var crc32c: Bool?
 }
 
 /// The `limits = { … }` of a target.
@@ -112,7 +110,7 @@ public struct UnitDescription: Sendable {
   public var product: String?
   public var revision: String?
   /// What the simulated disk is like.
-  public var disk = DiskDescription()
+  var disk = DiskDescription()
 
   public static let defaultSize: UInt64 = 64 << 20
 
@@ -120,51 +118,45 @@ public struct UnitDescription: Sendable {
 }
 
 /// The `disk = { … }` of a logical unit: the simulated medium.
-public struct DiskDescription: Sendable {
-  public var latency: Interval?
-  public var jitter: Interval?
+struct DiskDescription: Sendable {
+  var latency: Interval?
+  var jitter: Interval?
   /// Bits a second.
-  public var bandwidth: UInt64?
-  public var flushLatency: Interval?
+  var bandwidth: UInt64?
+  var flushLatency: Interval?
   /// The unit that a power cut never tears, in bytes.
-  public var atomicUnit: Int?
-
-  public init() {}
+  var atomicUnit: Int?
 }
 
 /// A `host { … }` table.
-public struct HostDescription: Sendable {
-  public var name = ""
-  public var address: SocketAddress?
-  public var sendBuffer: UInt64?
-  public var receiveBuffer: UInt64?
-  public var nagle = false
-  public var acknowledgementDelay: Interval?
+struct HostDescription: Sendable {
+  var name = ""
+  var address: SocketAddress?
+  var sendBuffer: UInt64?
+  var receiveBuffer: UInt64?
+  var nagle = false
+  var acknowledgementDelay: Interval?
   /// An initiator works on it although targets do.
-  public var hasInitiator = false
+  var hasInitiator = false
   /// The `work = { … }` of a host: what the threads of its programs take for their steps, and the kernel for its connections.
-  public var threadWork = ThreadWork()
-  public var networkWork = NetworkWork()
-
-  public init() {}
+  var threadWork = ThreadWork()
+  var networkWork = NetworkWork()
 }
 
 /// A `link { … }` table: what lies between two hosts, in both directions.
-public struct LinkDescription: Sendable {
+struct LinkDescription: Sendable {
   /// Two host names.
-  public var between: [String] = []
-  public var latency: Interval?
-  public var jitter: Interval?
+  var between: [String] = []
+  var latency: Interval?
+  var jitter: Interval?
   /// Bits a second.
-  public var bandwidth: UInt64?
-  public var burst: UInt64?
-  public var mtu: Int?
-  public var queue: UInt64?
-  public var loss: Ratio?
-  public var corruption: Ratio?
-  public var shortReceive: Ratio?
+  var bandwidth: UInt64?
+  var burst: UInt64?
+  var mtu: Int?
+  var queue: UInt64?
+  var loss: Ratio?
+  var corruption: Ratio?
+  var shortReceive: Ratio?
   /// Into what pieces a stream is cut.
-  public var segmentation: Segmentation?
-
-  public init() {}
+  var segmentation: Segmentation?
 }

@@ -25,7 +25,7 @@ public struct CaseResult: Codable, Equatable, Sendable {
   /// What the script printed, with the virtual time.
   public var notes: [String] = []
   /// The PDUs of the case, kept for a failure only.
-  public var ladder: [LadderEntry] = []
+  var ladder: [LadderEntry] = []
   /// The rolling hash of all that happened; empty outside the simulation.
   public var traceHash = ""
   /// Nanoseconds that it took: virtual ones, or on a real target those of its ring.
@@ -62,17 +62,17 @@ extension CaseResult {
 }
 
 /// One line of a PDU ladder.
-public struct LadderEntry: Codable, Equatable, Sendable {
+struct LadderEntry: Codable, Equatable, Sendable {
   /// Virtual nanoseconds.
-  public var time: UInt64
+  var time: UInt64
   /// The connection, numbered within the case.
-  public var connection: Int
+  var connection: Int
   /// True from the initiator to the target.
-  public var toTarget: Bool
+  var toTarget: Bool
   /// `SCSI Command`, or what happened: `connected`, `closed`.
-  public var what: String
+  var what: String
   /// The fields that matter.
-  public var detail: String
+  var detail: String
 }
 
 /// A whole run.

@@ -191,12 +191,12 @@ public enum Reports {
 }
 
 /// PDU ladders as text.
-public enum Ladder {
+enum Ladder {
   /// A line for each entry.
-  public static func text(_ entries: [LadderEntry]) -> String { entries.map { line($0) + "\n" }.joined() }
+  static func text(_ entries: [LadderEntry]) -> String { entries.map { line($0) + "\n" }.joined() }
 
   /// `    0.000250000  c1  -> SCSI Command  READ(10) itt=1 …`
-  public static func line(_ entry: LadderEntry) -> String {
+  static func line(_ entry: LadderEntry) -> String {
     let time = Reports.seconds(entry.time)
     let padding = String(repeating: " ", count: max(0, 14 - time.count))
     let arrow = entry.toTarget ? "->" : "<-"
