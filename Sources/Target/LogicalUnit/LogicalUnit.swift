@@ -295,6 +295,9 @@ final class LogicalUnit {
   /// Tasks of `nexus` were aborted on behalf of another one, without TASK ABORTED status (SAM-5 §5.6).
   func abortedByOther(_ nexus: NexusIndex) { establish(.commandsCleared, for: nexus) }
 
+  /// Tasks of `nexus` ended with the connection that they came through, and the nexus goes on (RFC 7143 §11.14.5).
+  public func clearedWithConnection(_ nexus: NexusIndex) { establish(.commandsClearedByProtocol, for: nexus) }
+
   /// A unit attention for one nexus.
   func establish(_ attention: UnitAttention, for nexus: NexusIndex) {
     let index = Int(nexus)

@@ -8,6 +8,7 @@ enum UnitAttention: UInt8, CaseIterable {
   case powerOn
   case busDeviceReset
   case commandsCleared
+  case commandsClearedByProtocol
   // From here on, a reservation conflict is reported first (SAM-5 §5.3.3).
   case mediumMayHaveChanged
   case modeParametersChanged
@@ -17,6 +18,7 @@ enum UnitAttention: UInt8, CaseIterable {
     case .powerOn: .powerOnOrReset
     case .busDeviceReset: .busDeviceResetFunctionOccurred
     case .commandsCleared: .commandsClearedByAnotherInitiator
+    case .commandsClearedByProtocol: .commandsClearedByProtocolEvent
     case .mediumMayHaveChanged: .mediumMayHaveChanged
     case .modeParametersChanged: .modeParametersChanged
     }

@@ -139,11 +139,25 @@ extension TargetCore {
     }
     // Connection reinstatement (RFC 7143 §6.3.4): the old connection is logged out; its tasks end, the session goes on.
     keepUnheard(session)
+    noteCleared(session)
     abortAll(session)
     session.pointee.connection = connection
     old.pointee.session = nil
     close(old, reset: true)
     enterFullFeature(connection, session, FinalRequest(request), login, current)
+  }
+
+  /// The tasks of a session are about to end with the connection that they came through: the next command of each unit that has
+  /// some is told so (RFC 7143 §11.14.5). What is ahead of its turn has not begun, and the initiator sends it again.
+  private func noteCleared(_ session: UnsafeMutablePointer<Session>) {
+    var next = session.pointee.firstTask
+    while next >= 0 {
+      let task = tasks.slots + Int(next)
+      next = task.pointee.nextInSession
+      guard task.pointee.phase != .held else { continue }
+      let unit = nodes[Int(session.pointee.node)].unit(task.pointee.lunField)
+      unit?.use { $0.clearedWithConnection(session.pointee.nexus) }
+    }
   }
 
   /// The session that a login with this identity names or replaces: a live one, or one that another login waits for.

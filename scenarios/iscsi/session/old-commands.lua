@@ -44,6 +44,7 @@ scenario {
     local next = t:login { session = s, cid = s.cid }
     expect(s):closes { within = "1s" }
     expect(next.tsih):equals(s.tsih)
+    next:test_unit_ready() -- takes the unit attention of the one that was cleared
     expect(next:write { lba = 5, data = new }):good()
     sleep "5s"
     expect(next:read { lba = 5, blocks = 1 }.data == new):holds("the later write is there")
