@@ -4,8 +4,9 @@ import Ring
 /// A Text Request that is under way: what the initiator has sent so far of a text that goes on, or what the target has not
 /// sent yet of a long answer (RFC 7143 §11.10, §11.11).
 struct TextExchange {
-  /// The tag of the request; constant for the exchange.
+  /// The tag and the I bit of the request; constant for the exchange (RFC 7143 §11.10.3).
   var tag: UInt32
+  var isImmediate: Bool
   /// The target transfer tag that the next request of the exchange carries.
   var transferTag: UInt32
   /// The initiator's text so far, as far as it has not been answered.
@@ -28,10 +29,11 @@ extension TargetCore {
       // A new one; whatever was under way is dropped (RFC 7143 §11.10.4).
       connection.pointee.textCount &+= 1
       exchange = TextExchange(
-        tag: header.initiatorTaskTag, transferTag: connection.pointee.textCount & 0x7FFF_FFFF)
+        tag: header.initiatorTaskTag, isImmediate: header.isImmediate,
+        transferTag: connection.pointee.textCount & 0x7FFF_FFFF)
     } else {
       guard let current = connection.pointee.text, current.transferTag == header.targetTransferTag,
-        current.tag == header.initiatorTaskTag
+        current.tag == header.initiatorTaskTag, current.isImmediate == header.isImmediate
       else { return rejectInTurn(connection, session, header, .invalidPDUField) }
       exchange = current
     }
