@@ -60,6 +60,11 @@ scenario {
     -- NORMACA.
     if not t.simulated and s:inquiry {}.data:byte(4) & 0x20 ~= 0 then skip("the unit has ACA") end
     expect(s:read { lba = 0, blocks = 1, attribute = "aca" }):check_condition("ILLEGAL REQUEST", "INVALID MESSAGE ERROR")
+    -- A target may let them pass that may always be head of queue tasks. Ours does not.
+    for _, command in ipairs { "inquiry", "report_luns", "request_sense" } do
+      local r = s[command](s, { attribute = "aca" })
+      if t.simulated or r.status ~= 0 then expect(r):check_condition("ILLEGAL REQUEST", "INVALID MESSAGE ERROR") end
+    end
     expect(s:read { lba = 0, blocks = 1, control = 0x04 })
       :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
     expect(s:read { lba = 0, blocks = 1 }):good()

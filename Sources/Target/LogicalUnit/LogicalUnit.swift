@@ -102,11 +102,11 @@ final class LogicalUnit {
         &command,
         isOperationCodeKnown ? invalidField(byte: 1, bit: 4) : Sense(.illegalRequest, .invalidCommandOperationCode))
     }
+    guard command.attribute != .aca else {
+      // SAM-5 §8.6.5: there is no ACA condition that it could belong to.
+      return fail(&command, Sense(.illegalRequest, .invalidMessageError))
+    }
     if !rule.properties.contains(.overtakes) {
-      guard command.attribute != .aca else {
-        // SAM-5 §8.6.5: there is no ACA condition that it could belong to.
-        return fail(&command, Sense(.illegalRequest, .invalidMessageError))
-      }
       // What meets nobody who waits, or is waited for, may go on without a word; whether others are to know of it is for
       // ``enter(_:)``.
       if command.isInTaskSet || !tasks.isIndifferent(to: command.attribute) {
