@@ -288,6 +288,8 @@ struct NodeState {
   let units: [LogicalUnit]
   /// Answers for the numbers that have no logical unit.
   let missing: MissingLogicalUnit
+  /// The LUN of the first of its units; 0 if it has none.
+  let firstLUN: UInt64
   /// The same units, for the path of every command: that of each number, up to 255 or the highest there is.
   private let byNumber: [UncountedUnit?]
 
@@ -300,6 +302,7 @@ struct NodeState {
       try LogicalUnit(configuration: unit, inventory: inventory, arena: arena)
     }
     missing = MissingLogicalUnit(inventory: inventory)
+    firstLUN = inventory.luns.first.flatMap { LogicalUnitNumber.encode(Int($0)) } ?? 0
     let highest = sorted.last.map { Int($0.lun) } ?? 0
     var byNumber = [UncountedUnit?](repeating: nil, count: max(highest, 255) + 1)
     for (index, unit) in units.enumerated() {

@@ -116,6 +116,8 @@ extension TargetCore {
   /// Asks a silent initiator for a sign of life.
   mutating func ping(_ connection: UnsafeMutablePointer<Connection>) {
     guard let header = beginPDU(connection, .nopIn) else { return }
+    // What is to be answered has the LUN of a unit (RFC 7143 §11.19.3). Discovery sessions are not pinged.
+    if let session = connection.pointee.session { header.lun = nodes[Int(session.pointee.node)].firstLUN }
     header.initiatorTaskTag = reservedTag
     let tag = UInt32(truncatingIfNeeded: connection.pointee.order) & 0x7FFF_FFFF
     header.targetTransferTag = tag
@@ -187,13 +189,12 @@ extension TargetCore {
   ) {
     statistics.rejects &+= 1
     guard connection.pointee.phase == .fullFeature else { return }
-    // The header and what follows it of additional segments lie together in the receive buffer.
-    let length = HeaderView.length
     guard let header = beginPDU(connection, .reject) else { return }
     header.rejectReason = reason.rawValue
     header.initiatorTaskTag = reservedTag
     stamp(connection, header, advance: true)
     if reason == .dataDigestError, bad.opcodeBits == Opcode.dataOut.rawValue { header.dataSN = bad.dataSN }
-    finishPDU(connection, header, copying: UnsafeRawBufferPointer(start: bad.base, count: length))
+    // Without its additional segments, which no PDU of a correct initiator has here.
+    finishPDU(connection, header, copying: UnsafeRawBufferPointer(start: bad.base, count: HeaderView.length))
   }
 }

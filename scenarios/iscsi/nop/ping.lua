@@ -48,7 +48,7 @@ scenario {
     local sent = s:send(pdu.nop_out { itt = 0xFFFFFFFF })
     local answer = s:receive { opcode = "reject", within = "1s" }
     if s.closed then return end
-    if answer then
+    if answer or t.simulated then
       expect(answer):pdu { reason = { 4, 9 } }
       s:set_cmdsn(sent.cmdsn)
     end
@@ -107,15 +107,44 @@ scenario {
 
 scenario {
   title = "The target pings a quiet session, and is content with the answer",
-  covers = { "ISCSI-NOP-005", "ISCSI-NOP-006" },
+  covers = { "ISCSI-NOP-005", "ISCSI-NOP-006", "ISCSI-STATSN-004" },
+  needs = { "simulation" },
+  matrix = { lun = { 0, 3, 300 } },
+  world = function(case)
+    return { target { luns = { { lun = case.lun, size = "1MiB" } }, limits = { ping_interval = "5s", ping_timeout = "5s" } } }
+  end,
+  play = function(t, case)
+    local s = t:login {}
+    local number = s.expstatsn
+    local r = s:receive { opcode = "nop-in", within = "20s" }
+    -- RFC 7143 §11.19.2, §11.19.3: with a tag for the answer there is the LUN of a unit; StatSN is the next, and not taken.
+    expect(r):pdu { itt = 0xFFFFFFFF, data = "", lun = case.lun, statsn = number }
+    expect(r.ttt):differs(0xFFFFFFFF)
+    s:send(pdu.nop_out { immediate = true, itt = 9 })
+    expect(s:receive { opcode = "nop-in" }):pdu { itt = 9, statsn = number }
+    -- The initiator answers by itself.
+    expect(s):stays_open { for_ = "60s" }
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "What is no answer to the target's ping is rejected, and the answer is taken all the same",
+  covers = { "ISCSI-NOP-005" },
   needs = { "simulation" },
   world = { target { limits = { ping_interval = "5s", ping_timeout = "5s" } } },
   play = function(t)
     local s = t:login {}
-    local r = s:receive { opcode = "nop-in", within = "20s" }
-    expect(r):pdu { itt = 0xFFFFFFFF, data = "" }
-    expect(r.ttt):differs(0xFFFFFFFF)
-    -- The initiator answers by itself.
+    s:automatic { answer_pings = false }
+    local ping = expect(s:receive { opcode = "nop-in", within = "20s" }):pdu { itt = 0xFFFFFFFF }
+    local function answer(tag)
+      s:send(pdu.nop_out { immediate = true, itt = 0xFFFFFFFF, ttt = tag, lun_raw = ping.lun_raw })
+    end
+    answer(ping.ttt ~ 1)
+    expect(s:receive { opcode = "reject", within = "1s" }):pdu { reason = 9, rejected = { ttt = ping.ttt ~ 1 } }
+    answer(ping.ttt)
+    expect(s:receive { opcode = "reject", within = "1s" }):nothing()
+    s:automatic {}
     expect(s):stays_open { for_ = "60s" }
     expect(s:test_unit_ready()):good()
   end,
