@@ -221,6 +221,16 @@ extension TargetCore {
     let base = context.arena.base + connection.pointee.buffer.offset + connection.pointee.start
     let header = HeaderView(base)
     let additionalLength = header.totalAHSLength * 4
+    if connection.pointee.phase != .fullFeature,
+      additionalLength > 0 || header.opcodeBits != Opcode.loginRequest.rawValue
+    {
+      // Whoever talks another protocol may mean anything by the lengths. Nothing but Login Requests may come yet, and they have
+      // no additional segments: what is to follow is not waited for.
+      statistics.pdusReceived &+= 1
+      connection.pointee.start += HeaderView.length
+      loginPhasePDU(connection, header, UnsafeRawBufferPointer(start: nil, count: 0))
+      return false
+    }
     let headerLength = HeaderView.length + additionalLength
     let digestLength = connection.pointee.headerDigest ? 4 : 0
     guard available >= headerLength + digestLength else {
