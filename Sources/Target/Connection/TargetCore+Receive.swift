@@ -347,7 +347,7 @@ extension TargetCore {
     _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ additionalLength: Int
   ) -> Inflow? {
     switch header.opcodeBits {
-    case Opcode.dataOut.rawValue:
+    case Opcode.dataOut.rawValue where additionalLength == 0:
       return beginDataOut(connection, header)
     case Opcode.scsiCommand.rawValue where additionalLength == 0:
       return beginCommand(connection, header)
@@ -422,12 +422,13 @@ extension TargetCore {
     switch header.opcodeBits {
     case Opcode.scsiCommand.rawValue:
       commandArrived(connection, header, additional: additional, immediate: data, prepared: nil)
-    case Opcode.dataOut.rawValue:
+    case Opcode.dataOut.rawValue where additional.isEmpty:
       dataOutPDU(connection, header, data)
     default:
       guard additional.isEmpty else {
         // Only SCSI commands have additional header segments (RFC 7143 §11.2.2).
         reject(connection, header, .invalidPDUField)
+        if header.opcodeBits == Opcode.dataOut.rawValue { dataOutDamaged(connection, header) }
         return
       }
       requestArrived(connection, header, data)

@@ -337,6 +337,28 @@ scenario {
 }
 
 scenario {
+  title = "Data behind an additional header, which no Data-Out has, are not written",
+  covers = { "ISCSI-PDU-012" },
+  needs = { "simulation" }, -- a target need not look at it (RFC 7143 §7.10)
+  matrix = { words = { 1, 255 }, length = { 512, 65536 }, digest = { "None", "CRC32C" } },
+  play = function(t, case)
+    local keys = { InitialR2T = "Yes", ImmediateData = "No", HeaderDigest = case.digest, DataDigest = case.digest }
+    unchanged(t, 5, keys, function(s)
+      local write = s:send(pdu.scsi_command {
+        write = true, expected_data_transfer_length = case.length, cdb = cdb.write10 { lba = 5, blocks = case.length // 512 },
+      })
+      local r2t = expect(s:receive { opcode = "r2t" }):pdu { itt = write.itt }
+      s:send(pdu.data_out {
+        itt = write.itt, ttt = r2t.ttt, ahs = string.rep("\0\1\x3F\0", case.words), data = string.rep("x", case.length),
+      })
+      expect(receive(s, {})):pdu { opcode = "reject", reason = 9 }
+      expect(s:receive {}):pdu { opcode = "scsi response", itt = write.itt, status = 2, sense = { key = "ABORTED COMMAND" } }
+      expect(s:test_unit_ready()):good()
+    end)
+  end,
+}
+
+scenario {
   title = "Data that another session sends for a task are not its data",
   covers = { "ISCSI-DATA-025", "ISCSI-DATA-026" },
   needs = { "dataloss", "2init" },
