@@ -30,3 +30,24 @@ scenario {
     end
   end,
 }
+
+scenario {
+  title = "Units of any number have their data to themselves, and an R2T has the LUN of its command",
+  covers = { "ISCSI-PDU-016", "ISCSI-DATA-013" },
+  world = {
+    target {
+      luns = { { size = "1MiB" }, { lun = 255, size = "1MiB" }, { lun = 256, size = "1MiB" }, { lun = 16383, size = "1MiB" } },
+    },
+  },
+  play = function(t)
+    -- The initiator watches the LUN of what comes.
+    local s = t:login { keys = { InitialR2T = "Yes", ImmediateData = "No" } }
+    local luns, data = { 0, 255, 256, 16383 }, {}
+    for _, lun in ipairs(luns) do
+      s:test_unit_ready { lun = lun } -- takes the unit attention of a new nexus
+      data[lun] = random.bytes("block", 512)
+      expect(s:write { lun = lun, lba = 3, data = data[lun] }):good()
+    end
+    for _, lun in ipairs(luns) do expect(s:read { lun = lun, lba = 3, blocks = 1 }.data):equals(data[lun]) end
+  end,
+}

@@ -1,12 +1,14 @@
 scenario {
   title = "An opcode that no initiator has is rejected as not supported, and the connection goes on",
-  covers = { "ISCSI-PDU-008", "ISCSI-PDU-010", "ISCSI-REJ-001", "ISCSI-REJ-002", "ISCSI-REJ-003" },
+  covers = {
+    "ISCSI-PDU-008", "ISCSI-PDU-010", "ISCSI-REJ-001", "ISCSI-REJ-002", "ISCSI-REJ-003", "ISCSI-REJ-004",
+  },
   matrix = { opcode = { 0x07, 0x0A, 0x0F, 0x11, 0x1B, 0x1C, 0x1D, 0x1E, 0x1F } },
   play = function(t, case)
     local s = t:login {}
     s:send(pdu.raw { opcode = case.opcode, immediate = true, itt = 0x1234 })
     local reject = s:receive { opcode = "reject" }
-    expect(reject):pdu { opcode = "reject", reason = 5, itt = 0xFFFFFFFF }
+    expect(reject):pdu { opcode = "reject", reason = 5, itt = 0xFFFFFFFF, datasn = 0 }
     expect(#reject.data):equals(48)
     expect(reject.rejected.opcode_number):equals(case.opcode)
     expect(s:test_unit_ready()):good()

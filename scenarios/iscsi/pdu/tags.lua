@@ -17,7 +17,7 @@ scenario {
 
 scenario {
   title = "A second command with the tag of a task in progress does not disturb it",
-  covers = { "ISCSI-PDU-018" },
+  covers = { "ISCSI-PDU-018", "SCSI-TASK-012" },
   play = function(t)
     local s = t:login { keys = { InitialR2T = "Yes", ImmediateData = "No" } }
     local data = random.bytes("block", s:capacity().block_size)
