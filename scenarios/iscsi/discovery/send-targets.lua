@@ -223,3 +223,16 @@ scenario {
     for number = 1, 300 do expect(list[number]):contains("iqn.2026-11.example:number-" .. number .. " ") end
   end,
 }
+
+scenario {
+  title = "A target that listens on every address is told of under the one that was reached",
+  covers = { "ISCSI-DISC-023", "ISCSI-DISC-007" },
+  needs = { "simulation" },
+  matrix = { portal = { 1, 2 } }, -- IPv4, IPv6
+  play = function(t, case)
+    local portal = expect(t.portals[case.portal]):differs(nil)
+    local s = t:login { type = "discovery", target = false, portal = case.portal }
+    expect(table.concat(records(s:text { text = { SendTargets = "All" } }), "; ")):equals(t.iqn .. " " .. portal .. ",1")
+    expect(t:login { portal = case.portal }:test_unit_ready()):good()
+  end,
+}

@@ -23,15 +23,19 @@ scenario {
   covers = { "ISCSI-LOGIN-025", "ISCSI-LOGIN-026", "ISCSI-LOGIN-027" },
   matrix = { versions = { { 0, 0 }, { 0, 5 }, { 0, 255 }, { 1, 1 }, { 1, 255 }, { 2, 0 } } },
   play = function(t, case)
-    local set = { version_min = case.versions[1], version_max = case.versions[2] }
-    local r = t:try_login { requests = { [1] = { set = set }, [2] = { set = set } } }
-    if case.versions[1] == 0 then
-      expect(r):login_accepted()
-    else
-      -- A least version above the greatest may be called an error of its own.
-      expect(r):login_refused()
-      expect(r.status):one_of(0x0205, case.versions[1] > case.versions[2] and not t.simulated and 0x0200 or 0x0205)
-    end
+    local least, most = table.unpack(case.versions)
+    local c = t:connect()
+    c:send(pdu.login {
+      csg = 1, nsg = 3, transit = true, version_min = least, version_max = most,
+      text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn },
+    })
+    local r = expect(c:receive {}):pdu { opcode = "login response" }
+    -- The only version that there is, in every answer (RFC 7143 §11.13.1, §11.13.2).
+    if least == 0 or t.simulated then expect(r):pdu { version_active = 0, version_max = 0 } end
+    if least == 0 then return expect(r):pdu { status = 0 } end
+    -- A least version above the greatest may be called an error of its own.
+    expect(r.status):one_of(0x0205, least > most and not t.simulated and 0x0200 or 0x0205)
+    expect(c):closes {}
   end,
 }
 

@@ -53,7 +53,9 @@ scenario {
     c:send(pdu.login {
       csg = 1, nsg = 3, transit = true, text = { InitiatorName = "iqn.2026-11.example:a", TargetName = t.iqn },
     })
-    expect(c:receive {}):pdu { opcode = "login response", status = 0 }
+    local r = expect(c:receive {}):pdu { opcode = "login response", status = 0 }
+    -- What is declared has no answer, nor has what is not said.
+    expect(r.text.SessionType):equals(nil)
   end,
 }
 
@@ -92,8 +94,8 @@ scenario {
 
 scenario {
   title = "An initiator name of 223 bytes is taken, a longer one refused",
-  covers = { "VUL-24" },
-  matrix = { length = { 223, 224, 255 } },
+  covers = { "ISCSI-NAME-001", "ISCSI-NAME-002", "VUL-24" },
+  matrix = { length = { 223, 224, 255, 1000 } },
   play = function(t, case)
     local name = "iqn.2026-11.example:"
     local r = t:try_login { name = name .. string.rep("n", case.length - #name) }
@@ -123,5 +125,60 @@ scenario {
     for isid, name in ipairs { found, case.target, case.target:upper() } do
       expect(t:try_login { target = name, name = case.name, isid = isid }):login_accepted()
     end
+  end,
+}
+
+scenario {
+  title = "What cannot be a name of a node is refused, as that of an initiator and as that of a target",
+  covers = { "ISCSI-NAME-003", "ISCSI-NAME-005", "ISCSI-NAME-006" },
+  needs = { "simulation" }, -- that a target looks at the letters of a name is not said
+  matrix = {
+    name = {
+      "iqn.2026-11.example:a b", "iqn.2026-11.example:../../etc", "iqn.2026-11.example:a_b", "iqn.2026-11.example:a,b",
+      "iqn.2026-11.example:a\27b", "iqn.2026-11.example:\xC3\xA4", "iqn.2026-11.example:\xEF\xBC\x91", "iqn.2026-13.example:a",
+      "iqn.2026-11..example", "iqn.2026-11.", "eui.02004567A425678", "eui.02004567A425678G", "naa.52004567BA64678", "foo.1",
+      "iqn.",
+    },
+  },
+  play = function(t, case)
+    expect(t:try_login { name = case.name }):login_refused(0x0200)
+    expect(t:try_login { target = case.name }):login_refused(0x0203)
+    expect(t:login {}:test_unit_ready()):good()
+  end,
+}
+
+-- 223 bytes.
+local long = "iqn.2026-11.example:" .. string.rep("t", 203)
+
+scenario {
+  title = "A target's name as long as can be is told whole, wherever it is told",
+  covers = { "ISCSI-NAME-001", "ISCSI-NAME-007" },
+  world = { target { iqn = long } },
+  play = function(t)
+    local discovery = t:login { type = "discovery", target = false }
+    expect(discovery:text { text = { SendTargets = "All" } }.text.TargetName):equals(long)
+    local s = t:login {}
+    for _, page in ipairs { 0x83, 0x88 } do
+      local data = expect(s:inquiry { evpd = true, page_code = page, allocation_length = 4096 }):good().data
+      -- RFC 7143 §4.4.2: the port's name ends in the portal group tag, and in NULs up to a multiple of four bytes.
+      expect(data):contains(long .. ",t,0x0001\0\0\0\0")
+    end
+  end,
+}
+
+scenario {
+  title = "A target's alias is declared as it is, once",
+  covers = { "ISCSI-KEY-036" },
+  matrix = { length = { 1, 255 } },
+  world = function(case) return { target { alias = string.rep("a", case.length) } } end,
+  play = function(t, case)
+    local c = t:connect()
+    c:send(pdu.login {
+      csg = 1, nsg = 3, transit = true,
+      text = { InitiatorName = "iqn.2026-11.example:a", SessionType = "Normal", TargetName = t.iqn },
+    })
+    local r = expect(c:receive {}):pdu { opcode = "login response", status = 0 }
+    expect(r.text.TargetAlias):equals(string.rep("a", case.length))
+    expect(select(2, r.data:gsub("TargetAlias=", ""))):equals(1)
   end,
 }

@@ -14,15 +14,17 @@ end
 
 scenario {
   title = "A login through both stages",
-  covers = { "ISCSI-LOGIN-004", "ISCSI-LOGIN-011", "ISCSI-LOGIN-013", "ISCSI-LOGIN-031" },
+  covers = { "ISCSI-LOGIN-004", "ISCSI-LOGIN-011", "ISCSI-LOGIN-013", "ISCSI-LOGIN-031", "ISCSI-LOGIN-032" },
   play = function(t)
     local c = t:connect()
     c:send(pdu.login { csg = 0, nsg = 1, transit = true, text = first(t, { { "AuthMethod", "None" } }) })
     local r = c:receive {}
     expect(r):pdu { opcode = "login response", csg = 0, nsg = 1, transit = true, tsih = 0, status = 0 }
     expect(r.text.AuthMethod):equals("None")
+    expect(r.text.TargetPortalGroupTag):differs(nil)
     c:send(pdu.login { csg = 1, nsg = 3, transit = true })
     r = expect(c:receive {}):pdu { opcode = "login response", csg = 1, status = 0 }
+    expect(r.text.TargetPortalGroupTag):equals(nil)
     if r.transit or t.simulated then
       expect(r):pdu { nsg = 3, transit = true }
       expect(r.tsih):differs(0)

@@ -57,6 +57,8 @@ scenario {
     local r = offer(t, "TaskReporting=" .. case.list)
     expect(r):pdu { status = 0 }
     expect(case.list):contains(r.text.TaskReporting)
+    -- The first that the target has. Ours has none but the last.
+    if t.simulated then expect(r.text.TaskReporting):equals("RFC3720") end
   end,
 }
 
@@ -112,5 +114,56 @@ scenario {
       expect(r):rejected()
     end
     expect(s:write { lba = 0, blocks = 64 }):good()
+  end,
+}
+
+scenario {
+  title = "X#NodeArchitecture tells what an initiator is made of, and changes nothing",
+  covers = { "ISCSI-KEY-033" },
+  matrix = { length = { 1, 255, 256 }, times = { 1, 2 } },
+  play = function(t, case)
+    local pair = "X#NodeArchitecture=" .. string.rep("a", case.length)
+    local r = offer(t, pair, case.times == 2 and pair or nil)
+    -- A value above 255 bytes, or a key that is said twice, may end the login (RFC 7143 §6.1, §6.3). With ours it does.
+    local is_wrong = case.length > 255 or case.times > 1
+    if is_wrong and (t.simulated or r.status ~= 0) then
+      expect(r):pdu { status = 0x0200 }
+    else
+      expect(r):pdu { status = 0 }
+      expect(r.text["X#NodeArchitecture"]):one_of(nil, "NotUnderstood")
+    end
+    expect(t:login { isid = 9 }:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "What is agreed on does not depend on the order in which it is offered",
+  covers = { "ISCSI-KEY-039" },
+  play = function(t)
+    local keys = {
+      "HeaderDigest=CRC32C,None", "DataDigest=None", "MaxConnections=4", "InitialR2T=No", "ImmediateData=Yes",
+      "MaxRecvDataSegmentLength=65536", "MaxBurstLength=131072", "FirstBurstLength=16384", "DefaultTime2Wait=3",
+      "DefaultTime2Retain=40", "MaxOutstandingR2T=3", "DataPDUInOrder=Yes", "DataSequenceInOrder=Yes", "ErrorRecoveryLevel=0",
+      "InitiatorAlias=a",
+    }
+    local first
+    for _ = 1, t.simulated and 200 or 20 do
+      for place = #keys, 2, -1 do
+        local other = random.integer("order", 1, place)
+        keys[place], keys[other] = keys[other], keys[place]
+      end
+      local c = t:connect()
+      local text = { "InitiatorName=iqn.2026-11.example:a", "SessionType=Normal", "TargetName=" .. t.iqn }
+      table.move(keys, 1, #keys, 4, text)
+      c:send(pdu.login { csg = 1, nsg = 3, transit = true, text = text })
+      local r = expect(c:receive { opcode = "login response" }):pdu { status = 0 }
+      c:close {}
+      local found = {}
+      for key, value in pairs(r.text) do found[#found + 1] = key .. "=" .. value end
+      table.sort(found)
+      found = table.concat(found, " ")
+      first = first or found
+      expect(found):equals(first)
+    end
   end,
 }

@@ -42,10 +42,15 @@ scenario {
   title = "What is no number is rejected or ends the login",
   covers = { "ISCSI-NEG-011", "ISCSI-NEG-023" },
   matrix = {
-    value = { "+65536", "-1", " 65536", "65536 ", "6553g", "0x", "0xg", "512~65536", "1e5", "65536.0" },
+    value = {
+      "+65536", "-1", " 65536", "65536 ", "6553g", "0x", "0xg", "512~65536", "1e5", "65536.0", "00", "0262144", "065536",
+    },
   },
   play = function(t, case)
-    refused(t, offer(t, "MaxBurstLength", case.value), "MaxBurstLength", 512, 16777215)
+    local r = offer(t, "MaxBurstLength", case.value)
+    refused(t, r, "MaxBurstLength", 512, 16777215)
+    -- That is 0262144 as an octal number.
+    if r.status == 0 then expect(tonumber(r.text.MaxBurstLength)):differs(91236) end
   end,
 }
 
@@ -62,7 +67,10 @@ scenario {
 
 scenario {
   title = "A value outside the key's range is rejected, answered with one within it, or ends the login",
-  covers = { "ISCSI-NEG-022" },
+  covers = {
+    "ISCSI-NEG-022", "ISCSI-KEY-001", "ISCSI-KEY-011", "ISCSI-KEY-013", "ISCSI-KEY-016", "ISCSI-KEY-017", "ISCSI-KEY-018",
+    "ISCSI-KEY-023",
+  },
   matrix = {
     offer = {
       { "MaxBurstLength", 511, 512, 16777215 }, { "MaxBurstLength", 16777216, 512, 16777215 },
@@ -81,7 +89,7 @@ scenario {
 scenario {
   title = "A data segment length outside its range is rejected or ends the login; one too long may be cut",
   covers = { "ISCSI-KEY-006", "ISCSI-KEY-007" },
-  matrix = { value = { 0, 511, 16777216 } },
+  matrix = { value = { 0, 1, 511, 16777216 } },
   play = function(t, case)
     local r = offer(t, "MaxRecvDataSegmentLength", case.value)
     if r.status ~= 0 then
@@ -94,45 +102,59 @@ scenario {
 
 scenario {
   title = "Values at the ends of their range are agreed to, and the result is within what was offered",
-  covers = { "ISCSI-NEG-022", "ISCSI-NEG-016" },
+  covers = {
+    "ISCSI-NEG-022", "ISCSI-NEG-016", "ISCSI-KEY-001", "ISCSI-KEY-011", "ISCSI-KEY-013", "ISCSI-KEY-017", "ISCSI-KEY-018",
+    "ISCSI-KEY-023",
+  },
+  -- With the least that each can be.
   matrix = {
     offer = {
-      { "MaxBurstLength", 512 }, { "MaxBurstLength", 16777215 }, { "FirstBurstLength", 512 },
-      { "MaxConnections", 1 }, { "MaxConnections", 65535 }, { "MaxOutstandingR2T", 1 }, { "MaxOutstandingR2T", 65535 },
-      { "ErrorRecoveryLevel", 0 }, { "ErrorRecoveryLevel", 2 }, { "DefaultTime2Retain", 0 },
-      { "DefaultTime2Retain", 3600 },
+      { "MaxBurstLength", 512, 512 }, { "MaxBurstLength", 65536, 512 }, { "MaxBurstLength", 16777215, 512 },
+      { "FirstBurstLength", 512, 512 }, { "FirstBurstLength", 65536, 512 }, { "FirstBurstLength", 16777215, 512 },
+      { "MaxConnections", 1, 1 }, { "MaxConnections", 2, 1 }, { "MaxConnections", 65535, 1 },
+      { "MaxOutstandingR2T", 1, 1 }, { "MaxOutstandingR2T", 8, 1 }, { "MaxOutstandingR2T", 65535, 1 },
+      { "ErrorRecoveryLevel", 0, 0 }, { "ErrorRecoveryLevel", 1, 0 }, { "ErrorRecoveryLevel", 2, 0 },
+      { "DefaultTime2Retain", 0, 0 }, { "DefaultTime2Retain", 60, 0 }, { "DefaultTime2Retain", 3600, 0 },
     },
   },
   play = function(t, case)
-    local r = offer(t, case.offer[1], case.offer[2])
+    local key, value, least = table.unpack(case.offer)
+    local r = offer(t, key, value)
     expect(r):pdu { status = 0 }
-    local agreed = tonumber(r.text[case.offer[1]])
-    expect(agreed):differs(nil)
+    local agreed = tonumber(r.text[key])
     -- All of these are agreed on as the least of both.
-    expect(agreed):at_most(case.offer[2])
+    expect(agreed):at_most(value)
+    expect(agreed):at_least(least)
   end,
 }
 
 scenario {
   title = "The larger of both waits before a new login is agreed to",
-  covers = { "ISCSI-NEG-022" },
-  matrix = { seconds = { 0, 2, 3600 } },
+  covers = { "ISCSI-NEG-022", "ISCSI-KEY-016" },
+  matrix = { seconds = { 0, 2, 5, 3600 } },
   play = function(t, case)
     local r = offer(t, "DefaultTime2Wait", case.seconds)
     expect(r):pdu { status = 0 }
     expect(tonumber(r.text.DefaultTime2Wait)):at_least(case.seconds)
+    expect(tonumber(r.text.DefaultTime2Wait)):at_most(3600)
   end,
 }
 
 scenario {
   title = "A first burst that is longer than a burst is refused or cut",
-  covers = { "ISCSI-NEG-021" },
-  play = function(t)
+  covers = { "ISCSI-NEG-021", "ISCSI-KEY-014" },
+  matrix = {
+    keys = {
+      { label = "the burst first", "MaxBurstLength=4096", "FirstBurstLength=8192" },
+      { label = "the first burst first", "FirstBurstLength=8192", "MaxBurstLength=4096" },
+    },
+  },
+  play = function(t, case)
     local c = t:connect()
     c:send(pdu.login {
       csg = 1, nsg = 3, transit = true,
       text = {
-        "InitiatorName=iqn.2026-11.example:a", "SessionType=Normal", "TargetName=" .. t.iqn, "MaxBurstLength=4096", "FirstBurstLength=8192",
+        "InitiatorName=iqn.2026-11.example:a", "SessionType=Normal", "TargetName=" .. t.iqn, case.keys[1], case.keys[2],
       },
     })
     local r = c:receive {}
@@ -153,5 +175,17 @@ scenario {
     local level = s.parameters.iSCSIProtocolLevel
     if level then expect(tonumber(level)):at_most(case.offer) end
     expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "There are no protocol levels above 31",
+  covers = { "ISCSI-KEY-030", "ISCSI-7144-012" },
+  play = function(t)
+    local r = offer(t, "iSCSIProtocolLevel", 32)
+    -- That a target does not know the key, another case tells.
+    local is_unknown = r.status == 0 and r.text.iSCSIProtocolLevel == "NotUnderstood"
+    if is_unknown and not t.simulated then skip("the target does not know the key") end
+    refused(t, r, "iSCSIProtocolLevel", 0, 31)
   end,
 }

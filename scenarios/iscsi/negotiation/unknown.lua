@@ -10,12 +10,39 @@ end
 
 scenario {
   title = "A key that the target does not know is answered NotUnderstood, and the login goes on",
-  covers = { "ISCSI-NEG-015", "ISCSI-NEG-004", "VUL-05" },
+  covers = { "ISCSI-NEG-015", "ISCSI-NEG-004", "ISCSI-KEY-027", "VUL-05" },
   matrix = { key = { "X-com.example.unknown", "X#NobodyKnows", "FooBar", "MaxBurstlength" } },
   play = function(t, case)
     local r = offer(t, case.key .. "=1\0")
     expect(r):pdu { status = 0 }
     expect(r.text[case.key]):equals("NotUnderstood")
+  end,
+}
+
+scenario {
+  title = "Each pair of an answer ends in one NUL, the last one too",
+  covers = { "ISCSI-NEG-001" },
+  play = function(t)
+    local r = offer(t, "MaxBurstLength=65536\0X-com.example.unknown=1\0")
+    expect(r):pdu { status = 0 }
+    expect(r.data:sub(-1)):equals("\0")
+    expect(r.data:find("\0\0", 1, true)):equals(nil)
+    for pair in r.data:gmatch "[^\0]+" do expect(pair):contains("=") end
+  end,
+}
+
+scenario {
+  title = "The name of a key may have 63 bytes; a longer one is refused, and never cut",
+  covers = { "ISCSI-NEG-002" },
+  matrix = { length = { 63, 64, 200 } },
+  expects_violations = true, -- an answer that names the key is no better text than the offer was
+  play = function(t, case)
+    local key = "X-com.example."
+    key = key .. string.rep("k", case.length - #key)
+    local r = offer(t, key .. "=1\0")
+    if case.length > 63 and (t.simulated or r.status ~= 0) then return expect(r):pdu { status = 0x0200 } end
+    expect(r):pdu { status = 0 }
+    expect(r.text[key]):equals("NotUnderstood")
   end,
 }
 
@@ -93,6 +120,9 @@ scenario {
   covers = { "ISCSI-NEG-009" },
   play = function(t)
     expect(offer(t, "InitiatorAlias=a=b=c\0")):pdu { status = 0 }
+    local r = offer(t, "X-com.example.k=a=b\0X-com.example.l==\0")
+    expect(r):pdu { status = 0 }
+    for _, key in ipairs { "X-com.example.k", "X-com.example.l" } do expect(r.text[key]):equals("NotUnderstood") end
   end,
 }
 
@@ -110,5 +140,29 @@ scenario {
     end
     expect(answered):equals(case.keys)
     expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "A request for the rest of a long answer has no text of its own; if it has, none of both is lost unnoticed",
+  covers = { "ISCSI-NEG-030" },
+  expects_violations = true, -- the answer is not told to its end
+  play = function(t)
+    local text = "InitiatorName=iqn.2026-11.example:a\0SessionType=Normal\0TargetName=" .. t.iqn .. "\0"
+    for number = 1, 600 do text = text .. "A" .. number .. "=\0" end
+    local c = t:connect()
+    c:send(pdu.login { csg = 1, nsg = 3, data = text })
+    local r = c:receive {}
+    -- So many keys may be too many for a target.
+    if not t.simulated and (c.closed or r.status ~= 0 or not r.continue) then return end
+    expect(r):pdu { opcode = "login response", status = 0, continue = true, transit = false }
+    c:send(pdu.login { csg = 1, nsg = 3, text = { "X-com.example.late=1" } })
+    r = c:receive {}
+    if t.simulated or not c.closed and r.status ~= 0 then
+      expect(r):pdu { opcode = "login response", status = 0x0200 }
+      expect(c):closes {}
+    end
+    c:close {}
+    expect(t:login { isid = 9 }:test_unit_ready()):good()
   end,
 }
