@@ -135,3 +135,41 @@ scenario {
     expect(s:receive { opcode = "logout response" }):pdu { response = 0 }
   end,
 }
+
+scenario {
+  title = "Whenever a logout comes among writes, each of them is done or not, and none comes later",
+  covers = { "ISCSI-LOGOUT-011", "ISCSI-LOGOUT-006" },
+  needs = { "dataloss" },
+  play = function(t)
+    local blocks = {}
+    for round = 1, t.simulated and 200 or 20 do
+      local s = t:login { isid = 1 }
+      local size = s:capacity().block_size
+      local writes = {}
+      for n = 1, 16 do
+        local data = random.bytes("data", size)
+        writes[n] = { lba = n % 8, data = data, task = s:write { lba = n % 8, data = data, async = true } }
+      end
+      sleep(random.integer("moment", 0, 400) / 1000000)
+      expect(s:logout {}):response(0)
+      for _, write in ipairs(writes) do
+        local r = write.task:wait {}
+        if r.outcome == "completed" then expect(r):good() end
+        -- What a block may hold: what was there, if nothing is sure to have come since, and what may have.
+        local may_hold = blocks[write.lba] or {}
+        may_hold[#may_hold + 1] = write.data
+        blocks[write.lba] = may_hold
+      end
+      local next = t:login { isid = 1 }
+      for lba = 0, 7 do
+        local found = next:read { lba = lba, blocks = 1 }.data
+        if round > 1 then expect(found):one_of(table.unpack(blocks[lba])) end
+        -- It stays what it is.
+        blocks[lba] = { found }
+        expect(next:read { lba = lba, blocks = 1 }.data):equals(found)
+      end
+      expect(next:logout {}):response(0)
+    end
+    if t.simulated then expect(t:statistics().tasks):equals(0) end
+  end,
+}

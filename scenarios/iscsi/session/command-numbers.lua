@@ -128,7 +128,7 @@ scenario {
 
 scenario {
   title = "As many commands as the window lets in are all answered",
-  covers = { "ISCSI-CMDSN-021", "IOP-06" },
+  covers = { "ISCSI-CMDSN-021", "ISCSI-CMDSN-008", "IOP-06" },
   play = function(t)
     local s = t:login {}
     local tasks = {}

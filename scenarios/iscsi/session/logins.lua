@@ -2,7 +2,7 @@
 
 scenario {
   title = "A login of the same initiator port ends the session that it had",
-  covers = { "ISCSI-SESS-005", "ISCSI-SESS-001", "ISCSI-SESS-013" },
+  covers = { "ISCSI-SESS-005", "ISCSI-SESS-001", "ISCSI-SESS-013", "SCSI-UA-003" },
   play = function(t)
     local first = t:login { isid = 1, keys = { InitialR2T = "Yes", ImmediateData = "No" } }
     local write = first:write { lba = 5, blocks = 1, hold_r2ts = true, async = true }
@@ -11,7 +11,8 @@ scenario {
     expect(first):closes {}
     expect(write:wait()):lost()
     expect(second.tsih):differs(0)
-    expect(second:test_unit_ready()):check_condition("UNIT ATTENTION")
+    if t.simulated then expect(second.tsih):differs(first.tsih) end
+    expect(expect(second:test_unit_ready()):check_condition("UNIT ATTENTION").sense.asc):equals(0x29)
     expect(second:test_unit_ready()):good()
   end,
 }
@@ -31,7 +32,7 @@ scenario {
 scenario {
   title = "No two sessions have one TSIH, and none has 0",
   covers = { "ISCSI-SESS-010", "ISCSI-SESS-011" },
-  -- ISIDs of every format: OUI, EN, random, and the reserved one.
+  -- ISIDs of every format: OUI, EN, and random.
   matrix = { isid = { 0x000000000000, 0x400000000000, 0x800000000000 } },
   play = function(t, case)
     local seen = {}
@@ -84,12 +85,13 @@ scenario {
     -- T may come later, when a target has keys of its own to agree on (RFC 7143 §6.3). Ours has none.
     expect(r):pdu { status = 0, transit = t.simulated or nil }
     expect(tonumber(r.text.TargetPortalGroupTag)):at_most(65535)
+    expect(select(2, r.data:gsub("TargetPortalGroupTag=", ""))):equals(1)
   end,
 }
 
 scenario {
   title = "A connection that is taken up again is told what has arrived, and nothing else",
-  covers = { "ISCSI-SESS-006", "ISCSI-CMDSN-002" },
+  covers = { "ISCSI-SESS-006", "ISCSI-SESS-007", "ISCSI-CMDSN-002" },
   play = function(t)
     local s = t:login { cid = 1 }
     local first = s.cmdsn
@@ -117,5 +119,17 @@ scenario {
       c:send(pdu.scsi_command { itt = 80 + number, cmdsn = first + number, lun = s.lun, cdb = cdb.test_unit_ready {} })
       expect(c:receive { opcode = "scsi response" }):pdu { itt = 80 + number, status = 0 }
     end
+  end,
+}
+
+scenario {
+  title = "A discovery session that names its target takes the place of a session of the same initiator port",
+  covers = { "ISCSI-DISC-019" },
+  play = function(t)
+    local normal = t:login { isid = 7 }
+    local discovery = t:login { isid = 7, type = "discovery", target = t.iqn }
+    expect(normal):closes {}
+    expect(discovery:text { text = { SendTargets = t.iqn } }.text.TargetName):equals(t.iqn)
+    expect(t:login { isid = 8 }:test_unit_ready()):good()
   end,
 }
