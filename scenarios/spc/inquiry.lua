@@ -15,6 +15,16 @@ scenario {
       if code ~= 0 then expect(seen[code] == nil):holds("version descriptors differ") end
       seen[code] = true
     end
+    -- A unit that has target port groups tells of them, and one that can copy for others says more of it in a page.
+    local groups = s:report_target_port_groups {}
+    if t.simulated then expect(data:byte(6) >> 4 & 3):equals(1) end
+    if data:byte(6) >> 4 & 3 ~= 0 then expect(#expect(groups):good().data):at_least(8) end
+    local copies = s:inquiry { evpd = true, page_code = 0x8F }
+    if t.simulated then expect(data:byte(6) & 0x08):equals(0) end
+    if data:byte(6) & 0x08 == 0 and t.simulated then expect(copies):check_condition("ILLEGAL REQUEST") end
+    -- PROTECT, and what a unit that has protection information says of it.
+    local has_protection = s:read_capacity16 {}.data:byte(13) & 1 ~= 0
+    if data:byte(6) & 1 == 0 then expect(has_protection):equals(false) end
     -- With NORMACA off NACA is refused.
     if t.simulated then expect(data:byte(4) & 0x20):equals(0) end
     if data:byte(4) & 0x20 == 0 then

@@ -25,16 +25,24 @@ end
 
 scenario {
   title = "MODE SENSE of all pages is well formed, with either CDB",
-  covers = { "SCSI-MODE-001", "SCSI-MODE-002", "SCSI-MODE-004", "SCSI-MODE-010" },
-  matrix = { cdb = { 6, 10 }, dbd = { 0, 1 } },
+  covers = { "SCSI-MODE-001", "SCSI-MODE-002", "SCSI-MODE-004", "SCSI-MODE-010", "SCSI-MODE-008" },
+  -- (6) has no LLBAA.
+  matrix = { cdb = { "6", "10", "10 with LLBAA" }, dbd = { 0, 1 } },
   play = function(t, case)
     local s = t:login {}
-    local data = expect(s:mode_sense {
-      cdb = case.cdb, page_code = 0x3F, dbd = case.dbd, allocation_length = case.cdb == 10 and 65535 or 255,
-    }):good().data
-    local header = case.cdb == 6 and 4 or 8
+    local cdb = case.cdb == "6" and 6 or 10
+    local llbaa = case.cdb == "10 with LLBAA" and 1 or nil
+    local r = s:mode_sense {
+      cdb = cdb, llbaa = llbaa, page_code = 0x3F, dbd = case.dbd, allocation_length = cdb == 10 and 65535 or 255,
+    }
+    if llbaa and r.status ~= 0 and not t.simulated then
+      expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+      skip("the unit has no long block descriptors")
+    end
+    local data = expect(r):good().data
+    local header = cdb == 6 and 4 or 8
     local descriptor
-    if case.cdb == 6 then
+    if cdb == 6 then
       expect(data:byte(1)):equals(#data - 1)
       descriptor = data:byte(4)
     else
@@ -42,9 +50,15 @@ scenario {
       descriptor = string.unpack(">I2", data, 7)
     end
     -- Block descriptors are optional (SBC-4 §6.5.2), and 0 in one says that the number of blocks is not reported.
-    if case.dbd == 1 then expect(descriptor):equals(0) else expect(descriptor):one_of(0, 8) end
-    if t.simulated then expect(descriptor):equals(case.dbd == 1 and 0 or 8) end
-    if descriptor > 0 then
+    local is_long = cdb == 10 and data:byte(5) & 1 == 1
+    if not llbaa then expect(is_long):equals(false) end
+    if case.dbd == 1 then expect(descriptor):equals(0) else expect(descriptor):one_of(0, is_long and 16 or 8) end
+    if t.simulated then expect(descriptor):equals(case.dbd == 1 and 0 or llbaa and 16 or 8) end
+    if descriptor == 16 then
+      local capacity = s:capacity()
+      expect((string.unpack(">I8", data, header + 1))):equals(capacity.blocks)
+      expect((string.unpack(">I4", data, header + 13))):equals(capacity.block_size)
+    elseif descriptor > 0 then
       local capacity = s:capacity()
       local blocks = string.unpack(">I4", data, header + 1)
       if blocks ~= 0 or t.simulated then expect(blocks):equals(math.min(capacity.blocks, 0xFFFFFFFF)) end
@@ -65,7 +79,7 @@ scenario {
 
 scenario {
   title = "Every page has current, changeable and default values, and saved ones if there are any",
-  covers = { "SCSI-MODE-003", "SCSI-MODE-005", "SCSI-MODE-006" },
+  covers = { "SCSI-MODE-003", "SCSI-MODE-005", "SCSI-MODE-006", "SCSI-MODE-030" },
   play = function(t)
     local s = t:login {}
     local all = pages(expect(s:mode_sense { page_code = 0x3F, dbd = 1 }):good().data, 5)
@@ -82,16 +96,27 @@ scenario {
         expect(saved):check_condition("ILLEGAL REQUEST", "SAVING PARAMETERS NOT SUPPORTED")
       end
     end
+    -- Pages of the transport (SPC-4 §7.5.16, §7.5.17) are iSCSI's, if there are any.
+    for _, code in ipairs { 0x18, 0x19 } do
+      local r = s:mode_sense { page_code = code, dbd = 1 }
+      if r.status_name == "GOOD" and not t.simulated then
+        expect(r.data:byte(4 + 3) & 15):equals(5)
+      else
+        expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+      end
+    end
     -- No standard has given these to a disk.
     expect(s:mode_sense { page_code = 0x1F }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
     expect(s:mode_sense { page_code = 0x0A, subpage_code = 0x55 })
       :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
-    local r = s:mode_sense { cdb = 10, page_code = 0x3F, subpage_code = 0xFF, allocation_length = 65535 }
-    -- A target may have no subpages, not even all of them.
-    if r.status_name == "GOOD" or t.simulated then
-      expect(r):good()
-    else
-      expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    for _, code in ipairs { 0x3F, 0x0A } do
+      local r = s:mode_sense { cdb = 10, page_code = code, subpage_code = 0xFF, allocation_length = 65535 }
+      -- A target may have no subpages, not even all of them.
+      if r.status_name == "GOOD" or t.simulated then
+        expect(r):good()
+      else
+        expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+      end
     end
   end,
 }
@@ -144,10 +169,17 @@ scenario {
   title = "MODE SELECT is all or nothing",
   covers = { "SCSI-MODE-011", "SCSI-MODE-012", "SCSI-MODE-013", "SCSI-MODE-014", "SCSI-MODE-015", "SCSI-MODE-016",
     "SCSI-MODE-017", "SCSI-MODE-018" },
-  play = function(t)
+  matrix = { cdb = { 6, 10 } },
+  play = function(t, case)
     local s = t:login {}
     must_be_changeable(t, s, 0x0A, 2, 0x04)
     local function control() return settable(page(s, 0x0A)) end
+    -- The header, with so many bytes of block descriptors behind it.
+    local function header(count) return string.rep("\0", case.cdb == 6 and 3 or 7) .. string.char(count or 0) end
+    local function select(fields)
+      fields.cdb = case.cdb
+      return s:mode_select(fields)
+    end
     local before = control()
     local wanted = before:sub(1, 2) .. string.char(before:byte(3) ~ 0x04) .. before:sub(4)
     local lists = {
@@ -160,25 +192,82 @@ scenario {
         wanted .. wanted:sub(1, 3) .. string.char(wanted:byte(4) ~ fixed) .. wanted:sub(5)
     end
     for what, data in pairs(lists) do
-      local r = s:mode_select { data = "\0\0\0\0" .. data }
+      local r = select { data = header() .. data }
       expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN PARAMETER LIST")
       print(what, r.sense.field_byte)
     end
-    for length = 1, 3 + #wanted do
-      if length ~= 4 then
-        expect(s:mode_select { data = ("\0\0\0\0" .. wanted):sub(1, length) })
-          :check_condition("ILLEGAL REQUEST", "PARAMETER LIST LENGTH ERROR")
+    local whole = header() .. wanted
+    for length = 1, #whole - 1 do
+      if length ~= #header() then
+        expect(select { data = whole:sub(1, length) }):check_condition("ILLEGAL REQUEST", "PARAMETER LIST LENGTH ERROR")
       end
     end
-    -- A length that no disk can be formatted with: others might be taken, and the unit be of no use until it is formatted.
-    local descriptor = "\0\0\0\8" .. string.pack(">I4I4", 0, 3)
-    expect(s:mode_select { data = descriptor }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN PARAMETER LIST")
-    if s:mode_sense { page_code = 0x0A, dbd = 1, pc = 3 }.status_name ~= "GOOD" then
-      expect(s:mode_select { data = "\0\0\0\0" .. wanted, sp = 1 })
-        :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    -- A block descriptor that is not there, or only in part.
+    for length = #header(), #header() + 7 do
+      expect(select { data = header(8) .. string.rep("\0", length - #header()) })
+        :check_condition("ILLEGAL REQUEST", "PARAMETER LIST LENGTH ERROR")
     end
-    expect(s:mode_select { data = "" }):good()
+    -- A length that no disk can be formatted with: others might be taken, and the unit be of no use until it is formatted.
+    local descriptor = header(8) .. string.pack(">I4I4", 0, 3)
+    expect(select { data = descriptor }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN PARAMETER LIST")
+    if s:mode_sense { page_code = 0x0A, dbd = 1, pc = 3 }.status_name ~= "GOOD" then
+      expect(select { data = header() .. wanted, sp = 1 }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    end
+    expect(select { data = "" }):good()
+    expect(select { data = header() }):good()
     expect(control()):equals(before)
+    -- What is right is taken.
+    expect(select { data = whole }):good()
+    local taken = control()
+    expect(select { data = header() .. before }):good()
+    expect(taken):equals(wanted)
+    expect(control()):equals(before)
+  end,
+}
+
+scenario {
+  title = "MODE SELECT changes the bits that can be changed, and no other",
+  covers = { "SCSI-MODE-003", "SCSI-MODE-014", "SCSI-MODE-019", "SCSI-MODE-020", "SCSI-MODE-026", "SCSI-MODE-027" },
+  needs = { "simulation" }, -- to try every bit of another's unit could leave it useless
+  play = function(t)
+    local s = t:login {}
+    local all = pages(expect(s:mode_sense { page_code = 0x3F, dbd = 1 }):good().data, 5)
+    local codes = {}
+    for _, each in ipairs(all) do
+      codes[each.code] = true
+      local before, mask = settable(page(s, each.code)), page(s, each.code, 1)
+      expect(#mask):equals(#before)
+      for place = 3, #before do
+        for bit = 0, 7 do
+          local changed = before:sub(1, place - 1) .. string.char(before:byte(place) ~ 1 << bit) .. before:sub(place + 1)
+          local r = s:mode_select { data = "\0\0\0\0" .. changed }
+          if mask:byte(place) >> bit & 1 == 1 then
+            expect(r):good()
+            expect(settable(page(s, each.code))):equals(changed)
+            expect(s:mode_select { data = "\0\0\0\0" .. before }):good()
+          else
+            expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN PARAMETER LIST")
+            expect(r.sense.field_byte):equals(4 + place - 1)
+          end
+          expect(settable(page(s, each.code))):equals(before)
+        end
+      end
+    end
+    for _, code in ipairs { 0x01, 0x02, 0x08, 0x0A, 0x1C } do expect(codes[code]):equals(true) end
+  end,
+}
+
+scenario {
+  title = "MODE SENSE returns no more than the allocation length, and the same lengths whatever it is",
+  covers = { "SCSI-MODE-007" },
+  matrix = { cdb = { 6, 10 } },
+  play = function(t, case)
+    local s = t:login {}
+    local whole = expect(s:mode_sense { cdb = case.cdb, page_code = 0x3F, allocation_length = 255 }):good().data
+    for _, allocation in ipairs { 0, 1, 3, 4, 5, 8, 12, 20, 254, 255 } do
+      local r = expect(s:mode_sense { cdb = case.cdb, page_code = 0x3F, allocation_length = allocation }):good()
+      expect(r.data):equals(whole:sub(1, allocation))
+    end
   end,
 }
 

@@ -36,6 +36,44 @@ scenario {
   play = function(t)
     local s = t:login { lun = 3 }
     expect(expect(s:report_luns { lun = 0 }):good().data):equals(string.pack(">I4I4I8", 8, 0, 3 << 48))
-    expect(s:report_luns { select_report = 0x0F }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    for select = 3, 255 do
+      expect(s:report_luns { select_report = select }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    end
+  end,
+}
+
+scenario {
+  title = "A target of one unit lists one, in sixteen bytes",
+  covers = { "SCSI-RLUN-013", "IOP-65" },
+  world = { target { luns = { { size = "1MiB" } } } },
+  play = function(t)
+    local data = expect(t:login {}:report_luns {}):good().data
+    expect(data):equals(string.pack(">I4I4I8", 8, 0, 0))
+  end,
+}
+
+scenario {
+  title = "At a LUN of another form than is listed there is nothing, nor at those of well known units",
+  covers = { "SCSI-RLUN-011", "SCSI-RLUN-012" },
+  needs = { "simulation" }, -- a target may have units that it numbers so
+  matrix = {
+    lun = {
+      0x0000000000000001, 0x0001000000000000, 0x0000000100000000, 0x0100000000000000, 0x4000000000000001, 0x4000400000000000,
+      0x8000000000000000, 0xC000000000000000, 0xC101000000000000, 0xC102000000000000, 0xC103000000000000, -1,
+    },
+  },
+  world = { target { luns = { { size = "1MiB" } } } },
+  play = function(t, case)
+    local s = t:login {}
+    local function at(options)
+      options.lun_raw = case.lun
+      return options
+    end
+    expect(s:test_unit_ready(at {})):check_condition("ILLEGAL REQUEST", "LOGICAL UNIT NOT SUPPORTED")
+    expect(s:read(at { lba = 0, blocks = 1 })):check_condition("ILLEGAL REQUEST", "LOGICAL UNIT NOT SUPPORTED")
+    expect(expect(s:inquiry(at {})):good().data:byte(1)):equals(0x7F)
+    expect(expect(s:report_luns(at {})):good().luns[1]):equals(0)
+    expect(expect(s:request_sense(at {})):good().data:byte(13)):equals(0x25)
+    expect(s:test_unit_ready()):good()
   end,
 }

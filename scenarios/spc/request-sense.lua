@@ -78,3 +78,50 @@ scenario {
     expect(s:test_unit_ready()):good()
   end,
 }
+
+scenario {
+  title = "Sense data come with CHECK CONDITION, and their length in front of them",
+  covers = { "ISCSI-CMD-012", "ISCSI-CMD-013", "SCSI-RS-009" },
+  play = function(t)
+    local s = t:login {}
+    local commands = {
+      { cdb = cdb.read16 { lba = -1, blocks = 1 }, read = true, expected_data_transfer_length = 512 },
+      { cdb = cdb.inquiry { page_code = 0x83, allocation_length = 36 }, read = true, expected_data_transfer_length = 36 },
+      { cdb = cdb.test_unit_ready {}, lun = 16383 },
+    }
+    for _, command in ipairs(commands) do
+      local sent = s:send(pdu.scsi_command(command))
+      local r = expect(s:receive { opcode = "scsi response" }):pdu { itt = sent.itt, response = 0, status = 2 }
+      local length = string.unpack(">I2", r.data)
+      expect(length):at_least(8)
+      expect(length):at_most(#r.data - 2)
+      -- ADDITIONAL SENSE LENGTH, in either format.
+      expect(r.data:byte(2 + 8)):at_most(length - 8)
+      if t.simulated then expect(r.data:byte(2 + 8)):equals(length - 8) end
+    end
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "A block number that does not fit into fixed format is not cut, but left out",
+  covers = { "SCSI-RS-011" },
+  needs = { "cfg" },
+  world = { target { luns = { { null = true, size = "4TiB" } } } },
+  play = function(t)
+    local s = t:login {}
+    local last = s:capacity().last_lba
+    local r = expect(s:read { cdb = 16, lba = last, blocks = 2 })
+      :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+    expect(r.sense.raw:byte(1)):equals(0x70) -- without VALID
+    expect(r.sense.information):equals(nil)
+    -- With D_SENSE there is room for it.
+    local control = expect(s:mode_sense { page_code = 0x0A, dbd = 1 }):good().data:sub(5)
+    local changed = control:sub(1, 2) .. string.char(control:byte(3) | 0x04) .. control:sub(4)
+    expect(s:mode_select { data = "\0\0\0\0" .. changed }):good()
+    r = expect(s:read { cdb = 16, lba = last, blocks = 2 })
+      :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+    expect(r.sense.raw:byte(1)):equals(0x72)
+    expect(r.sense.information):equals(last + 1)
+  end,
+}

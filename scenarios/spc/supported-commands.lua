@@ -50,7 +50,9 @@ scenario {
   covers = { "SCSI-RSOC-003", "SCSI-RSOC-005", "SCSI-RSOC-007", "SCSI-RSOC-008", "VUL-15" },
   play = function(t)
     local s = t:login {}
-    expect(report(s, 1, 0x9E)):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    for _, code in ipairs { 0x9E, 0xA3 } do
+      expect(report(s, 1, code)):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    end
     expect(report(s, 2, 0x28, 0)):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
     for options = 4, 7 do
       expect(report(s, options)):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
@@ -73,6 +75,17 @@ scenario {
     expect(#short):equals(4)
     -- ABORT TASK, LOGICAL UNIT RESET.
     expect(short:byte(1) & 0x88):equals(0x88)
+    -- ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET: what is reported is there.
+    for number, bit in pairs { [2] = 0x40, [4] = 0x10, [5] = 0x08 } do
+      local r = s:task_management { ["function"] = number }
+      if short:byte(1) & bit ~= 0 then expect(r):response(0) elseif t.simulated then expect(r):response(5) end
+    end
+    s:test_unit_ready() -- takes the unit attention of a reset
+    -- QUERY TASK, QUERY TASK SET, I_T NEXUS RESET, QUERY ASYNCHRONOUS EVENT: RFC 7144 has them.
+    if t.simulated then
+      expect(short:byte(1) & 0x04 | short:byte(2)):equals(0)
+      for number = 9, 12 do expect(s:task_management { ["function"] = number }):response(5) end
+    end
     expect(#expect(s:report_supported_task_management_functions { repd = 1 }):good().data):equals(16)
     for allocation = 0, 3 do
       expect(s:report_supported_task_management_functions { allocation_length = allocation })
@@ -95,6 +108,76 @@ scenario {
       expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
     else
       expect(r):check_condition("ILLEGAL REQUEST", "INVALID COMMAND OPERATION CODE")
+    end
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "A bit that the usage map of a command does not have is refused, and pointed at",
+  covers = { "SCSI-RSOC-010", "SCSI-RSOC-001", "SCSI-READ-018", "SCSI-RES6-006" },
+  needs = { "simulation", "dataloss" },
+  matrix = { unit = { "plain", "thin", "removable" } },
+  world = function(case)
+    return { target { luns = { { size = "1MiB", thin = case.unit == "thin", removable = case.unit == "removable" } } } }
+  end,
+  play = function(t)
+    local s = t:login {}
+    local all = expect(report(s, 0)):good().data
+    for index = 5, #all, 8 do
+      local code, action, flags = string.unpack(">BxI2xB", all, index)
+      local has_action = flags & 1 == 1
+      local usage = expect(report(s, has_action and 2 or 1, code, action)):good().data:sub(5)
+      for place = 1, #usage - 1 do
+        for bit = 0, 7 do
+          -- The five bits of a service action say which command it is.
+          local is_action = has_action and place == 1 and bit < 5
+          if usage:byte(place + 1) >> bit & 1 == 0 and not is_action then
+            local cdb = string.char(code, has_action and action or 0) .. string.rep("\0", #usage - 2)
+            cdb = cdb:sub(1, place) .. string.char(cdb:byte(place + 1) | 1 << bit) .. cdb:sub(place + 2)
+            local r = expect(s:command { cdb = cdb }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+            expect(r.sense.field_in_cdb):equals(true)
+            expect(r.sense.field_byte):equals(place)
+            expect(r.sense.field_bit):equals(bit)
+          end
+        end
+      end
+    end
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
+  title = "A command that is not on the list is not supported, and whoever asks is told the same",
+  covers = { "SCSI-RSOC-001", "SCSI-RSOC-002", "SCSI-RES6-006" },
+  needs = { "simulation" }, -- what another target does not list it may do all the same
+  matrix = { unit = { "plain", "thin", "removable" } },
+  world = function(case)
+    return { target { luns = { { size = "1MiB", thin = case.unit == "thin", removable = case.unit == "removable" } } } }
+  end,
+  play = function(t)
+    local s = t:login {}
+    local all = expect(report(s, 0)):good().data
+    local listed, has_actions = {}, {}
+    for index = 5, #all, 8 do
+      local code, action, flags = string.unpack(">BxI2xB", all, index)
+      listed[code << 16 | action] = true
+      has_actions[code] = flags & 1 == 1
+    end
+    for code = 0, 255 do
+      for action = 0, has_actions[code] and 31 or 0 do
+        if not listed[code << 16 | action] then
+          local data = expect(report(s, 3, code, action)):good().data
+          expect(data):equals("\0\1\0\0")
+          local r = s:command { cdb = string.char(code, action) .. string.rep("\0", 14) }
+          if has_actions[code] then
+            expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+            expect(r.sense.field_byte):equals(1)
+          else
+            expect(r):check_condition("ILLEGAL REQUEST", "INVALID COMMAND OPERATION CODE")
+          end
+        end
+      end
     end
     expect(s:test_unit_ready()):good()
   end,

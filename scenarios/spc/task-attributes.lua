@@ -53,6 +53,42 @@ scenario {
 }
 
 scenario {
+  title = "A head of queue task, and a command that may always be one, pass by those that wait for an ordered one",
+  covers = { "SCSI-TASK-002", "SCSI-TASK-003", "SCSI-TASK-004" },
+  needs = { "simulation" },
+  play = function(t)
+    local s = t:login {}
+    fault.disk.slow { delay = "1s", of = { "read" }, times = 1 }
+    local first = s:read { lba = 0, blocks = 1, async = true }
+    local ordered = s:test_unit_ready { attribute = "ordered", async = true }
+    local behind = s:read { lba = 8, blocks = 1, async = true }
+    sleep "10ms"
+    expect(s:read { lba = 16, blocks = 1, attribute = "head of queue", within = "100ms" }):good()
+    expect(s:inquiry { within = "100ms" }):good()
+    expect(s:report_luns { within = "100ms" }):good()
+    expect(s:request_sense { within = "100ms" }):good()
+    for _, task in ipairs { first, ordered, behind } do expect(task.ended):equals(false) end
+    expect(ordered:wait()):good()
+    expect(first.ended):equals(true)
+    expect(first:wait()):good()
+    expect(behind:wait()):good()
+  end,
+}
+
+scenario {
+  title = "A command is carried out whatever its task attribute",
+  covers = { "ISCSI-CMD-005" },
+  needs = { "dataloss" },
+  matrix = { attribute = { "untagged", "simple", "ordered", "head of queue" } },
+  play = function(t, case)
+    local s = t:login {}
+    local data = random.bytes("data", s:capacity().block_size)
+    expect(s:write { lba = 5, data = data, attribute = case.attribute }):good()
+    expect(expect(s:read { lba = 5, blocks = 1, attribute = case.attribute }):good().data):equals(data)
+  end,
+}
+
+scenario {
   title = "The ACA attribute and NACA are refused where there is no ACA",
   covers = { "SCSI-TASK-006", "SCSI-TASK-007", "SCSI-READ-017" },
   play = function(t)

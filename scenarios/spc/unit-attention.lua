@@ -60,3 +60,24 @@ scenario {
     expect(expect(new):good().data:sub(6)):equals(changed:sub(2))
   end,
 }
+
+scenario {
+  title = "Several unit attentions are told one by one, that of a reset first",
+  covers = { "SCSI-UA-006" },
+  needs = { "simulation", "removable" },
+  play = function(t)
+    local a = t:login { name = "iqn.2026-11.example:a" }
+    local b = t:login { name = "iqn.2026-11.example:b" }
+    expect(a:task_management { ["function"] = "logical unit reset" }):response(0)
+    a:test_unit_ready()
+    local page = expect(a:mode_sense { page_code = 0x08, dbd = 1 }):good().data:sub(5)
+    expect(a:mode_select { data = "\0\0\0\0" .. page:sub(1, 2) .. string.char(page:byte(3) ~ 4) .. page:sub(4) }):good()
+    expect(a:start_stop_unit { load_eject = 1, start = 0 }):good()
+    expect(a:start_stop_unit { load_eject = 1, start = 1 }):good()
+    expect(expect(b:test_unit_ready()):check_condition("UNIT ATTENTION").sense.asc):equals(0x29)
+    expect(b:test_unit_ready()):check_condition("UNIT ATTENTION", "NOT READY TO READY CHANGE, MEDIUM MAY HAVE CHANGED")
+    expect(b:test_unit_ready()):check_condition("UNIT ATTENTION", "MODE PARAMETERS CHANGED")
+    expect(b:test_unit_ready()):good()
+    expect(a:test_unit_ready()):good()
+  end,
+}

@@ -41,7 +41,7 @@ scenario {
 scenario {
   title = "A page that is cut off keeps its length field",
   covers = { "SCSI-VPD-025" },
-  matrix = { page = { 0x00, 0x80, 0x83, 0xB0, 0xB1 } },
+  matrix = { page = { 0x00, 0x80, 0x83, 0x86, 0x87, 0x88, 0xB0, 0xB1, 0xB2 } },
   play = function(t, case)
     local s = t:login {}
     must_have(t, s, case.page)
@@ -106,7 +106,13 @@ scenario {
     end
     local characteristics = page(s, 0xB1)
     if characteristics.status_name == "GOOD" or t.simulated then
-      expect(length(expect(characteristics):good().data)):equals(0x3C)
+      local data = expect(characteristics):good().data
+      expect(length(data)):equals(0x3C)
+      -- MEDIUM ROTATION RATE: not reported, does not rotate, or turns a minute. 2h to 400h and FFFFh are reserved.
+      local rate = string.unpack(">I2", data, 5)
+      expect(rate < 2 or rate > 0x400 and rate < 0xFFFF):holds("a medium rotation rate that there is")
+      -- NOMINAL FORM FACTOR.
+      expect(data:byte(8) & 15):at_most(5)
     end
     -- With DP a provisioning group descriptor follows.
     if provisioning:byte(6) & 0x01 == 0 then expect(length(provisioning)):equals(4) end
@@ -139,7 +145,156 @@ scenario {
   play = function(t)
     local s = t:login {}
     local r = page(s, 0x86)
-    if r.status_name ~= "GOOD" then skip("there is no Extended INQUIRY page") end
+    if r.status_name ~= "GOOD" and not t.simulated then skip("there is no Extended INQUIRY page") end
+    expect(length(expect(r):good().data)):equals(0x3C)
+    -- SIMPSUP, which whoever has CMDQUE has.
+    if s:inquiry {}.data:byte(8) & 2 ~= 0 then expect(r.data:byte(6) & 1):equals(1) end
+    if t.simulated then
+      -- HEADSUP and ORDSUP as well; no protection, no checks of it; and of what may be, nothing else is said.
+      expect(r.data:sub(5, 6)):equals("\0\7")
+      expect(r.data:sub(8)):equals(string.rep("\0", 57))
+    end
     if s:mode_sense { page_code = 8, dbd = 1 }.data:byte(7) & 4 ~= 0 then expect(r.data:byte(7) & 3):differs(0) end
+  end,
+}
+
+scenario {
+  title = "Every unit has names of its own, and keeps them when the target starts again",
+  covers = { "SCSI-VPD-003", "SCSI-VPD-006", "SCSI-VPD-011", "SCSI-VPD-005", "IOP-44" },
+  needs = { "simulation" },
+  world = {
+    target {
+      portals = { "10.0.0.1:3260", "10.0.0.1:3261" },
+      luns = { { size = "1MiB" }, { lun = 1, size = "1MiB" }, { lun = 2, size = "1MiB" } },
+    },
+    target { iqn = "iqn.2026-11.example:other", portals = { "10.0.0.1:3260" }, luns = { { size = "1MiB" } } },
+  },
+  play = function(t)
+    -- The serial number, and the first eight characters of it behind the vendor's name, by which some hosts know a unit; NAA.
+    local function names(s, lun)
+      local serial = expect(s:inquiry { lun = lun, evpd = true, page_code = 0x80 }):good().data:sub(5)
+      expect(serial):equals(serial:match "^[\x20-\x7E]+$")
+      local data = expect(s:inquiry { lun = lun, evpd = true, page_code = 0x83 }):good().data
+      local found, index = { serial }, 5
+      while index < #data do
+        local kind, count = data:byte(index + 1), data:byte(index + 3)
+        local name = data:sub(index + 4, index + 3 + count)
+        if kind == 0x01 then
+          expect(name:sub(9)):equals(serial)
+          found[#found + 1] = name:sub(9, 16)
+        elseif kind == 0x03 then
+          found[#found + 1] = name
+        end
+        index = index + 4 + count
+      end
+      expect(#found):equals(3)
+      return found
+    end
+    local function all(portal)
+      local found = {}
+      local s = t:login { portal = portal }
+      for lun = 0, 2 do found[lun + 1] = names(s, lun) end
+      found[4] = names(t:login { target = "iqn.2026-11.example:other" }, 0)
+      return found
+    end
+    local first = all(1)
+    for unit = 1, 4 do
+      for other = 1, unit - 1 do
+        for place, name in ipairs(first[unit]) do expect(name):differs(first[other][place]) end
+      end
+    end
+    local function same(found)
+      for unit, list in ipairs(found) do
+        for place, name in ipairs(list) do expect(name):equals(first[unit][place]) end
+      end
+    end
+    same(all(2))
+    t:kill()
+    t:restart()
+    same(all(1))
+  end,
+}
+
+scenario {
+  title = "Every target port is listed with its name, and the one that was come through is among them",
+  covers = { "SCSI-VPD-014", "SCSI-VPD-008", "SCSI-VPD-009", "ISCSI-NAME-007" },
+  play = function(t)
+    local s = t:login {}
+    must_have(t, s, 0x88)
+    local data = expect(page(s, 0x88)):good().data
+    local ports, index = {}, 5
+    while index < #data do
+      local number, transport = string.unpack(">xxI2xxI2", data, index)
+      local count = string.unpack(">I2", data, index + 10 + transport)
+      local list = data:sub(index + 12 + transport, index + 11 + transport + count)
+      expect(#list):equals(count)
+      expect(number):at_least(1)
+      expect(ports[number]):equals(nil)
+      ports[number] = list
+      index = index + 12 + transport + count
+    end
+    expect(index):equals(#data + 1)
+    -- This path's port by its number, as page 83h has it, and its group as REPORT TARGET PORT GROUPS does.
+    local identification, own, group = expect(page(s, 0x83)):good().data, nil, nil
+    index = 5
+    while index < #identification do
+      local kind, count = identification:byte(index + 1) & 0x3F, identification:byte(index + 3)
+      if kind == 0x14 then own = string.unpack(">I2", identification, index + 6) end
+      if kind == 0x15 then group = string.unpack(">I2", identification, index + 6) end
+      index = index + 4 + count
+    end
+    if t.simulated then expect(own):differs(nil) end
+    if own then
+      expect(ports[own]):differs(nil)
+      if t.simulated then expect(ports[own]):contains(t.iqn .. ",t,0x0001\0") end
+    end
+    if s:inquiry {}.data:byte(6) >> 4 & 3 == 0 then return end
+    -- The designators of ports should only be there.
+    if not t.simulated and not (own and group) then return end
+    expect(group):differs(nil)
+    local groups = expect(s:report_target_port_groups {}):good().data
+    local is_found
+    index = 5
+    while index < #groups do
+      local number, count = string.unpack(">xxI2xxxB", groups, index)
+      for place = 0, count - 1 do
+        if number == group and string.unpack(">I2", groups, index + 10 + 4 * place) == own then is_found = true end
+      end
+      index = index + 8 + 4 * count
+    end
+    expect(is_found):holds("the port is in its group")
+  end,
+}
+
+scenario {
+  title = "Mode pages are as widely shared as the Mode Page Policy page says",
+  covers = { "SCSI-VPD-013" },
+  needs = { "2init" },
+  play = function(t)
+    local a = t:login { name = "iqn.2026-11.example:a" }
+    local b = t:login { name = "iqn.2026-11.example:b" }
+    must_have(t, a, 0x87)
+    local data = expect(page(a, 0x87)):good().data
+    expect((#data - 4) % 4):equals(0)
+    local policy
+    for index = 5, #data, 4 do
+      local code, sub, how = data:byte(index, index + 2)
+      -- One descriptor may stand for all pages that have none of their own.
+      if code & 0x3F == 0x0A and sub == 0 or code & 0x3F == 0x3F and not policy then policy = how & 3 end
+    end
+    if t.simulated then expect(policy):equals(0) end
+    local function control(s) return expect(s:mode_sense { page_code = 0x0A, dbd = 1 }):good().data:sub(5) end
+    local mask = a:mode_sense { page_code = 0x0A, dbd = 1, pc = 1 }
+    local can_be = mask.status_name == "GOOD" and mask.data:byte(7) & 0x04 ~= 0
+    if not can_be and not t.simulated then skip("D_SENSE cannot be changed") end
+    local before = control(a)
+    before = string.char(before:byte(1) & 0x7F) .. before:sub(2)
+    local changed = before:sub(1, 2) .. string.char(before:byte(3) ~ 0x04) .. before:sub(4)
+    expect(a:mode_select { data = "\0\0\0\0" .. changed }):good()
+    b:test_unit_ready() -- takes the unit attention that it was changed
+    local found = control(b)
+    expect(a:mode_select { data = "\0\0\0\0" .. before }):good()
+    -- Shared, by target port (there is one here), or each nexus has its own.
+    expect(found:sub(2) == changed:sub(2)):equals(policy ~= 3)
   end,
 }
