@@ -19,14 +19,17 @@ scenario {
 
 scenario {
   title  = "What SYNCHRONIZE CACHE has covered survives a power cut",
-  covers = { "SCSI-WRITE-009" },
+  covers = { "SCSI-WRITE-009", "SCSI-ORW-006", "SCSI-ORW-010" },
   needs  = { "simulation" },
-  matrix = { cdb = { 10, 16 } },
+  -- All, or the blocks that were written; by who wrote, or by another.
+  matrix = { cdb = { 10, 16 }, range = { 0, 128 }, by = { "the same", "another" } },
   play   = function(t, case)
     local s = t:login {}
+    local other = t:login { name = "iqn.2026-11.example:other" }
     local data = random.bytes("data", 65536)
     expect(s:write { lba = 0, data = data }):good()
-    expect(s:synchronize_cache { cdb = case.cdb }):good()
+    local flusher = case.by == "another" and other or s
+    expect(flusher:synchronize_cache { cdb = case.cdb, lba = 0, blocks = case.range }):good()
     t:crash()
     t:restart()
     s:relogin {}
@@ -212,5 +215,91 @@ scenario {
     end)
     power_cut(t, s)
     each_range(function(lba) expect(s:read { lba = lba, blocks = 8 }.data):equals(string.rep(block, 8)) end)
+  end,
+}
+
+scenario {
+  title  = "A block smaller than a physical one is written without its neighbours, also when the power goes",
+  covers = { "SCSI-WRITE-015", "SCSI-WRITE-013" },
+  needs  = { "simulation" },
+  matrix = { fua = { true, false } },
+  world  = {
+    target { luns = { { size = "8MiB", block_size = 512, physical_block_size = 4096, disk = { atomic_unit = 512 } } } },
+  },
+  play   = function(t, case)
+    local s = t:login {}
+    local old = random.bytes("old", 65536)
+    expect(s:write { lba = 0, data = old, fua = true }):good()
+    local new = {}
+    for lba = 1, 127, 8 do
+      new[lba] = random.bytes("new", 512)
+      expect(s:write { lba = lba, data = new[lba], fua = case.fua }):good()
+    end
+    power_cut(t, s)
+    local found = s:read { lba = 0, blocks = 128 }.data
+    for lba = 0, 127 do
+      local block, before = found:sub(lba * 512 + 1, lba * 512 + 512), old:sub(lba * 512 + 1, lba * 512 + 512)
+      if new[lba] and case.fua then
+        expect(block):equals(new[lba])
+      elseif new[lba] then
+        expect(block):one_of(before, new[lba])
+      else
+        expect(block):equals(before)
+      end
+    end
+  end,
+}
+
+scenario {
+  title  = "COMPARE AND WRITE that the power cuts off has written, block by block, or not",
+  covers = { "SCSI-CAW-014" },
+  needs  = { "simulation" },
+  matrix = { after = { "60us", "120us", "180us", "240us", "300us" }, fua = { true, false } },
+  play   = function(t, case)
+    local s = t:login {}
+    local old, new = random.bytes("old", 8192), random.bytes("new", 8192)
+    expect(s:write { lba = 16, data = old, fua = true }):good()
+    s:compare_and_write { lba = 16, compare = old, write = new, fua = case.fua, async = true }
+    sleep(case.after)
+    power_cut(t, s)
+    local found = s:read { lba = 16, blocks = 16 }.data
+    for n = 0, 15 do
+      local first, last = n * 512 + 1, n * 512 + 512
+      expect(found:sub(first, last)):one_of(old:sub(first, last), new:sub(first, last))
+    end
+  end,
+}
+
+scenario {
+  title  = "Blocks that were unmapped before the power went hold what they held, or zeroes, and no other is touched",
+  covers = { "SCSI-UNMAP-016" },
+  needs  = { "simulation" },
+  matrix = { flush = { true, false } },
+  world  = { target { luns = { { size = "8MiB", thin = true }, { lun = 1, size = "8MiB", thin = true } } } },
+  play   = function(t, case)
+    local s = t:login {}
+    s:test_unit_ready { lun = 1 } -- takes the unit attention of a new nexus
+    local data = {}
+    for lun = 0, 1 do
+      data[lun] = random.bytes("data", 131072)
+      expect(s:write { lun = lun, lba = 0, data = data[lun], fua = true }):good()
+    end
+    for lba = 0, 255, 16 do expect(s:unmap { ranges = { { lba, 8 } } }):good() end
+    if case.flush then expect(s:synchronize_cache()):good() end
+    power_cut(t, s)
+    s:test_unit_ready { lun = 1 }
+    expect(s:read { lun = 1, lba = 0, blocks = 256 }.data):equals(data[1])
+    local found, zeroes = s:read { lba = 0, blocks = 256 }.data, string.rep("\0", 512)
+    for lba = 0, 255 do
+      local first, last = lba * 512 + 1, lba * 512 + 512
+      local block, old = found:sub(first, last), data[0]:sub(first, last)
+      if lba % 16 >= 8 then
+        expect(block):equals(old)
+      elseif case.flush then
+        expect(block):equals(zeroes)
+      else
+        expect(block):one_of(old, zeroes)
+      end
+    end
   end,
 }

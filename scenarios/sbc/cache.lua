@@ -17,6 +17,10 @@ scenario {
     -- At the end of the medium the standard can be read either way.
     expect(s:orwrite { lba = last + (t.simulated and 1 or 2), blocks = 0 })
       :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+    for _, range in ipairs { { last + 1, 1 }, { last, 2 } } do
+      expect(s:orwrite { lba = range[1], blocks = range[2] })
+        :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+    end
     expect(s:orwrite { lba = 0, blocks = 1, wrprotect = 1 }):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
   end,
 }
@@ -71,8 +75,10 @@ scenario {
     end
     for immed = 0, 1 do answered { cdb = case.cdb, lba = 0, blocks = 8, immed = immed } end
     answered { cdb = case.cdb, lba = 5, blocks = 0 }
-    expect(s:prefetch { cdb = case.cdb, lba = last, blocks = 2 })
-      :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+    for _, range in ipairs { { last + 1, 1 }, { last, 2 } } do
+      expect(s:prefetch { cdb = case.cdb, lba = range[1], blocks = range[2] })
+        :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+    end
   end,
 }
 

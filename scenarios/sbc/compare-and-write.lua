@@ -1,15 +1,31 @@
 scenario {
   title = "COMPARE AND WRITE writes when all is as expected",
-  covers = { "SCSI-CAW-001" },
+  covers = { "SCSI-CAW-001", "SCSI-CAW-011" },
   needs = { "dataloss" },
-  matrix = { blocks = { 1, 8 } },
+  matrix = { blocks = { 1, 8, "as many as may be" }, bits = { "none", "dpo", "fua" } },
   play = function(t, case)
     local s = t:login {}
-    local length = s:capacity().block_size * case.blocks
+    local blocks = case.blocks
+    if blocks == "as many as may be" then
+      local page = s:inquiry { evpd = true, page_code = 0xB0 }
+      blocks = page.status_name == "GOOD" and page.data:byte(6) or 0
+      if blocks == 0 and not t.simulated then skip("there is no COMPARE AND WRITE") end
+      expect(blocks):at_least(1)
+    end
+    -- DPOFUA.
+    local has_bits = s:mode_sense { page_code = 0x3F }.data:byte(3) & 0x10 ~= 0
+    if case.bits ~= "none" and not has_bits and not t.simulated then skip("the unit does not have DPO and FUA") end
+    local length = s:capacity().block_size * blocks
     local old, new = random.bytes("old", length), random.bytes("new", length)
     expect(s:write { lba = 7, data = old }):good()
-    expect(s:compare_and_write { lba = 7, compare = old, write = new }):good()
-    expect(s:read { lba = 7, blocks = case.blocks }.data):equals(new)
+    expect(s:compare_and_write {
+      lba = 7, compare = old, write = new, dpo = case.bits == "dpo" or nil, fua = case.bits == "fua" or nil,
+    }):good()
+    expect(s:read { lba = 7, blocks = blocks }.data):equals(new)
+    -- Protection information that is not there.
+    if s:inquiry {}.data:byte(6) & 1 ~= 0 then return end
+    expect(s:compare_and_write { lba = 7, compare = new, write = old, wrprotect = 1 })
+      :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
   end,
 }
 
@@ -53,10 +69,14 @@ scenario {
       expect(s:compare_and_write { lba = 0, compare = blocks(maximum + 1), write = blocks(maximum + 1) })
         :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
     end
-    for _, count in ipairs { 1, 3, 4 } do
-      expect(s:compare_and_write { lba = 0, blocks = 1, data = blocks(count) }):check_condition("ILLEGAL REQUEST")
+    local old = random.bytes("old", size)
+    expect(s:write { lba = 0, data = old }):good()
+    for _, count in ipairs { 0, 1, 3, 4 } do
+      -- What there is of it would be equal, and then changed.
+      expect(s:compare_and_write { lba = 0, blocks = 1, data = (old .. blocks(3)):sub(1, count * size) })
+        :check_condition("ILLEGAL REQUEST")
     end
-    expect(s:read { lba = 0, blocks = 1 }):good()
+    expect(s:read { lba = 0, blocks = 1 }.data):equals(old)
   end,
 }
 
@@ -91,5 +111,34 @@ scenario {
     together(contend("x"), contend("y"))
     expect(wins.x + wins.y):equals(50)
     expect((string.unpack(">I4", setup:read { lba = 50, blocks = 1 }.data))):equals(50)
+  end,
+}
+
+scenario {
+  title = "A lock is a lock on every way to the unit",
+  covers = { "SCSI-CAW-010" },
+  needs = { "simulation" },
+  world = {
+    target { portals = { "10.0.0.1:3260", "10.0.0.1:3261" }, luns = { { size = "1MiB" } } },
+    host { name = "a" }, host { name = "b" },
+  },
+  play = function(t)
+    local sessions = { t:login { host = "a", portal = 1, isid = 1 }, t:login { host = "b", portal = 2, isid = 2 } }
+    local wins = { 0, 0 }
+    local function contend(number)
+      local s = sessions[number]
+      for _ = 1, 50 do
+        repeat
+          local held = s:read { lba = 5, blocks = 1 }.data
+          local count = string.unpack(">I4", held)
+          local r = s:compare_and_write { lba = 5, compare = held, write = string.pack(">I4", count + 1) .. held:sub(5) }
+          if r.status ~= 0 then expect(r):check_condition("MISCOMPARE") end
+        until r.status == 0
+        wins[number] = wins[number] + 1
+      end
+    end
+    together(function() contend(1) end, function() contend(2) end)
+    expect(wins[1] + wins[2]):equals(100)
+    expect((string.unpack(">I4", sessions[1]:read { lba = 5, blocks = 1 }.data))):equals(100)
   end,
 }

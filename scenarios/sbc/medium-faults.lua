@@ -2,7 +2,7 @@
 
 scenario {
   title = "A block that cannot be read is named, and the others are read",
-  covers = { "SCSI-READ-015", "SCSI-DUR-003" },
+  covers = { "SCSI-READ-015", "SCSI-DUR-003", "ISCSI-CMD-016", "ISCSI-RESID-010" },
   needs = { "simulation" },
   matrix = { bad = { 100, 101, 106, 107 }, cdb = { 10, 16 } },
   play = function(t, case)
@@ -18,6 +18,12 @@ scenario {
       expect(r):check_condition("MEDIUM ERROR", "UNRECOVERED READ ERROR")
       expect(r.sense.information):equals(case.bad)
     end
+    -- The count says what did not come, and the status is in a response of its own.
+    s:send(pdu.scsi_command {
+      read = true, expected_data_transfer_length = 4096, cdb = cdb.read10 { lba = 100, blocks = 8 },
+    })
+    expect(s:receive { opcode = "scsi response" }):pdu { status = 2, underflow = true, residual_count = 4096, expdatasn = 0 }
+    expect(s:receive { opcode = "data-in", within = "1ms" }):nothing()
     expect(s:read { lba = 96, blocks = 4 }):good()
     expect(s:read { lba = 108, blocks = 4 }):good()
     expect(fault:fired()):at_least(1)

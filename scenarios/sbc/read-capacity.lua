@@ -39,13 +39,15 @@ scenario {
 
 scenario {
   title = "Capacities at the edges of 32 bits",
-  covers = { "SCSI-CAP-007" },
+  covers = { "SCSI-CAP-007", "SCSI-CAP-001", "IOP-42" },
   needs = { "cfg" },
-  matrix = { size = { "512B", "2097151MiB", "2TiB", "4TiB" } },
-  world = function(case) return { target { luns = { { lun = 0, null = true, size = case.size } } } } end,
+  -- One block, 2^32 and its neighbours, and the most that a world can have.
+  matrix = { blocks = { 1, 0xFFFFFFFF, 0x100000000, 0x100000001, 0x200000000, (1 << 53) - 1 } },
+  world = function(case) return { target { luns = { { lun = 0, null = true, size = case.blocks * 512 } } } } end,
   play = function(t, case)
     local s = t:login {}
     local last = s:capacity().last_lba
+    expect(last):equals(case.blocks - 1)
     expect(s:read_capacity10 {}.last_lba):equals(math.min(last, 0xFFFFFFFF))
     expect(s:read { lba = last, blocks = 1, cdb = 16 }):good()
     expect(s:read { lba = last + 1, blocks = 1, cdb = 16 })

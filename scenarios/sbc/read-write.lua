@@ -5,13 +5,15 @@ end
 
 scenario {
   title = "What is written is read back, and its neighbours stay",
-  covers = { "SCSI-READ-001", "SCSI-WRITE-001" },
+  covers = { "SCSI-READ-001", "SCSI-WRITE-001", "SCSI-WRITE-004", "SCSI-READ-007" },
   needs = { "dataloss" },
   matrix = { cdb = { 6, 10, 12, 16 }, blocks = { 1, 2, 7, 8, 64, 255, 256 } },
   play = function(t, case)
     local s = t:login {}
     local last, size = s:capacity().last_lba, s:capacity().block_size
     local where = { 0, 1001 }
+    -- More than sixteen bits of the 21 that a short CDB has.
+    if case.cdb == 6 and last > 0x1F000 then where[3] = 0x1EDCB end
     if case.cdb == 16 or case.cdb > 6 and last <= 0xFFFFFFFF then where[3] = last - case.blocks + 1 end
     for _, lba in ipairs(where) do
       if lba > 0 then expect(s:write { lba = lba - 1, blocks = 1 }):good() end
@@ -20,6 +22,8 @@ scenario {
       expect(s:write { cdb = case.cdb, lba = lba, blocks = case.blocks % 256 == 0 and case.cdb == 6 and 0 or case.blocks,
         data = data }):good()
       expect(s:read { lba = lba, blocks = case.blocks }.data):equals(data)
+      local again = case.blocks % 256 == 0 and case.cdb == 6 and 0 or case.blocks
+      expect(s:read { cdb = case.cdb, lba = lba, blocks = again, expected = #data }.data):equals(data)
       -- The durability model knows what the neighbours hold.
       if lba > 0 then expect(s:read { lba = lba - 1, blocks = case.blocks + 1 }):good() end
     end
@@ -27,8 +31,26 @@ scenario {
 }
 
 scenario {
+  title = "READ (6) has 21 bits for the block: above them is nothing to be set",
+  covers = { "SCSI-READ-007" },
+  needs = { "cfg" },
+  world = { target { luns = { { null = true, size = "1GiB" } } } }, -- 2^21 blocks
+  play = function(t)
+    local s = t:login {}
+    expect(s:read { cdb = 6, lba = 0x1FFFFF, blocks = 1 }):good()
+    local r = expect(s:read { cdb = 6, lba = 0x1FFFFF, blocks = 2 })
+      :check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
+    expect(r.sense.information):equals(0x200000)
+    for _, bit in ipairs { 0x20, 0x40, 0x80 } do
+      expect(s:command { cdb = string.char(0x08, bit, 0, 0, 1, 0), read = 512 })
+        :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    end
+  end,
+}
+
+scenario {
   title = "READ (6) of no blocks reads 256",
-  covers = { "SCSI-READ-006", "SCSI-WRITE-004" },
+  covers = { "SCSI-READ-006" },
   play = function(t)
     local s = t:login {}
     local length = 256 * s:capacity().block_size
@@ -39,8 +61,8 @@ scenario {
 
 scenario {
   title = "Blocks beyond the end are refused, and the sense data name the first",
-  covers = { "SCSI-READ-002", "SCSI-READ-003", "SCSI-READ-008", "SCSI-WRITE-002" },
-  matrix = { command = { "read", "write" }, cdb = { 10, 12, 16 } },
+  covers = { "SCSI-READ-002", "SCSI-READ-003", "SCSI-READ-008", "SCSI-WRITE-002", "SCSI-VER-006", "SCSI-VER-009" },
+  matrix = { command = { "read", "write", "verify", "write_and_verify" }, cdb = { 10, 12, 16 } },
   play = function(t, case)
     local s = t:login {}
     local last = s:capacity().last_lba
@@ -49,13 +71,17 @@ scenario {
       local r = s[case.command](s, { cdb = case.cdb, lba = lba, blocks = blocks })
       expect(r):check_condition("ILLEGAL REQUEST", "LOGICAL BLOCK ADDRESS OUT OF RANGE")
       if r.sense.information then expect(r.sense.information):equals(first) end
+      expect(r.data):equals("")
     end
+    expect(s:write { lba = last, blocks = 1 }):good()
     refused(last + 1, 1, last + 1)
     refused(last, 2, last + 1)
+    if last < 0x80000000 then refused(0x80000000, 1, 0x80000000) end
     if last < 0xFFFFFFFF then refused(0xFFFFFFFF, 1, 0xFFFFFFFF) end
     if case.cdb == 16 then
       for _, lba in ipairs { 1 << 63, -1, 1 << 55, 0x7FFFFFFFFFFFFF } do refused(lba, 2, lba) end
     end
+    -- The durability model knows that it was not written again.
     expect(s:read { lba = last, blocks = 1 }):good()
   end,
 }
@@ -88,6 +114,12 @@ scenario {
     if maximum == 0 or maximum > s:capacity().last_lba then skip("there is no maximum below the capacity") end
     expect(s:read { cdb = 16, lba = 0, blocks = maximum + 1, expected = 512 })
       :check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    for _, command in ipairs { "write", "write_and_verify", "orwrite", "verify" } do
+      local options = { cdb = command ~= "orwrite" and 16 or nil, lba = 0, blocks = maximum + 1, data = string.rep("x", 512) }
+      local r = s[command](s, options)
+      -- It is a limit of all of them (SBC-4 §6.6.4), where they are there.
+      if t.simulated or command == "write" then expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB") end
+    end
     expect(s:read { cdb = 16, lba = 0, blocks = maximum }):good()
   end,
 }
@@ -141,8 +173,8 @@ scenario {
       expect(r.sense.asc):equals(0x27)
     end
     for _, cdb in ipairs { 6, 10, 12, 16 } do refused(s:write { cdb = cdb, lba = 0, blocks = 1 }) end
-    refused(s:write_and_verify { lba = 0, blocks = 1 })
-    refused(s:write_same { lba = 0, blocks = 1 })
+    for _, cdb in ipairs { 10, 12, 16 } do refused(s:write_and_verify { cdb = cdb, lba = 0, blocks = 1 }) end
+    for _, cdb in ipairs { 10, 16 } do refused(s:write_same { cdb = cdb, lba = 0, blocks = 1 }) end
     refused(s:orwrite { lba = 0, blocks = 1 })
     refused(s:unmap { ranges = { { lba = 0, blocks = 1 } } })
     local block = string.rep("\0", s:capacity().block_size)

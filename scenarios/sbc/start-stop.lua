@@ -80,15 +80,23 @@ scenario {
 scenario {
   title = "An ejected medium is not there, and loading it is told to the others",
   covers = { "SCSI-SSU-003", "SCSI-SSU-007", "SCSI-UA-015" },
-  needs = { "removable", "2init" },
+  needs = { "removable", "thin", "2init" },
   play = function(t)
     local a = t:login { name = "iqn.2026-11.example:a" }
     must_be_removable(a)
     local b = t:login { name = "iqn.2026-11.example:b" }
     expect(a:start_stop_unit { load_eject = 1, start = 0 }):good()
     local refusals = {}
-    for _, command in ipairs { "test_unit_ready", "read", "write", "read_capacity10", "verify", "synchronize_cache" } do
-      refusals[#refusals + 1] = b[command](b, {})
+    local block = string.rep("\0", 512)
+    local commands = {
+      test_unit_ready = {}, read = {}, write = {}, read_capacity10 = {}, read_capacity16 = {}, verify = {}, prefetch = {},
+      synchronize_cache = {}, write_and_verify = {}, write_same = {}, orwrite = {}, get_lba_status = {},
+      compare_and_write = { compare = block, write = block }, unmap = { ranges = { { 0, 1 } } },
+    }
+    for name, options in pairs(commands) do
+      local r = b[name](b, options)
+      -- Not all targets have all of them.
+      if t.simulated or not r.sense or r.sense.asc ~= 0x20 then refusals[#refusals + 1] = r end
     end
     local inquiry = b:inquiry {}
     expect(a:start_stop_unit { load_eject = 1, start = 1 }):good()
@@ -108,7 +116,7 @@ scenario {
   title = "PREVENT holds the medium for as long as any nexus has set it",
   covers = { "SCSI-SSU-004", "SCSI-SSU-005", "SCSI-SSU-006" },
   needs = { "removable", "2init" },
-  matrix = { event = { "allow", "logout", "logical unit reset" } },
+  matrix = { event = { "allow", "logout", "connection loss", "logical unit reset", "target warm reset" } },
   play = function(t, case)
     local a = t:login { name = "iqn.2026-11.example:a" }
     must_be_removable(a)
@@ -123,8 +131,16 @@ scenario {
       expect(b:prevent_allow_medium_removal { prevent = 0 }):good()
     elseif case.event == "logout" then
       b:logout {}
+    elseif case.event == "connection loss" then
+      b:close { reset = true }
+      sleep "1s"
     else
-      expect(a:task_management { ["function"] = "logical unit reset" }):response(0)
+      local r = a:task_management { ["function"] = case.event }
+      if r.response == 5 and case.event == "target warm reset" and not t.simulated then
+        b:prevent_allow_medium_removal { prevent = 0 }
+        skip("the target does not have the function")
+      end
+      expect(r):response(0)
       expect(a:test_unit_ready()):check_condition("UNIT ATTENTION")
     end
     expect(a:start_stop_unit { load_eject = 1, start = 0 }):good()
@@ -147,5 +163,33 @@ scenario {
     expect(reset):response(0)
     expect(attention):check_condition("UNIT ATTENTION")
     expect(ready):good()
+  end,
+}
+
+scenario {
+  title = "IMMED and NO_FLUSH are taken: an answer may come early, and a stop need not flush",
+  covers = { "SCSI-SSU-002" },
+  matrix = { start = { 0, 1 }, immed = { 0, 1 }, no_flush = { 0, 1 } },
+  play = function(t, case)
+    local s = t:login {}
+    if t.simulated and case.no_flush == 1 then fault.disk.flush_error { may_miss = true } end
+    expect(s:write { lba = 0, blocks = 8 }):good()
+    local r = s:start_stop_unit { start = case.start, immed = case.immed, no_flush = case.no_flush }
+    -- What is stopped at once has stopped in a moment.
+    if case.immed == 1 and not t.simulated then sleep "1s" end
+    local ready = s:test_unit_ready()
+    local back = s:start_stop_unit { start = 1 }
+    if r.status_name ~= "GOOD" and not t.simulated then
+      expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+      return expect(ready):good()
+    end
+    expect(r):good()
+    if case.start == 1 then
+      expect(ready):good()
+    elseif t.simulated then
+      expect(ready):check_condition("NOT READY", "LOGICAL UNIT NOT READY, INITIALIZING COMMAND REQUIRED")
+    end
+    expect(back):good()
+    expect(s:read { lba = 0, blocks = 8 }):good()
   end,
 }

@@ -89,6 +89,31 @@ scenario {
 }
 
 scenario {
+  title = "WRITE SAME refuses to anchor where nothing can be anchored, and what is obsolete",
+  covers = { "SCSI-WS-008", "SCSI-WS-009", "SCSI-WS-014" },
+  needs = { "thin" },
+  matrix = { cdb = { 10, 16 }, flags = { 0x10, 0x18, 0x02, 0x04, 0x06 } },
+  play = function(t, case)
+    local s = t:login {}
+    must_be_thin(s)
+    local size = s:capacity().block_size
+    local old = random.bytes("old", size)
+    expect(s:write { lba = 5, data = old }):good()
+    local page = s:inquiry { evpd = true, page_code = 0xB2 }
+    local can_anchor = page.status_name == "GOOD" and page.data:byte(6) & 2 ~= 0
+    if case.flags == 0x18 and can_anchor and not t.simulated then skip("the unit can anchor blocks") end
+    local layout = case.cdb == 10 and ">BBI4xI2x" or ">BBI8I4xx"
+    local r = s:command {
+      cdb = string.pack(layout, case.cdb == 10 and 0x41 or 0x93, case.flags, 5, 1), data = string.rep("\0", size),
+    }
+    -- PBDATA and LBDATA, which a target of another version of SBC may have or overlook.
+    if case.flags & 0x10 == 0 and not t.simulated then return expect(t:login { isid = 9 }:test_unit_ready()):good() end
+    expect(r):check_condition("ILLEGAL REQUEST", "INVALID FIELD IN CDB")
+    expect(s:read { lba = 5, blocks = 1 }.data):equals(old)
+  end,
+}
+
+scenario {
   title = "WRITE SAME wants one block of data, neither more nor less",
   covers = { "SCSI-WS-012" },
   matrix = { of = { "nothing", "half a block", "all but a byte", "two blocks" } },
