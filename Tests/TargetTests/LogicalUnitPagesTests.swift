@@ -429,7 +429,10 @@ import Testing
     let load: [UInt8] = [0x1B, 0, 0, 0, 3, 0]
     let prevent: [UInt8] = [0x1E, 0, 0, 0, 1, 0]
     let allow: [UInt8] = [0x1E, 0, 0, 0, 0, 0]
+    // A stop leaves it where it is, prevented or not.
     #expect(bench.run([0x1B, 0, 0, 0, 0, 0]).status == .good)
+    #expect(bench.run([0]).sense == Sense(.notReady, .initializingCommandRequired))
+    #expect(bench.run([0x1B, 0, 0, 0, 1, 0]).status == .good)
     #expect(bench.run([0]).status == .good)
     bench.run(prevent, nexus: 0)
     bench.run(prevent, nexus: 1)

@@ -23,6 +23,24 @@ scenario {
 }
 
 scenario {
+  title = "A removable medium stays where it is when its unit is stopped, and is not to be reached until that is started",
+  covers = { "SCSI-SSU-001", "SCSI-SSU-003" },
+  needs = { "removable" },
+  play = function(t)
+    local s = t:login {}
+    must_be_removable(s)
+    expect(s:start_stop_unit { start = 0 }):good()
+    local stopped, read = s:test_unit_ready(), s:read { lba = 0, blocks = 1 }
+    expect(s:start_stop_unit { start = 1 }):good()
+    local ready = s:test_unit_ready()
+    for _, r in ipairs { stopped, read } do
+      expect(r):check_condition("NOT READY", "LOGICAL UNIT NOT READY, INITIALIZING COMMAND REQUIRED")
+    end
+    expect(ready):good()
+  end,
+}
+
+scenario {
   title = "With a power condition START and LOEJ mean nothing",
   covers = { "SCSI-SSU-002" },
   needs = { "removable" },

@@ -70,8 +70,8 @@ extension LogicalUnit {
       isEjected = !isStarting
       isStopped = false
     } else {
-      // A removable medium that is still loaded stays accessible, as hosts and libiscsi's conformance tests have it.
-      isStopped = !isStarting && !configuration.isRemovable
+      // SBC-4 §5.31: a medium stays loaded, and is not to be reached all the same.
+      isStopped = !isStarting
     }
     return good(&command)
   }
