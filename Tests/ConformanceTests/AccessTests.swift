@@ -72,7 +72,7 @@ import Testing
     private var targets: [TargetFacts] = []
 
     mutating func perform(_ access: Access, target: Int = 0, data: [UInt8] = []) throws {
-      let index = model.begin(access, target: target, lun: 0, by: ("iqn.x:a", 1), at: .zero)
+      let index = model.begin(access, target: target, lun: 0, by: .init(name: "iqn.x:a", isid: 1), at: .zero)
       var outcome = CommandOutcome()
       outcome.dataIn = data
       try model.end(try #require(index), .command(outcome))
@@ -113,12 +113,27 @@ import Testing
   @Test func whoLogsInElsewhereMayStillBeWriting() throws {
     var bench = Bench()
     let write = Access.write(lba: 0, data: [UInt8](repeating: 1, count: 512), forceUnitAccess: false)
-    let lost = bench.model.begin(write, target: 0, lun: 0, by: ("iqn.x:a", 1), at: .zero)
+    let lost = bench.model.begin(write, target: 0, lun: 0, by: .init(name: "iqn.x:a", isid: 1), at: .zero)
     try bench.model.end(try #require(lost), .connectionLost)
-    bench.model.reinstated("iqn.x:a", 1, target: 1)
+    bench.model.reinstated(.init(name: "iqn.x:a", isid: 1), target: 1)
     try bench.write(2)
     #expect(bench.mayRead(1) && bench.mayRead(2))
-    bench.model.reinstated("iqn.x:a", 1, target: 0)
+    bench.model.reinstated(.init(name: "iqn.x:a", isid: 1), target: 0)
+    try bench.write(3)
+    #expect(!bench.mayRead(1) && bench.mayRead(3))
+  }
+
+  /// Two portal groups are two target ports: a session with one leaves that with the other as it is (RFC 7143 §6.3.5).
+  @Test func whoLogsInToAnotherPortalGroupMayStillBeWriting() throws {
+    var bench = Bench()
+    func nexus(_ group: String) -> DurabilityModel.Nexus { .init(name: "iqn.x:a", isid: 1, portalGroup: group) }
+    let write = Access.write(lba: 0, data: [UInt8](repeating: 1, count: 512), forceUnitAccess: false)
+    let lost = bench.model.begin(write, target: 0, lun: 0, by: nexus("1"), at: .zero)
+    try bench.model.end(try #require(lost), .connectionLost)
+    bench.model.reinstated(nexus("2"), target: 0)
+    try bench.write(2)
+    #expect(bench.mayRead(1) && bench.mayRead(2))
+    bench.model.reinstated(nexus("1"), target: 0)
     try bench.write(3)
     #expect(!bench.mayRead(1) && bench.mayRead(3))
   }
@@ -139,7 +154,7 @@ import Testing
     try bench.write(1)
     let unit = try #require(bench.model.units.first?.facts)
     let access = try #require(Access.of([0x04, 0, 0, 0, 0, 0], dataOut: [], expectedDataIn: 0, unit: unit))
-    let begun = bench.model.begin(access, target: 0, lun: 0, by: ("iqn.x:a", 1), at: .zero)
+    let begun = bench.model.begin(access, target: 0, lun: 0, by: .init(name: "iqn.x:a", isid: 1), at: .zero)
     let format = try #require(begun)
     #expect(bench.mayRead(9) && !bench.mayRead(9, target: 1), "it is under way")
     var outcome = CommandOutcome()
@@ -149,7 +164,7 @@ import Testing
     }
     try bench.model.end(format, end == "lost" ? .connectionLost : .command(outcome))
     #expect(bench.mayRead(9) == (end != "not there"))
-    bench.model.reinstated("iqn.x:a", 1, target: 0)
+    bench.model.reinstated(.init(name: "iqn.x:a", isid: 1), target: 0)
     #expect(bench.mayRead(9) == (end != "not there"))
     #expect(bench.mayRead(1) && !bench.mayRead(9, target: 1))
   }

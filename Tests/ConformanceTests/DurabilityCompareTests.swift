@@ -19,7 +19,7 @@ import Testing
     private func data(_ letter: Character?) -> [UInt8] { [UInt8](repeating: letter?.asciiValue ?? 0, count: 512) }
 
     func begin(_ access: Access) throws -> Int {
-      let index = model.begin(access, target: 0, lun: 0, by: ("iqn.x:a", 1), at: .zero)
+      let index = model.begin(access, target: 0, lun: 0, by: .init(name: "iqn.x:a", isid: 1), at: .zero)
       return try #require(index)
     }
 

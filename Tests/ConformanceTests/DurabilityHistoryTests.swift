@@ -199,7 +199,7 @@ import Testing
           .write(isFUA: isFUA), .write(lba: UInt64(sector), data: data(letter), forceUnitAccess: isFUA)
         )
       }
-      let index = model.begin(access, target: 0, lun: 0, by: ("iqn.x:a", isid), at: .zero)
+      let index = model.begin(access, target: 0, lun: 0, by: .init(name: "iqn.x:a", isid: isid), at: .zero)
       var entry = Open(kind: kind, index: try #require(index), begin: 0, isid: isid)
       switch kind {
       case .write, .vague: entry.write = rules.begin(contents)
@@ -288,7 +288,7 @@ import Testing
       case 2, 3:
         let isid = UInt64(chance.below(2))
         finish { $0.isid == isid }
-        model.reinstated("iqn.x:a", isid, target: 0)
+        model.reinstated(.init(name: "iqn.x:a", isid: isid), target: 0)
       case 4...60 where open.count < 12: try begin()
       default: try end()
       }

@@ -28,7 +28,7 @@ import Testing
     }
 
     func begin(_ access: Access) throws -> Int {
-      let index = model.begin(access, target: 0, lun: 0, by: ("iqn.x:a", 1), at: .zero)
+      let index = model.begin(access, target: 0, lun: 0, by: .init(name: "iqn.x:a", isid: 1), at: .zero)
       return try #require(index)
     }
 
@@ -221,7 +221,7 @@ import Testing
     #expect(try bench.mayRead("a"))
     let other = Bench()
     try other.finish(try other.write("a"), .connectionLost)
-    other.model.reinstated("iqn.x:a", 1, target: 0)
+    other.model.reinstated(.init(name: "iqn.x:a", isid: 1), target: 0)
     try other.good("b")
     #expect(try !other.mayRead("a"))
   }
@@ -325,7 +325,7 @@ import Testing
       try bench.finish(flush, .aborted(by: TaskID(0)))
     } else {
       try bench.finish(flush, .connectionLost)
-      bench.model.reinstated("iqn.x:a", 1, target: 0)
+      bench.model.reinstated(.init(name: "iqn.x:a", isid: 1), target: 0)
     }
     #expect(try bench.mayRead("a"))
     #expect(try bench.mayRead("b"))

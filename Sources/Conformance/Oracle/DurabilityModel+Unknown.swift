@@ -22,7 +22,7 @@ extension DurabilityModel {
       }
       switch access {
       case .unknown(let lba, let blocks), .same(let lba, let blocks, _):
-        _ = begin(.unknown(lba: lba, blocks: blocks), target: target, lun: lun, by: ("", 0), at: time)
+        _ = begin(.unknown(lba: lba, blocks: blocks), target: target, lun: lun, by: Nexus(name: "", isid: 0), at: time)
       case .unmap, .anything: units[unit].isBlind = true
       case .modeSelect: units[unit].facts.isCacheVolatile = true
       // Without data these write no block.

@@ -35,9 +35,12 @@ struct DurabilityModel {
     var isUnknown: Bool { if case .anything = what { true } else { false } }
   }
 
+  /// An initiator port and a target port of a target (RFC 7143 §4.4.1).
   struct Nexus: Equatable {
     var name: String
     var isid: UInt64
+    /// TargetPortalGroupTag, as the target has said it; nil when it has not.
+    var portalGroup: String?
   }
 
   /// A write, for as long as one of its sectors remembers it.
@@ -143,12 +146,11 @@ struct DurabilityModel {
 
   /// A command is asked for. Its number, for ``end(_:_:)``; nil when there is nothing to watch.
   mutating func begin(
-    _ access: Access, target: Int, lun: Int, by nexus: (name: String, isid: UInt64), at time: Instant
+    _ access: Access, target: Int, lun: Int, by nexus: Nexus, at time: Instant
   ) -> Int? {
     guard let unit = find(target, lun), !units[unit].facts.forgetsWrites else { return nil }
     let begin = tick()
-    var entry = Watched(
-      what: access.outline, unit: unit, begin: begin, nexus: Nexus(name: nexus.name, isid: nexus.isid))
+    var entry = Watched(what: access.outline, unit: unit, begin: begin, nexus: nexus)
     switch access {
     case .write(let lba, let data, _), .compareAndWrite(let lba, _, let data, _):
       let blocks = UInt64(data.count / units[unit].facts.blockSize)
@@ -374,8 +376,7 @@ struct DurabilityModel {
   // MARK: Crashes
 
   /// Commands of the nexus that were lost with their connection take no more effect: it has logged in to the target again.
-  mutating func reinstated(_ name: String, _ isid: UInt64, target: Int) {
-    let nexus = Nexus(name: name, isid: isid)
+  mutating func reinstated(_ nexus: Nexus, target: Int) {
     for unit in units.indices where units[unit].target == target {
       finish(unit) { $0.nexus == nexus && !$0.isOver }
     }

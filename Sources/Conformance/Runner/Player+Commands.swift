@@ -18,8 +18,7 @@ extension Player {
     let cdb = request.cdb
     let task = track(id, on: session, what: what) { PDULanguage.noting(cdb, in: decode($0)) }
     if let access, let lun {
-      task.access = durability.begin(
-        access, target: session.target, lun: lun, by: (session.plan.initiatorName, session.plan.isid.rawValue), at: now)
+      task.access = durability.begin(access, target: session.target, lun: lun, by: session.nexus, at: now)
     }
     return task
   }

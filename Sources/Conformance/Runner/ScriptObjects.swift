@@ -47,8 +47,18 @@ final class ScriptSession {
   /// The logical unit that requests go to when they name none.
   var lun: Int
   let target: Int
+  /// What the durability model knows it by.
+  let nexus: DurabilityModel.Nexus
 
-  init(index: Int, connection: ScriptConnection, plan: LoginPlan, login: LoginResult, lun: Int) {
+  /// - Parameter joined: The session that its connection is added to.
+  init(
+    index: Int, connection: ScriptConnection, plan: LoginPlan, login: LoginResult, lun: Int,
+    joining joined: ScriptSession? = nil
+  ) {
+    let group = login.received.last { $0.key == Key.targetPortalGroupTag.name }?.value
+    nexus =
+      joined?.nexus
+      ?? DurabilityModel.Nexus(name: plan.initiatorName, isid: plan.isid.rawValue, portalGroup: group)
     self.index = index
     self.connection = connection
     self.id = login.session

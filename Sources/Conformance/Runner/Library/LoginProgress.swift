@@ -65,27 +65,29 @@ final class LoginProgress {
         session.id = login.session
         session.login = login
         connection.session = session.index
-        noteReinstatement()
+        noteReinstatement(by: session)
       }
       return session
     }
     if let joined = options.session {
       // A further connection of a session: the script gets a session object for it, with the same numbering beneath.
       let session = ScriptSession(
-        index: player.sessions.count, connection: connection, plan: plan, login: login, lun: joined.lun)
+        index: player.sessions.count, connection: connection, plan: plan, login: login, lun: joined.lun, joining: joined
+      )
       return keep(session)
     }
-    noteReinstatement()
     let lun = options.lun ?? player.playground.targets[connection.target].units.first?.lun ?? 0
-    return keep(
-      ScriptSession(index: player.sessions.count, connection: connection, plan: plan, login: login, lun: lun))
+    let session = ScriptSession(
+      index: player.sessions.count, connection: connection, plan: plan, login: login, lun: lun)
+    noteReinstatement(by: session)
+    return keep(session)
   }
 
-  /// It has taken the place of the session that the initiator had with the target, if it had one (RFC 7143 §6.3.5). A discovery
-  /// session is another matter (§7.4.2.1), and one that joins a session leaves it as it is (§6.3.1).
-  private func noteReinstatement() {
+  /// It has taken the place of the session that the initiator had with the portal group, if it had one (RFC 7143 §6.3.5). A
+  /// discovery session is another matter (§7.4.2.1), and one that joins a session leaves it as it is (§6.3.1).
+  private func noteReinstatement(by session: ScriptSession) {
     guard plan.sessionType == .normal, plan.tsih ?? 0 == 0 else { return }
-    player.durability.reinstated(plan.initiatorName, plan.isid.rawValue, target: connection.target)
+    player.durability.reinstated(session.nexus, target: connection.target)
   }
 
   private func keep(_ session: ScriptSession) -> ScriptSession {
