@@ -37,7 +37,7 @@ let package = Package(
     room("SCSI"),
     room("Target", ["Ring", "ISCSI", "SCSI", "CMemory"]),
     room("Initiator", ["Ring", "ISCSI", "SCSI"]),
-    room("Load", ["Ring", "ISCSI"]),
+    room("Load", ["Ring", "ISCSI", "SCSI"]),
     room("HostRing", ["Ring", "CHost"]),
     room("SimClock", ["Ring"]),
     room("SimNet", ["Ring", "SimClock"]),

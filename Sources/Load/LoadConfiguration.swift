@@ -1,3 +1,4 @@
+import ISCSI
 import Ring
 
 /// A logical unit to put a load on.
@@ -37,6 +38,8 @@ public struct LoadConfiguration: Sendable {
   /// CRC32C digests that are asked for; a target that does not agree fails the run.
   public var headerDigest = false
   public var dataDigest = false
+  /// What the targets want of everybody, with a challenge if they are to authenticate themselves; nil for nothing.
+  public var credentials: CHAPCredentials?
   /// Commands a second of all sessions together, by a fixed schedule; nil for as many as the depth allows.
   public var rate: UInt64?
   /// How long the load is on before it is measured, and how long it is measured.

@@ -9,13 +9,24 @@ extension LoadSession {
   /// The tag of requests that are not of the load.
   static let ownTag: UInt32 = 0x8000_0000
 
-  func sendLogin(_ machine: LoadMachine) {
+  /// Sends the next Login Request.
+  ///
+  /// - Parameters:
+  ///   - keys: What authentication has to say in it.
+  ///   - isLast: Whether nothing is left to say in this stage.
+  func sendLogin(_ machine: LoadMachine, saying keys: [KeyValue] = [], isLast: Bool = true) {
+    guard loginRounds < Self.loginRoundsMax else {
+      return fail("is not logged in after \(loginRounds) requests", machine)
+    }
     var text = TextWriter()
+    for pair in keys { text.append(pair.key, pair.value) }
+    var isLast = isLast
     if loginRounds == 0 {
       text.append("InitiatorName", configuration.initiatorName)
       text.append("SessionType", "Normal")
       text.append("TargetName", target.name)
-      text.append("AuthMethod", "None")
+      text.append("AuthMethod", configuration.credentials?.usualOffer ?? "None")
+      isLast = authentication == nil
     } else if loginStage == .operationalNegotiation, !hasOffered {
       hasOffered = true
       text.append("HeaderDigest", configuration.headerDigest ? "CRC32C" : "None")
@@ -37,9 +48,9 @@ extension LoadSession {
     let next: LoginStage = loginStage == .securityNegotiation ? .operationalNegotiation : .fullFeature
     stage(.loginRequest, machine, copying: text.bytes) { header in
       header.isImmediate = true
-      header.isTransit = true
+      header.isTransit = isLast
       header.currentStage = self.loginStage.rawValue
-      header.nextStage = next.rawValue
+      header.nextStage = isLast ? next.rawValue : 0
       header.isid = ISID(rawValue: 0x8000_0000_0000 | UInt64(self.index + 1))
       header.initiatorTaskTag = Self.ownTag
       header.cmdSN = self.cmdSN
@@ -50,21 +61,28 @@ extension LoadSession {
   func loginResponse(_ header: HeaderView, _ data: UnsafeRawBufferPointer, _ machine: LoadMachine) {
     guard phase == .login else { return fail("got a Login Response after the login", machine) }
     guard header.statusClass == 0 else {
-      return fail("was refused with login status \(LoginStatus.words(header.loginStatus))", machine)
+      let wantsCHAP = authentication == nil && header.loginStatus == LoginStatus.authenticationFailure.rawValue
+      let hint = wantsCHAP ? "; if it wants CHAP, give it a name and a secret with --chap FILE" : ""
+      let status = LoginStatus.words(header.loginStatus, with: (try? TextParser.pairs(of: Array(data))) ?? [])
+      return fail("was refused with login status \(status)\(hint)", machine)
     }
     let pairs: [KeyValue]
     do throws(TextError) { pairs = try TextParser.pairs(of: Array(data)) } catch {
       return fail("got a text that is none in the login: \(error)", machine)
     }
     for pair in pairs { take(pair) }
-    if header.isTransit {
-      if header.nextStage == LoginStage.fullFeature.rawValue { return loggedIn(machine) }
-      loginStage = .operationalNegotiation
+    if header.isTransit, header.nextStage == LoginStage.fullFeature.rawValue {
+      if let why = authentication?.whyNotOver(with: pairs) { return fail("gives its login up: \(why)", machine) }
+      return loggedIn(machine)
     }
-    guard loginRounds < Self.loginRoundsMax else {
-      return fail("is not logged in after \(loginRounds) requests", machine)
+    let step = authentication?.take(pairs)
+    if header.isTransit { loginStage = .operationalNegotiation }
+    switch step {
+    case nil: sendLogin(machine)
+    case .goOn(let keys): sendLogin(machine, saying: keys)
+    case .wait(let keys): sendLogin(machine, saying: keys, isLast: false)
+    case .fail(let why): fail("gives its login up: \(why)", machine)
     }
-    sendLogin(machine)
   }
 
   private func take(_ pair: KeyValue) {
@@ -107,15 +125,14 @@ extension LoadSession {
   }
 
   /// The answer to a command that is not of the load.
-  func ownCommandEnded(status: UInt8, _ machine: LoadMachine) {
+  func ownCommandEnded(_ header: HeaderView, _ data: UnsafeRawBufferPointer, _ machine: LoadMachine) {
     switch phase {
-    case .testing where status != 0:
+    case .testing where header.status != 0:
       tests += 1
       guard tests < Self.testsMax else {
-        let code = String(status, radix: 16)
         return fail(
-          "has a unit that is not ready: TEST UNIT READY ended with status \(code)h \(tests) times; is this its LUN?",
-          machine)
+          "has a unit that is not ready: TEST UNIT READY ended with \(outcome(of: header, data)) \(tests) times; is this its "
+            + "LUN?", machine)
       }
       sendOwnCommand([], expecting: 0, machine)
     case .testing:
@@ -125,9 +142,9 @@ extension LoadSession {
     case .sizing where units > 0:
       phase = .ready
       machine.becameReady()
-    case .sizing:
-      let code = String(status, radix: 16)
-      fail("has no room for commands of \(configuration.length) bytes: status \(code)h to READ CAPACITY(16)", machine)
+    case .sizing where header.status != 0:
+      fail("does not say how large its unit is: READ CAPACITY(16) ended with \(outcome(of: header, data))", machine)
+    case .sizing: fail("has no room for commands of \(configuration.length) bytes on its unit", machine)
     default:
       fail("got an answer to a command that it has not sent", machine)
     }

@@ -134,11 +134,9 @@ extension LoadSession {
       dataIn(header, data, machine)
     case Opcode.scsiResponse.rawValue:
       expStatSN = header.statSN &+ 1
-      if header.initiatorTaskTag == Self.ownTag { return ownCommandEnded(status: header.status, machine) }
+      if header.initiatorTaskTag == Self.ownTag { return ownCommandEnded(header, data, machine) }
       guard let tag = activeTag(header, machine) else { return }
-      // A read that is good has sent all of it with its last data; a write has nothing to show.
-      let isWhole = !isReading[tag] || received[tag] == configuration.length
-      ended(tag, isGood: header.status == 0 && header.response == 0 && !header.isUnderflow && isWhole, machine)
+      ended(tag, isGood: header.response == 0 && !header.isUnderflow && isComplete(tag, header), header, data, machine)
     case Opcode.readyToTransfer.rawValue:
       readyToTransfer(header, machine)
     case Opcode.nopIn.rawValue:
@@ -151,7 +149,7 @@ extension LoadSession {
     case Opcode.asyncMessage.rawValue:
       fail("got an asynchronous message: event \(header.asyncEvent)", machine)
     case Opcode.reject.rawValue:
-      fail("had a PDU rejected: reason \(header.rejectReason)", machine)
+      fail("had a PDU rejected: reason \(RejectReason.words(header.rejectReason))", machine)
     default:
       fail("got a PDU that it does not expect: opcode \(header.opcodeBits)", machine)
     }
@@ -161,7 +159,7 @@ extension LoadSession {
     if header.hasStatus { expStatSN = header.statSN &+ 1 }
     if header.initiatorTaskTag == Self.ownTag {
       ownData(data, machine)
-      if phase != .ended, header.hasStatus { ownCommandEnded(status: header.status, machine) }
+      if phase != .ended, header.hasStatus { ownCommandEnded(header, data, machine) }
       return
     }
     guard let tag = activeTag(header, machine) else { return }
@@ -171,7 +169,14 @@ extension LoadSession {
     }
     received[tag] += length
     guard header.hasStatus else { return }
-    ended(tag, isGood: header.status == 0 && received[tag] == configuration.length, machine)
+    ended(tag, isGood: isComplete(tag, header), header, data, machine)
+  }
+
+  /// Whether a command ends with GOOD and all that it wants: a read that is good has sent all of it with its last data, and a
+  /// write has nothing to show.
+  @inline(__always)
+  private func isComplete(_ tag: Int, _ header: HeaderView) -> Bool {
+    header.status == 0 && (!isReading[tag] || received[tag] == configuration.length)
   }
 
   /// The tag of an answer, when it is that of a command outstanding.
@@ -186,13 +191,14 @@ extension LoadSession {
   }
 
   @inline(__always)
-  private func ended(_ tag: Int, isGood: Bool, _ machine: LoadMachine) {
+  private func ended(
+    _ tag: Int, isGood: Bool, _ header: HeaderView, _ data: UnsafeRawBufferPointer, _ machine: LoadMachine
+  ) {
     isActive[tag] = false
     freeTags.append(UInt32(tag))
     machine.commandEnded(index, since: started[tag], bytes: configuration.length, isGood: isGood)
-    if !isGood {
-      machine.note("session \(index) (\(target.name)) had a command that did not end with GOOD and all its data")
-    }
+    // Of thousands that fail the first is told.
+    if !isGood, machine.result.firstError == nil { tellFailure(tag, header, data, machine) }
   }
 
   private func readyToTransfer(_ header: HeaderView, _ machine: LoadMachine) {

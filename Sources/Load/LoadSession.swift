@@ -1,5 +1,6 @@
 import ISCSI
 import Ring
+import SCSI
 
 /// One session of a load, of one connection. Its parts: login and setting up (+Login), what comes in (+Receive), commands
 /// and what goes out (+Send).
@@ -49,6 +50,8 @@ final class LoadSession {
   var tests = 0
   /// The operational keys have been sent.
   var hasOffered = false
+  /// Nil where nobody authenticates itself.
+  var authentication: CHAPExchange?
 
   // MARK: What was negotiated
 
@@ -132,6 +135,11 @@ final class LoadSession {
     isReading = Array(repeating: false, count: configuration.depth)
     received = Array(repeating: 0, count: configuration.depth)
     freeTags = (0..<UInt32(configuration.depth)).reversed()
+    if var credentials = configuration.credentials {
+      // A challenge is of one login alone (RFC 1994 §2.3).
+      if !credentials.challenge.isEmpty { credentials.challenge.append64(UInt64(index)) }
+      authentication = CHAPExchange(credentials)
+    }
     // Any odd factor spreads the sessions over the sequence; zero is the one state that xorshift never leaves.
     random = (configuration.seed &+ UInt64(index) &+ 1) &* 0x9E37_79B9_7F4A_7C15 | 1
   }

@@ -117,6 +117,13 @@ extension AdditionalSense {
   /// The standard's text; nil for a code that this project does not know by name.
   public var text: String? { Self.rows.first { $0.sense == self }?.text }
 
+  /// The standard's text, or the code as a number where it is not known by name.
+  public var name: String {
+    if let text { return text }
+    let digits = String(rawValue, radix: 16)
+    return "0x" + String(repeating: "0", count: 4 - digits.count) + digits
+  }
+
   /// The code with that text, exactly as in the standard; nil when it is not known.
   public init?(text: String) {
     guard let row = Self.rows.first(where: { $0.text == text }) else { return nil }

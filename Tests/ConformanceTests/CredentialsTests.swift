@@ -1,5 +1,5 @@
 import Foundation
-import Initiator
+import ISCSI
 import Testing
 
 @testable import Conformance

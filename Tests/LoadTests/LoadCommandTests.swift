@@ -91,7 +91,8 @@ import Testing
     let (commands, result) = try play(isReadOnly: true) { load, _ in load.readPercent = 0 }
     #expect(commands.count > 50)
     #expect(result.failedCommands > 50 && result.commands == 0 && result.bytes == 0 && result.latency.count == 0)
-    #expect(result.firstError?.contains("did not end with GOOD") == true, "\(result.firstError ?? "")")
+    let end = "had a WRITE(16) that ended with CHECK CONDITION, DATA PROTECT, WRITE PROTECTED"
+    #expect(result.firstError?.contains(end) == true, "\(result.firstError ?? "")")
   }
 
   /// Figures with digests that are none would be better than they should be.

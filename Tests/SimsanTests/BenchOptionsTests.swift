@@ -60,6 +60,7 @@ import Testing
     ([], "a URL such as"), (["nonsense"], "iscsi://HOST"), (["--size", "100", url], "--size: expected"),
     (["--size", "17MiB", url], "--size: expected"), (["--depth", "0", url], "--depth: expected"),
     (["--time", "soon", url], "--time: expected"), (["--digests", "crc", url], "--digests: expected"),
+    (["--chap", "/nowhere/chap.lua", url], "--chap: /nowhere/chap.lua: no such file"),
     (["--reads", "50", url], "--reads: expected"), (["--server-pid", "2147483646", url], "--server-pid: expected"),
   ])
   func mistakesAreTold(_ words: [String], _ told: String) {

@@ -1,4 +1,4 @@
-import Initiator
+import ISCSI
 
 /// Name and secret, as a login's table has them under `chap`. Those that a real target wants stand in a file of their own: where
 /// the list of processes does not show them.

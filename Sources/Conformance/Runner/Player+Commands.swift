@@ -119,7 +119,8 @@ extension PDULanguage {
       if table["underflow"].isTrue { text += ", underflow of \(table["residual"].plain)" }
       if let response = table["response"].int, response != 0 { text += ", iSCSI response \(response)" }
       return text
-    case "rejected": return "a Reject, reason \(hex(UInt64(truncatingIfNeeded: table["reason"].int ?? 0), 2))"
+    case "rejected":
+      return "a Reject, reason \(RejectReason.words(UInt8(truncatingIfNeeded: table["reason"].int ?? 0)))"
     case "login":
       if table["successful"].isTrue { return "a login that succeeded" }
       let status = table["status"].int.map { LoginStatus.words(UInt16(truncatingIfNeeded: $0)) }

@@ -85,7 +85,7 @@ public enum TargetProbe {
     try wait { login != nil }
     guard login?.isSuccessful == true else {
       if let mistake { throw Failure(message: "\(iqn) at \(portal): the login was given up: \(mistake)") }
-      let status = login?.status.map(LoginStatus.words) ?? "none"
+      let status = login?.status.map { LoginStatus.words($0, with: login?.received ?? []) } ?? "none"
       let wantsCHAP = credentials == nil && login?.status == LoginStatus.authenticationFailure.rawValue
       let hint = wantsCHAP ? "; if it wants CHAP, give it a name and a secret with --chap FILE" : ""
       throw Failure(message: "\(iqn) at \(portal) refuses the login: status \(status)\(hint)")

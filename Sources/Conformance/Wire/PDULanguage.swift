@@ -98,7 +98,7 @@ enum PDULanguage {
       ("key", .text(sense.key.name)), ("key_number", .integer(Int64(sense.key.rawValue))),
       ("asc", .integer(Int64(sense.additional.code))), ("ascq", .integer(Int64(sense.additional.qualifier))),
       ("deferred", .boolean(sense.isDeferred)), ("raw", .string(bytes)),
-      ("name", .text(sense.additional.text ?? "\(hex(UInt64(sense.additional.rawValue), 4))")),
+      ("name", .text(sense.additional.name)),
     ]
     if let information = sense.information { fields.append(("information", .integer(Int64(bitPattern: information)))) }
     switch sense.specific {
@@ -166,7 +166,7 @@ enum PDULanguage {
       if !text.isEmpty { parts.append("{ \(text.count <= 600 ? text : text.prefix(600) + "…") }") }
     case .scsiResponse:
       if let sense = Sense(decoding: senseData(pdu)) {
-        parts.append("[\(sense.key.name), \(sense.additional.text ?? hex(UInt64(sense.additional.rawValue), 4))]")
+        parts.append("[\(sense.key.name), \(sense.additional.name)]")
       }
     default: break
     }

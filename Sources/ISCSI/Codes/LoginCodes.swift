@@ -39,11 +39,20 @@ public enum LoginStatus: UInt16, Sendable, CaseIterable {
   @inlinable
   public var statusDetail: UInt8 { UInt8(truncatingIfNeeded: rawValue) }
 
-  /// A status as messages tell it: `0x0203, not found`; of one that no standard defines the number alone.
-  public static func words(_ status: UInt16) -> String {
+  /// A status as messages tell it, known or not: `0x0203, not found`.
+  ///
+  /// - Parameter pairs: What came with it: a target that has moved says whither.
+  public static func words(_ status: UInt16, with pairs: [KeyValue] = []) -> String {
     let digits = String(status, radix: 16)
-    let number = "0x" + String(repeating: "0", count: 4 - digits.count) + digits
-    return number + (LoginStatus(rawValue: status).map { ", \($0.name)" } ?? "")
+    var text = "0x" + String(repeating: "0", count: 4 - digits.count) + digits
+    guard let known = LoginStatus(rawValue: status) else { return text }
+    text += ", \(known.name)"
+    if known.statusClass == LoginStatus.targetMovedTemporarily.statusClass,
+      let address = pairs.last(where: { $0.key == Key.targetAddress.name })?.value
+    {
+      text += " to \(address)"
+    }
+    return text
   }
 
   /// What RFC 7143 §11.13.5 calls it.

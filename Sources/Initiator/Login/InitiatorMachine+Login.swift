@@ -48,8 +48,8 @@ extension InitiatorMachine {
         let offersCHAP = plan.credentials != nil && pair == KeyValue("AuthMethod", "None")
         pairs.append(offersCHAP ? KeyValue("AuthMethod", "CHAP") : pair)
       }
-      if plan.credentials != nil {
-        driver.authentication = .offered
+      if let credentials = plan.credentials {
+        driver.authentication = CHAPExchange(credentials)
         transit = false
       }
     case .operationalNegotiation:
@@ -115,7 +115,8 @@ extension InitiatorMachine {
     guard let pairs else { return sendLogin([], transit: false, on: connection) }
     if !driver.rest.isEmpty { return sendLoginText(connection) }
     var answers = pairs.compactMap { connection.negotiation.answer(to: $0) }
-    switch authenticate(connection, pairs) {
+    switch connection.driver?.authentication?.take(pairs) {
+    case nil: break
     case .goOn(let keys): answers += keys
     case .wait(let keys): return sendLogin(keys, transit: false, on: connection)
     case .fail(let why):

@@ -101,9 +101,7 @@ extension InitiatorMachine {
     if session.isEstablished, tsih != session.tsih {
       violation(.loginFieldMismatch, on: connection, "TSIH \(tsih), the session has \(session.tsih)", pdu)
     }
-    if connection.driver?.authentication == .responseSent,
-      case .fail(let why) = authenticate(connection, pairs)
-    {
+    if let why = connection.driver?.authentication?.whyNotOver(with: pairs) {
       violation(.authentication, on: connection, why, pdu)
       endLogin(connection, status: nil)
       return fail(connection, .local)

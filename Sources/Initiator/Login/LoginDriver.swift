@@ -15,18 +15,8 @@ struct LoginDriver {
 
   /// Whether the request that completes ``rest`` asks for the next stage.
   var transitAtEnd = false
-  var authentication = Authentication.none
-
-  enum Authentication {
-    case none
-    /// AuthMethod was offered; the choice is awaited.
-    case offered
-    /// CHAP_A was sent; the challenge is awaited.
-    case algorithmSent
-    /// CHAP_R was sent.
-    case responseSent
-    case done
-  }
+  /// Begins with the stage that offers it; nil where nobody authenticates itself.
+  var authentication: CHAPExchange?
 
   var stage: LoginStage { stageIndex < plan.stages.count ? plan.stages[stageIndex] : .fullFeature }
   var nextStage: LoginStage { stageIndex + 1 < plan.stages.count ? plan.stages[stageIndex + 1] : .fullFeature }

@@ -82,8 +82,7 @@ public struct LoginPlan: Sendable {
   public mutating func authenticate(with credentials: CHAPCredentials) {
     self.credentials = credentials
     if sessionType == .discovery { self.credentials?.targetSecret = nil }
-    // Only who wants to know whom it talks to insists on it.
-    offer("AuthMethod", self.credentials?.targetSecret == nil ? "CHAP,None" : "CHAP")
+    offer("AuthMethod", self.credentials?.usualOffer ?? "None")
   }
 
   /// Does not offer `key`.
@@ -98,31 +97,6 @@ public struct LoginPlan: Sendable {
     } else {
       list.append(KeyValue(key, value))
     }
-  }
-}
-
-/// What is needed for CHAP, RFC 7143 §12.1.3.
-public struct CHAPCredentials: Hashable, Sendable {
-  /// CHAP_N of the initiator, and its secret.
-  public var name: String
-  public var secret: [UInt8]
-
-  /// CHAP_A: the offered algorithms, in order of preference.
-  public var algorithms = "5"
-
-  /// Asks the target to authenticate itself with this secret (mutual CHAP).
-  public var targetSecret: [UInt8]?
-
-  /// CHAP_I and CHAP_C of mutual CHAP. There is no random source in a machine: whoever makes the plan draws them.
-  public var identifier: UInt8 = 1
-  public var challenge: [UInt8] = []
-
-  /// Sends binary values in Base64 instead of hexadecimal.
-  public var usesBase64 = false
-
-  public init(name: String, secret: [UInt8]) {
-    self.name = name
-    self.secret = secret
   }
 }
 

@@ -25,6 +25,10 @@ let benchCommand = Command(
     Option("--warm-up", "TIME", "how long the load is on before; 500ms if not given"),
     Option("--range", "SIZE", "use only so much from the start of each unit"),
     Option("--digests", "WORD", "CRC32C digests: none (if not given), header, data or both"),
+    Option(
+      "--chap", "FILE",
+      "log in with CHAP: a Lua file with return { name = \"…\", secret = \"…\" }\n"
+        + "With target_secret = \"…\" the targets have to authenticate themselves, too."),
     Option("--seed", "N", "where the random numbers start; 1 if not given"),
     Option("--ring", "NAME", "io_uring or epoll; io_uring where the kernel allows it if not given"),
     Option("--busy-poll", "TIME", "look for answers so long before every sleep; see simsan serve"),
@@ -122,6 +126,7 @@ struct BenchOptions {
     let digest = try arguments.word("--digests", among: digests) ?? "none"
     load.headerDigest = digest == "header" || digest == "both"
     load.dataDigest = digest == "data" || digest == "both"
+    load.credentials = try arguments.credentials("--chap")
     load.seed = try arguments.number("--seed", in: 0...UInt64.max) ?? 1
     ring = try arguments.word("--ring", among: ringNames)
     busyPoll = try arguments.time("--busy-poll", example: "50us", atMost: Self.timeMax)

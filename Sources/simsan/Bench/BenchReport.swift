@@ -117,13 +117,16 @@ final class BenchReport {
       ("failed_commands", "\(result.failedCommands)"), ("late_commands", "\(result.lateCommands)"),
       ("unanswered_commands", "\(result.unansweredCommands)"), ("lost_sessions", "\(result.lostSessions)"),
     ]
+    let hasLatencies = result.latency.count > 0
     for (name, permille): (String, UInt64) in [("p50", 500), ("p90", 900), ("p99", 990), ("p999", 999)] {
-      fields.append(("\(name)_ns", "\(result.latency.percentile(permille))"))
+      fields.append(("\(name)_ns", hasLatencies ? "\(result.latency.percentile(permille))" : "null"))
     }
-    fields.append(("max_ns", "\(result.latency.max)"))
+    fields.append(("max_ns", hasLatencies ? "\(result.latency.max)" : "null"))
     fields.append(("slowest_session_percent", result.slowestSessionPercent.map { "\($0)" } ?? "null"))
     fields.append(("cpu_cores", usage(\.own).map { String(format: "%.4f", $0) } ?? "null"))
     fields.append(("server_cpu_cores", usage(\.server).map { String(format: "%.4f", $0) } ?? "null"))
+    let error = result.firstError.flatMap { try? JSONEncoder().encode($0) }
+    fields.append(("first_error", error.map { String(decoding: $0, as: UTF8.self) } ?? "null"))
     return "{ " + fields.map { "\"\($0.0)\": \($0.1)" }.joined(separator: ", ") + " }"
   }
 

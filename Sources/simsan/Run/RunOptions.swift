@@ -1,6 +1,6 @@
 import Conformance
 import HostRing
-import Initiator
+import ISCSI
 
 /// What `simsan run` was told.
 struct RunOptions {
@@ -42,13 +42,10 @@ struct RunOptions {
     workerAfter = try arguments.number("--after", in: -1...Int.max) ?? -1
     listsOnly = arguments.has("--list")
     if let text = arguments["--against"] { against = try TargetURL(text) }
-    if let path = arguments["--chap"] {
-      guard against != nil else { throw UsageError("--chap: expected a real target, with --against; found none") }
-      do throws(FileMistake) { chap = try CHAPCredentials(file: path) } catch {
-        throw UsageError("--chap: \(error.message)")
-      }
-      chap?.challenge = (0..<16).map { _ in UInt8.random(in: 0...255) }
+    if arguments.has("--chap"), against == nil {
+      throw UsageError("--chap: expected a real target, with --against; found none")
     }
+    chap = try arguments.credentials("--chap")
     ring = try arguments.word("--ring", among: ringNames)
     junit = arguments["--junit"]
     json = arguments["--json"]

@@ -7,7 +7,7 @@ enum Rooms {
     "SCSI": [],
     "Target": ["Ring", "ISCSI", "SCSI", "CMemory"],
     "Initiator": ["Ring", "ISCSI", "SCSI"],
-    "Load": ["Ring", "ISCSI"],
+    "Load": ["Ring", "ISCSI", "SCSI"],
     // Synchronization: the post office is where rings of different threads meet.
     "HostRing": ["Ring", "CHost", "Glibc", "Synchronization"],
     "SimClock": ["Ring"],

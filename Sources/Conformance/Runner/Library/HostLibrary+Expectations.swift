@@ -65,7 +65,7 @@ extension HostLibrary {
       let isRight = table["outcome"].text == "rejected" && (reason == nil || table["reason"].int == reason)
       try check(
         player, call, value, isRight,
-        "a Reject" + (reason.map { ", reason \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 2))" } ?? ""))
+        "a Reject" + (reason.map { ", reason \(RejectReason.words(UInt8(truncatingIfNeeded: $0)))" } ?? ""))
     },
     expectation("aborted") { (player, call, value) throws(LuaFailure) in
       try check(player, call, value, try result(value, "aborted")["outcome"].text == "aborted", "an aborted task")
@@ -92,7 +92,7 @@ extension HostLibrary {
       let isRight =
         table["outcome"].text == "login" && !table["successful"].isTrue
         && table["status"].int.map { status == nil || status == $0 } ?? false
-      let words = status.map { "with status \(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 4))" }
+      let words = status.map { "with status \(LoginStatus.words(UInt16(truncatingIfNeeded: $0)))" }
       try check(player, call, value, isRight, "a login that is refused \(words ?? "by a Login Response")")
     },
     expectation("login_accepted") { (player, call, value) throws(LuaFailure) in
@@ -220,21 +220,12 @@ extension HostLibrary {
     throw failure(player, call, value, expected)
   }
 
-  /// RFC 7143 §11.17.1: what a Reject may say, by name.
-  private static let rejectReasons: [(name: String, reason: RejectReason)] = [
-    ("data digest error", .dataDigestError), ("snack reject", .snackReject), ("protocol error", .protocolError),
-    ("command not supported", .commandNotSupported), ("immediate command reject", .immediateCommandReject),
-    ("task in progress", .taskInProgress), ("invalid data ack", .invalidDataAck),
-    ("invalid pdu field", .invalidPDUField), ("long operation reject", .longOperationReject),
-    ("negotiation reset", .negotiationReset), ("waiting for logout", .waitingForLogout),
-  ]
-
   /// The reason that `rejected(reason)` asks for, by name or by number; nil when it asks for none.
   private static func rejectReason(_ value: LuaValue) throws(LuaFailure) -> Int64? {
     if value.isNone { return nil }
     if let number = value.int { return number }
-    if let known = rejectReasons.first(where: { $0.name == value.text }) { return Int64(known.reason.rawValue) }
-    let names = rejectReasons.map(\.name)
+    if let known = RejectReason.allCases.first(where: { $0.name == value.text }) { return Int64(known.rawValue) }
+    let names = RejectReason.allCases.map(\.name)
     throw LuaFailure(
       "rejected: expected a number, or one of \(names.joined(separator: ", ")); found \(value.found)"
         + Suggestion.clause(for: value, among: names))
@@ -342,7 +333,7 @@ extension HostLibrary {
           "check_condition: expected an additional sense code by the standard's name, or as a number such as 0x2100; "
             + "found \(call[2].found)")
       }
-      words += ", \(additional.text ?? PDULanguage.hex(UInt64(additional.rawValue), 4))"
+      words += ", \(additional.name)"
     }
     return (key, additional, words)
   }

@@ -100,8 +100,8 @@ final class LoginProgress {
   private func failed(_ login: LoginResult?, _ mustSucceed: Bool, _ path: String) throws(LuaFailure) -> [LuaValue] {
     if !mustSucceed { return [.table(record(login, nil))] }
     let how: String
-    if let status = login?.status {
-      how = "the target answered with status \(LoginStatus.words(status))"
+    if let login, let status = login.status {
+      how = "the target answered with status \(LoginStatus.words(status, with: login.received))"
     } else if let failure = connection.failure {
       how = "the connection failed: \(failure)"
     } else {
