@@ -172,8 +172,22 @@ import Testing
   @Test func aFailedExpectationSaysWhatWasExpectedWhatCameAndThePDUsBefore() throws {
     let (oracle, message) = try failure("local s = t:login {}\nexpect(s:test_unit_ready()):status('BUSY')")
     #expect(oracle == "expectation")
-    #expect(message.contains("a.lua:3: expected BUSY\ncame: GOOD\nthe last PDUs:"))
+    let expected = "a.lua:3: expect(s:test_unit_ready()):status('BUSY')\nexpected BUSY\ncame: GOOD\nthe last PDUs:"
+    #expect(message.contains(expected), "\(message)")
     #expect(message.contains("-> scsi command  TEST UNIT READY"))
+  }
+
+  /// One function for all that a file expects alike is called from many places.
+  @Test func aFailedExpectationSaysWhereItWasCalledFrom() throws {
+    let body = """
+      local function check(n)
+        expect(n):equals(1)
+      end
+      check(1)
+      check(2)
+      """
+    #expect(
+      try failure(body).message.contains("a.lua:3: expect(n):equals(1)\n  called in line 6: check(2)\nexpected 1"))
   }
 
   @Test func aFailedExpectationCannotBeCaught() throws {

@@ -129,11 +129,33 @@ import Testing
     #expect(page.contains("simsan run 'my scenarios/a.lua' --seed 1 --filter 'it'\\''s'\n"))
     run.cases[1].file = "-a.lua"
     run.world = "iscsi://[::1]:3260/iqn.x:a/0"
-    run.ring = "epoll"
+    run.access = [("--chap", "my chap.lua"), ("--ring", "epoll")]
     let other = Reports.page(run.cases[1], run: run)
     #expect(
       other.contains(
-        "run ./-a.lua --seed 1 --filter 'it'\\''s' --against 'iscsi://[::1]:3260/iqn.x:a/0' --ring epoll\n"))
+        "run ./-a.lua --seed 1 --filter 'it'\\''s' --against 'iscsi://[::1]:3260/iqn.x:a/0' --chap 'my chap.lua' "
+          + "--ring epoll\n"))
+  }
+
+  /// Who made the target need not know the scenarios.
+  @Test func whatAFailureIsAboutIsSaid() {
+    var run = run
+    run.clauses = Coverage.Clause.all(in: "id\tspec\tclause\ttitle\nISCSI-PDU-001\tRFC 7143\t11.2.1\tBHS is 48 bytes\n")
+    run.cases[1].failures[0].source = "expect(x):equals(1)\n  called in line 12: check(x)"
+    let page = Reports.page(run.cases[1], run: run)
+    #expect(page.contains("scenarios/a.lua:9: expect(x):equals(1)\n  called in line 12: check(x)\nexpected <x>\ncame:"))
+    #expect(page.contains("covers\n  ISCSI-PDU-001: RFC 7143 §11.2.1 BHS is 48 bytes\n"))
+    let html = Reports.html(run)
+    #expect(html.contains("<li>ISCSI-PDU-001: RFC 7143 §11.2.1 BHS is 48 bytes"))
+    #expect(html.contains("play it again: <code>simsan run scenarios/a.lua --seed 1 --verify --filter "))
+    #expect(html.contains("<tr><td>1<td>because it needs the simulation"))
+  }
+
+  @Test func aRunOnARealTargetHasNoHash() {
+    var run = run
+    #expect(Reports.html(run).contains("hash"))
+    for index in run.cases.indices { run.cases[index].traceHash = "" }
+    #expect(!Reports.html(run).contains("hash"))
   }
 
   @Test func theHTMLPageStandsAlone() {

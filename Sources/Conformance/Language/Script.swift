@@ -71,6 +71,29 @@ final class Script {
     return world
   }
 
+  // MARK: What stands in it
+
+  /// The line of the file at a place, without the blanks around it and as far as a report takes it; nil where there is none.
+  func source(at place: SourceLocation) -> String? {
+    guard place.file == file else { return nil }
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    guard lines.indices.contains(place.line - 1) else { return nil }
+    let line = lines[place.line - 1].drop { $0.isWhitespace }.prefix(200)
+    return line.isEmpty ? nil : String(line)
+  }
+
+  /// The lines of the file that a traceback goes through above the first, which is where it begins.
+  func callers(in traceback: String) -> [(line: Int, text: String)] {
+    let lines = traceback.split(separator: "\n").compactMap { entry -> Int? in
+      let entry = entry.drop { $0.isWhitespace }
+      guard entry.hasPrefix("\(file):") else { return nil }
+      return Int(entry.dropFirst(file.count + 1).prefix { $0.isNumber })
+    }
+    return lines.dropFirst().compactMap { line in
+      source(at: SourceLocation(file: file, line: line)).map { (line, $0) }
+    }
+  }
+
   // MARK: What a file can call while it is loaded
 
   private func define() {

@@ -44,6 +44,8 @@ public struct CaseResult: Codable, Equatable, Sendable {
     public var message: String
     /// `file:line`, when a line of the scenario led to it.
     public var location: String?
+    /// What stands there, and in the lines that it was called from.
+    public var source: String?
     public var traceback: String = ""
     /// Virtual nanoseconds.
     public var time: UInt64 = 0
@@ -84,16 +86,33 @@ public struct RunResult: Sendable {
   public static let simulation = "simulation"
   /// Each case was played twice and compared.
   public var isVerified: Bool
-  /// How a real target was to be reached, if that was said.
-  public var ring: String?
+  /// How a real target was to be reached, if that was said: options with their values.
+  public var access: [(option: String, value: String)]
+  /// What is known of the clauses that the cases cover.
+  public var clauses: [Coverage.Clause]
 
-  public init(cases: [CaseResult], seed: UInt64, world: String, isVerified: Bool, ring: String? = nil) {
+  public init(
+    cases: [CaseResult], seed: UInt64, world: String, isVerified: Bool,
+    access: [(option: String, value: String)] = [], clauses: [Coverage.Clause] = []
+  ) {
     self.cases = cases
     self.seed = seed
     self.world = world
     self.isVerified = isVerified
-    self.ring = ring
+    self.access = access
+    self.clauses = clauses
   }
+
+  /// The clauses of the standards that a case is about, a line each.
+  func clauses(of result: CaseResult) -> [String] {
+    result.covers.map { id in
+      guard let clause = clauses.first(where: { $0.id == id }) else { return id }
+      return "\(id): \(clause.standard) \(clause.section.isEmpty ? "" : "§\(clause.section) ")\(clause.title)"
+    }
+  }
+
+  /// Whether something has a trace: what is played on a real target has none.
+  public var hasTraces: Bool { cases.contains { !$0.traceHash.isEmpty } }
 
   /// How many cases ended so.
   public func count(_ outcome: CaseResult.Outcome) -> Int { cases.count { $0.outcome == outcome } }

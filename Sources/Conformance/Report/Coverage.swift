@@ -8,6 +8,15 @@ public struct Coverage {
     public var standard: String
     public var section: String
     public var title: String
+    /// Those of a table, the text of `scenarios/clauses.tsv`: id, standard, clause, title.
+    public static func all(in table: String) -> [Clause] {
+      table.split(separator: "\n").dropFirst().compactMap { line in
+        let columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+        guard columns.count >= 4 else { return nil }
+        return Clause(id: columns[0], standard: columns[1], section: columns[2], title: columns[3])
+      }
+    }
+
     /// `ISCSI-LOGIN`.
     public var area: String { id.split(separator: "-").dropLast().joined(separator: "-") }
   }
@@ -28,7 +37,7 @@ public struct Coverage {
   public private(set) var mistakes: [String] = []
 
   /// - Parameters:
-  ///   - table: The text of `scenarios/clauses.tsv`: id, standard, clause, title.
+  ///   - table: The text of `scenarios/clauses.tsv`.
   ///   - suite: The cases that are counted.
   ///   - results: How they went, if they were played; from a `--json` report.
   public init(table: String, suite: Suite, results: Data? = nil) throws {
@@ -42,10 +51,7 @@ public struct Coverage {
       }
     }
     let covered = Set(suite.cases.flatMap(\.covers))
-    for line in table.split(separator: "\n").dropFirst() {
-      let columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-      guard columns.count >= 4 else { continue }
-      let clause = Clause(id: columns[0], standard: columns[1], section: columns[2], title: columns[3])
+    for clause in Clause.all(in: table) {
       let state =
         outcomes[clause.id].flatMap(State.init(rawValue:)) ?? (covered.contains(clause.id) ? .covered : .missing)
       clauses.append((clause, state))

@@ -5,12 +5,19 @@ extension Reports {
     body += "<b class=passed>\(run.count(.passed)) passed</b> "
     body += "<b class=failed>\(run.count(.failed)) failed</b> "
     body += "<b class=skipped>\(run.count(.skipped)) skipped</b></p>\n"
-    body += "<p>world <code>\(xml(run.world))</code>, seed <code>\(run.seed)</code>, "
-    body += "hash <code>\(run.overallHash)</code>\(run.isVerified ? ", each case played twice" : "")</p>\n"
+    body += "<p>world <code>\(xml(run.world))</code>, seed <code>\(run.seed)</code>"
+    if run.hasTraces { body += ", hash <code>\(run.overallHash)</code>" }
+    body += "\(run.isVerified ? ", each case played twice" : "")</p>\n"
     let failed = run.cases.filter { $0.outcome == .failed }
     if !failed.isEmpty {
       body += "<h2>Failures</h2>\n"
-      for result in failed { body += failure(result) }
+      for result in failed { body += failure(result, run) }
+    }
+    let reasons = run.skipReasons
+    if !reasons.isEmpty {
+      body += "<h2>Skipped</h2>\n<table>\n"
+      for (reason, cases) in reasons { body += "<tr><td>\(cases)<td>because \(xml(reason))\n" }
+      body += "</table>\n"
     }
     body += "<h2>All cases</h2>\n"
     for (file, cases) in byFile(run) {
@@ -47,10 +54,13 @@ extension Reports {
       """
   }
 
-  private static func failure(_ result: CaseResult) -> String {
+  private static func failure(_ result: CaseResult, _ run: RunResult) -> String {
     var text = "<section id=case\(result.index)><h3>\(xml(result.name))</h3>\n"
     text += "<p><code>\(xml(result.file)):\(result.line)</code></p>\n"
     for failure in result.failures { text += "<pre>\(xml(describe(failure)))</pre>\n" }
+    let clauses = run.clauses(of: result)
+    if !clauses.isEmpty { text += "<ul>" + clauses.map { "<li>\(xml($0))\n" }.joined() + "</ul>\n" }
+    text += "<p>play it again: <code>\(xml(command(for: result, of: run)))</code></p>\n"
     if !result.notes.isEmpty {
       text += "<details><summary>Notes</summary><pre>\(xml(result.notes.joined(separator: "\n")))</pre></details>\n"
     }

@@ -79,17 +79,25 @@ public enum Reports {
   public static func page(_ result: CaseResult, run: RunResult) -> String {
     var text = "\(result.id)\n\(result.file):\(result.line)\n\n"
     for failure in result.failures { text += describe(failure) + "\n\n" }
-    // What begins with a dash would be an option.
-    let file = result.file.hasPrefix("-") ? "./\(result.file)" : result.file
-    let place = run.world == RunResult.simulation ? "" : " --against \(word(run.world))"
-    let ring = run.ring.map { " --ring \($0)" } ?? ""
-    let twice = run.isVerified ? " --verify" : ""
-    text += "play it again: simsan run \(word(file)) --seed \(run.seed)\(twice) "
-    text += "--filter \(quoted(result.name))\(place)\(ring)\n"
+    let clauses = run.clauses(of: result)
+    if !clauses.isEmpty { text += "covers\n" + clauses.map { "  \($0)\n" }.joined() + "\n" }
+    text += "play it again: \(command(for: result, of: run))\n"
     if !result.traceHash.isEmpty { text += "trace hash: \(result.traceHash)\n" }
     text += notes(result)
     if !result.ladder.isEmpty { text += "\nPDUs\n" + Ladder.text(result.ladder) }
     return text
+  }
+
+  /// The call that plays a case again.
+  static func command(for result: CaseResult, of run: RunResult) -> String {
+    // What begins with a dash would be an option.
+    let file = result.file.hasPrefix("-") ? "./\(result.file)" : result.file
+    var words = ["simsan run \(word(file)) --seed \(run.seed)"]
+    if run.isVerified { words.append("--verify") }
+    words.append("--filter \(quoted(result.name))")
+    if run.world != RunResult.simulation { words.append("--against \(word(run.world))") }
+    words += run.access.map { "\($0.option) \(word($0.value))" }
+    return words.joined(separator: " ")
   }
 
   /// What a case has printed, with a heading; empty when it has printed nothing.
@@ -127,7 +135,9 @@ public enum Reports {
   /// A failure in full.
   public static func describe(_ failure: CaseResult.Failure) -> String {
     var text = ""
-    if let location = failure.location, !failure.message.hasPrefix(location) { text += "\(location): " }
+    if let location = failure.location, !failure.message.hasPrefix(location) {
+      text += "\(location): " + (failure.source.map { $0 + "\n" } ?? "")
+    }
     text += failure.message
     if failure.oracle != "expectation" && failure.oracle != "script" { text = "\(failure.oracle): " + text }
     if !failure.traceback.isEmpty { text += "\n" + failure.traceback }

@@ -223,6 +223,10 @@ final class Player {
       ended(actor)
       // A stopped script has already been noted, or is skipped.
       if failures.isEmpty, skipReason == nil { fail("script", failure.message, traceback: traceback) }
+      if let last = failures.indices.last, failures[last].source != nil {
+        failures[last].source? += script.callers(in: traceback).map { "\n  called in line \($0.line): \($0.text)" }
+          .joined()
+      }
     }
   }
 
@@ -317,8 +321,8 @@ final class Player {
   func fail(_ oracle: String, _ message: String, at location: SourceLocation? = nil, traceback: String = "") {
     failures.append(
       CaseResult.Failure(
-        oracle: oracle, message: Self.start(of: message, 65536), location: location?.description, traceback: traceback,
-        time: now.nanoseconds))
+        oracle: oracle, message: Self.start(of: message, 65536), location: location?.description,
+        source: location.flatMap(script.source), traceback: traceback, time: now.nanoseconds))
   }
 
   /// Notes a line that the script printed.

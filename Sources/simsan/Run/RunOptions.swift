@@ -1,4 +1,5 @@
 import Conformance
+import Foundation
 import HostRing
 import ISCSI
 
@@ -17,6 +18,10 @@ struct RunOptions {
   /// What the real target wants of everybody who logs in.
   var chap: CHAPCredentials?
   var ring: String?
+  /// How it is to be reached, as the call says it.
+  var access: [(option: String, value: String)]
+  /// The clauses that cases cover, where the catalogue is at hand: for those who read of a failure.
+  var catalogue: [Coverage.Clause]
   var junit: String?
   var json: String?
   var html: String?
@@ -46,6 +51,9 @@ struct RunOptions {
       throw UsageError("--chap: expected a real target, with --against; found none")
     }
     chap = try arguments.credentials("--chap")
+    access = ["--chap", "--ring"].compactMap { name in arguments[name].map { (name, $0) } }
+    let table = FileManager.default.contents(atPath: "scenarios/clauses.tsv") ?? Data()
+    catalogue = Coverage.Clause.all(in: String(decoding: table, as: UTF8.self))
     ring = try arguments.word("--ring", among: ringNames)
     junit = arguments["--junit"]
     json = arguments["--json"]
@@ -70,7 +78,8 @@ struct RunOptions {
   /// A run as it was told, with what became of these cases.
   func run(of cases: [CaseResult]) -> RunResult {
     RunResult(
-      cases: cases, seed: seed, world: against?.text ?? RunResult.simulation, isVerified: isVerified, ring: ring)
+      cases: cases, seed: seed, world: against?.text ?? RunResult.simulation, isVerified: isVerified, access: access,
+      clauses: catalogue)
   }
 
   /// `I/N`, counted from `first`; the result is counted from 0.
