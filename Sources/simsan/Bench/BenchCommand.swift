@@ -66,6 +66,7 @@ let benchCommand = Command(
       StopSignal.disarm()
       machine.stop()
       loop.step()
+      try report.wasStopped()
     }
     if ring.now >= next {
       try report.progress(machine)

@@ -9,6 +9,7 @@ final class BenchReport {
   private let options: BenchOptions
   private let ring: HostRingKind
   private let isQuiet: Bool
+  private var isStopped = false
   private var before: LoadResult?
   private var start: (own: ProcessTime?, server: ProcessTime?)?
   private var end: (own: ProcessTime?, server: ProcessTime?)?
@@ -48,7 +49,7 @@ final class BenchReport {
   }
 
   func progress(_ machine: LoadMachine) throws(OutputLost) {
-    guard !isQuiet else { return }
+    guard !isQuiet, !isStopped else { return }
     let result = machine.currentResult
     switch machine.state {
     case .connecting: try show("\(result.readySessions) of \(load.sessions) sessions are ready")
@@ -67,6 +68,12 @@ final class BenchReport {
     case .ending: try show("waiting for the last commands")
     case .ended: break
     }
+  }
+
+  /// Says that it goes on to its end, in a line of its own: who does not wait for that ends the program where it stands.
+  func wasStopped() throws(OutputLost) {
+    isStopped = true
+    if isTerminal, !isQuiet { try say("\(lineStart)waiting for the last commands; a second signal ends it at once") }
   }
 
   func ended(_ result: LoadResult) throws {

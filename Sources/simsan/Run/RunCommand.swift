@@ -42,6 +42,7 @@ let runCommand = Command(
     for name in suite.caseNames { try say(name) }
     return 0
   }
+  // Of a target that cannot be played on the run is told before it begins.
   let stage = try makeStage(options)
   if let worker = options.worker {
     try playAsWorker(suite, options, worker, stage)
@@ -49,27 +50,15 @@ let runCommand = Command(
   }
   let pages = FailurePages(options)
   let progress = Progress(suite, isQuiet: options.isQuiet, pages: pages)
-  var results: [CaseResult] = []
-  if options.jobs > 1, suite.caseCount > 1 {
-    results = try WorkerPool(suite, options).run(progress)
-  } else {
-    // Why the rest is not played: a target that has died would fail it all, and say nothing of what killed it.
-    var end: String?
-    for index in 0..<suite.caseCount {
-      try progress.began(index)
-      let result = end.map { suite.skip(index, because: $0) } ?? play(suite, index, options, stage)
-      try progress.ended(result)
-      if result.outcome == .failed, let url = options.against, !takesConnections(url) {
-        let before = results.last { $0.outcome != .skipped }.map { ", or since the one before, \($0.id)" } ?? ""
-        end = "the target takes no connections any more, since \(result.id)\(before)"
-      }
-      results.append(result)
-    }
-  }
+  let (results, signal) = try WorkerPool(suite, options).run(progress)
   try progress.finish()
   let run = options.run(of: results)
   let problems = try saveReports(of: run, suite, options)
   try tell(run, options, pages)
+  if let signal {
+    for problem in problems { complain(problem) }
+    throw signal
+  }
   if !problems.isEmpty { throw UsageError(problems.joined(separator: "\n")) }
   return run.count(.failed) == 0 ? 0 : 1
 }
@@ -117,7 +106,7 @@ private func saveReports(of run: RunResult, _ suite: Suite, _ options: RunOption
     (options.json, { try Reports.json(run) }), (options.junit, { Data(Reports.junit(run).utf8) }),
     (options.html, { Data(Reports.html(run).utf8) }),
     // A run repeats itself, so that the case is simply played once more with a witness.
-    (options.pcap, { Data(suite.capture(0, seed: options.seed)) }),
+    (run.isWhole ? options.pcap : nil, { Data(suite.capture(0, seed: options.seed)) }),
   ]
   var problems: [String] = []
   for (path, data) in reports {
@@ -157,6 +146,7 @@ private func tell(_ run: RunResult, _ options: RunOptions, _ pages: FailurePages
     try say("\nskipped")
     for (reason, cases) in reasons { try say("  \(cases) because \(reason)") }
   }
-  if !run.cases.allSatisfy({ $0.traceHash.isEmpty }) { try say("\nseed \(run.seed), hash \(run.overallHash)") }
+  // A hash is of all cases.
+  if run.hasTraces, run.isWhole { try say("\nseed \(run.seed), hash \(run.overallHash)") }
   try say(run.summary)
 }

@@ -1,7 +1,8 @@
 import Conformance
 import Foundation
 
-/// Plays the cases of a run in processes of their own, so that one case that brings the program down fails alone.
+/// Plays the cases of a run in processes of their own, so that one case that brings the program down fails alone, and a run that
+/// is ended has what it has found.
 ///
 /// Worker K of N plays the cases whose number leaves K when divided by N. On its standard output it says, a line each,
 /// what it begins (`begin 17`) and how it ended (a result as JSON). On its standard input it gets the files as the run has read
@@ -54,7 +55,12 @@ struct WorkerPool {
     }
   }
 
-  func run(_ progress: Progress) throws -> [CaseResult] {
+  /// Why a case was not played.
+  static let ended = "the run was ended before"
+
+  /// Plays all cases, or as many as there is time for until a signal ends the run.
+  func run(_ progress: Progress) throws -> (results: [CaseResult], signal: EndedBySignal?) {
+    var signal: EndedBySignal?
     var results = [CaseResult?](repeating: nil, count: suite.caseCount)
     let signals = try EndSignals()
     defer { signals.close() }
@@ -62,14 +68,17 @@ struct WorkerPool {
     // They are in process groups of their own, where no Ctrl-C arrives.
     defer { for worker in workers { worker.end() } }
     for share in 0..<count { workers.append(try start(share, after: -1)) }
-    while workers.contains(where: \.isOpen) {
+    while signal == nil, workers.contains(where: \.isOpen) {
       let open = workers.indices.filter { workers[$0].isOpen }
       var polled = open.map {
         pollfd(fd: workers[$0].pipe.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
       }
       polled.append(pollfd(fd: signals.descriptor, events: Int16(POLLIN), revents: 0))
       poll(&polled, nfds_t(polled.count), 1000)
-      if polled[open.count].revents != 0 { throw signals.take() }
+      if polled[open.count].revents != 0 {
+        signal = signals.take()
+        break
+      }
       for (place, index) in open.enumerated() {
         let worker = workers[index]
         if polled[place].revents != 0 {
@@ -85,7 +94,7 @@ struct WorkerPool {
               try progress.ended(result)
             }
           }
-        } else if !worker.isHung, SuspendingClock.now - worker.lastWord > Self.silenceMax {
+        } else if options.against == nil, !worker.isHung, SuspendingClock.now - worker.lastWord > Self.silenceMax {
           worker.isHung = true
           worker.process.terminate()
         }
@@ -104,9 +113,13 @@ struct WorkerPool {
         }
       }
     }
-    return results.enumerated().map { index, result in
-      result ?? suite.broken(index, seed: options.seed, message: "no worker has played this case")
+    let all = results.enumerated().map { index, result in
+      result
+        ?? (signal != nil
+          ? suite.skip(index, because: Self.ended)
+          : suite.broken(index, seed: options.seed, message: "no worker has played this case"))
     }
+    return (all, signal)
   }
 
   /// Starts the worker for a share of the cases, behind case `after`.
@@ -118,6 +131,8 @@ struct WorkerPool {
     if options.isVerified { words.append("--verify") }
     for filter in options.filters { words += ["--filter", filter] }
     for clause in options.clauses { words += ["--clause", clause] }
+    if let url = options.against { words += ["--against", url.text] }
+    for (option, value) in options.access { words += [option, value] }
     if let shard = options.shard { words += ["--shard", "\(shard.index + 1)/\(shard.count)"] }
     worker.process.arguments = words
     worker.process.standardOutput = worker.pipe
@@ -156,14 +171,27 @@ struct WorkerPool {
   }
 }
 
+extension RunResult {
+  /// Whether no signal has ended it before all of its cases were played.
+  var isWhole: Bool { cases.allSatisfy { $0.reason != WorkerPool.ended } }
+}
+
 /// Plays a share of the cases for another process.
 func playAsWorker(
   _ suite: Suite, _ options: RunOptions, _ share: (index: Int, count: Int), _ stage: Stage
 ) throws(OutputLost) {
   let encoder = JSONEncoder()
+  // Why the rest is not played: a target that has died would fail it all, and say nothing of what killed it.
+  var end: String?
+  var before: CaseResult?
   for index in 0..<suite.caseCount where index % share.count == share.index && index > options.workerAfter {
     try say("begin \(index)")
-    let result = play(suite, index, options, stage)
+    let result = end.map { suite.skip(index, because: $0) } ?? play(suite, index, options, stage)
     if let data = try? encoder.encode(result) { try say(String(decoding: data, as: UTF8.self)) }
+    if result.outcome == .failed, let url = options.against, !takesConnections(url) {
+      let or = before.map { ", or since the one before, \($0.id)" } ?? ""
+      end = "the target takes no connections any more, since \(result.id)\(or)"
+    }
+    if result.outcome != .skipped { before = result }
   }
 }

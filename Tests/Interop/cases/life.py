@@ -317,6 +317,32 @@ def a_run_that_is_ended_leaves_no_process_behind(server: Server) -> None:
     scenario.unlink()
 
 
+def a_run_that_is_ended_tells_what_it_has_found(server: Server) -> None:
+    """In the simulation and on a real target: the cases before that which it was ended in, in all reports."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours is written")
+    scenario, report = server.folder / "slow.lua", server.folder / "slow.json"
+    scenario.write_text(
+        'scenario { title = "short", play = function(t) expect(1):equals(2) end }\n'
+        'scenario { title = "long", within = "1000h", play = function(t)\n'
+        '  local s = t:login {}\n  repeat expect(s:test_unit_ready()):good() until false\nend }\n'
+        'scenario { title = "never", play = function(t) end }\n')
+    for place in (("--jobs", "1"), ("--against", server.url("memory"))):
+        reports = ("--json", str(report), "--reports", str(server.folder / "reports"))
+        played = start_in_background(str(server.program), "run", *place, *reports, str(scenario))
+        time.sleep(1.5)
+        os.kill(played.pid, signal.SIGINT)
+        output, _ = played.communicate(timeout=10)
+        said = output.decode("utf-8", "replace")
+        if played.returncode != -signal.SIGINT or "0 passed, 1 failed, 2 skipped" not in said:
+            raise Failure(f"{place}: status {played.returncode}\n{said}")
+        reasons = [case.get("reason") for case in json.loads(report.read_text())["cases"]]
+        if reasons != [None, "the run was ended before", "the run was ended before"]:
+            raise Failure(f"{place}: {reasons}")
+        report.unlink()
+    scenario.unlink()
+
+
 def a_run_has_the_descriptors_for_its_processes(server: Server) -> None:
     """As many as it may have, and not as many as it was given: usually 1024, and each process takes some."""
     if not isinstance(server, Simsan):
@@ -399,6 +425,7 @@ def cases() -> list[Case]:
             other_commands_end_when_their_output_is_lost,
             a_report_that_cannot_be_written_takes_nothing_with_it,
             a_run_that_is_ended_leaves_no_process_behind,
+            a_run_that_is_ended_tells_what_it_has_found,
             a_run_has_the_descriptors_for_its_processes,
             a_mistake_is_told_at_start,
             a_service_manager_is_told_when_it_is_ready,
