@@ -389,7 +389,8 @@ function expectation:one_of(...) end
 ---@param part string
 function expectation:contains(part) end
 ---@param what? string
-function expectation:holds(what) end
+---@param came? any
+function expectation:holds(what, came) end
 
 ---@class workload_options
 ---@field on session|session[]

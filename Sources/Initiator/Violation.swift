@@ -121,6 +121,49 @@ public enum ViolationRule: String, Sendable, CaseIterable {
   /// A PDU after a successful logout of the connection.
   case trafficAfterLogout = "traffic after logout"
 
+  /// The section of RFC 7143 that it stands in.
+  public var section: String {
+    switch self {
+    case .unexpectedOpcode: "11.2.1.2"
+    case .reservedBitsSet, .constantBitMissing, .undefinedCode, .wrongKindOfResponse: "11"
+    case .additionalHeaders: "11.2.1.5"
+    case .paddingNotZero: "11.1"
+    case .dataSegmentTooLong: "13.12"
+    case .dataSegmentMalformed: "11.2.1.6"
+    case .headerDigestError, .dataDigestError: "7.8"
+    case .outOfPhase, .loginStage, .loginDoesNotProgress: "6.3"
+    case .statSNOutOfOrder: "4.2.2.2"
+    case .expCmdSNAhead, .windowNegative, .maxCmdSNShrank, .expCmdSNShrank, .responseBeforeAcknowledgement: "4.2.2.1"
+    case .unknownTag: "11.2.1.8"
+    case .lunMismatch: "11.2.1.7"
+    case .dataSNOutOfOrder: "11.7.5"
+    case .bufferOffsetOutOfOrder, .dataBeyondLength: "11.7.6"
+    case .burstTooLong, .r2tTooLong: "13.13"
+    case .sequenceNotEnded: "11.7.1"
+    case .statusWithoutFinal, .statusInDataIn: "11.7.3"
+    case .residualWrong: "11.4.5"
+    case .residualFlagsConflict: "11.4.1"
+    case .expDataSNWrong: "11.4.8"
+    case .acknowledgeBitSet: "11.7.2"
+    case .senseMalformed: "11.4.7"
+    case .r2tUnexpected: "11.8"
+    case .r2tSNOutOfOrder: "11.8.2"
+    case .r2tOutOfBounds: "11.8.4"
+    case .r2tTooMany: "13.17"
+    case .r2tOutOfOrder: "13.19"
+    case .transferTag: "11.7.4, 11.8.5, 11.11.4"
+    case .loginFieldMismatch: "11.13"
+    case .textMalformed: "6.1"
+    case .illegalAnswer, .textDoesNotEnd, .unansweredKey, .unsolicitedAnswer, .repeatedKey: "6.2"
+    case .portalGroupTagMissing: "13.9"
+    case .authentication: "12.1"
+    case .pingEchoWrong, .unsolicitedPingMalformed: "11.19"
+    case .rejectMalformed: "11.17"
+    case .asyncMalformed: "11.9"
+    case .trafficAfterLogout: "11.15"
+    }
+  }
+
   /// The standard says SHOULD and not MUST: who does otherwise conforms to it.
   public var isAdvice: Bool { self == .paddingNotZero }
 }

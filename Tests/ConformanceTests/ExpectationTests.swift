@@ -14,6 +14,29 @@ import Testing
 
     """
 
+  /// Who reads of it need not have the standard at hand.
+  @Test func aCodeIsToldByItsName() throws {
+    let body = """
+      local c = t:connect()
+      c:send(pdu.login { csg = 1, nsg = 3, transit = true, text = { InitiatorName = "iqn.x:a", TargetName = "iqn.x:b" } })
+      expect(c:receive()):pdu { opcode = "login response", status = 0x0201 }
+      """
+    let message = try failure(body).message
+    #expect(
+      message.contains(
+        "expected status 0x0201, authentication failure\ncame: login response with status 0x0200, initiator error"),
+      "\(message)")
+  }
+
+  /// That it was false is not what came.
+  @Test(arguments: [
+    ("expect(3 > 4):holds('a multiple of 4', 3)", "expected a multiple of 4\ncame: 3"),
+    ("expect(nil):holds('an answer')", "expected an answer\ncame: something else"),
+  ])
+  func aConditionSaysWhatCame(body: String, message: String) throws {
+    #expect(try failure(body).message.contains(message))
+  }
+
   @Test(arguments: [
     ("{ opcode = { 'reject', 'async message' } }", "expected a PDU with opcode"),
     ("{ opcode = 0x3F }", "expected a PDU with opcode 63"),
@@ -61,7 +84,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("rejected('data digest error')", "expected a Reject, reason 0x02\ncame: a Reject, reason 0x0"),
+    ("rejected('data digest error')", "expected a Reject, reason 0x02, data digest error\ncame: a Reject, reason 0x0"),
     ("rejected('protocol eror')", "found string \"protocol eror\"; did you mean 'protocol error'?"),
     ("rejected(true)", "found boolean true"),
   ])

@@ -17,7 +17,7 @@ import Testing
   @Test func aRuleThatIsBrokenFailsTheCaseUnlessItExpectsThat() throws {
     let (oracle, message) = try failure(breaksARule)
     #expect(oracle == "protocol")
-    #expect(message.contains("the target broke a rule (login stage): CSG 0 to 1"), "\(message)")
+    #expect(message.contains("the target broke a rule (login stage, RFC 7143 §6.3): CSG 0 to 1"), "\(message)")
     #expect(try play(body: breaksARule, fields: "expects_violations = true,").outcome == .passed)
   }
 

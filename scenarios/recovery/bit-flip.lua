@@ -15,6 +15,6 @@ scenario {
       expect(s:read { lba = 0, blocks = case.blocks }):lost()
       s:relogin {}
     end
-    expect(s:read { lba = 0, blocks = case.blocks }.data == data):holds("what was written is read")
+    expect(s:read { lba = 0, blocks = case.blocks }.data):equals(data)
   end,
 }

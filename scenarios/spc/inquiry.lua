@@ -12,7 +12,7 @@ scenario {
     local seen = {}
     for index = 59, math.min(#data - 1, 73), 2 do
       local code = string.unpack(">I2", data, index)
-      if code ~= 0 then expect(seen[code] == nil):holds("version descriptors differ") end
+      if code ~= 0 then expect(seen[code] == nil):holds("version descriptors that differ", string.format("%04Xh again", code)) end
       seen[code] = true
     end
     -- A unit that has target port groups tells of them, and one that can copy for others says more of it in a page.

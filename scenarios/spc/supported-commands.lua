@@ -16,7 +16,7 @@ scenario {
     for index = 5, #all, 8 do
       local code, action, flags, length = string.unpack(">BxI2xBI2", all, index)
       local key = code << 16 | action
-      expect(seen[key] == nil):holds("no command is listed twice")
+      expect(seen[key] == nil):holds("a list without a command twice", string.format("code %02Xh, service action %d again", code, action))
       seen[key] = true
       local one = expect(report(s, flags & 1 == 1 and 2 or 1, code, action)):good().data
       expect(one:byte(2) & 7):equals(3)

@@ -47,7 +47,7 @@ scenario {
     local changeable = a:mode_sense { page_code = 0x08, dbd = 1, pc = 1 }
     local can_be = changeable.status_name == "GOOD" and changeable.data:byte(7) & 0x04 ~= 0
     if not can_be and not t.simulated then skip("WCE cannot be changed") end
-    expect(can_be):holds("WCE can be changed")
+    expect(can_be):holds("a write cache that can be switched", "one that cannot")
     local page = expect(a:mode_sense { page_code = 0x08, dbd = 1 }):good().data:sub(5)
     page = string.char(page:byte(1) & 0x7F) .. page:sub(2)
     local changed = page:sub(1, 2) .. string.char(page:byte(3) ~ 0x04) .. page:sub(4)

@@ -8,7 +8,7 @@ local function length(data) return (string.unpack(">I2", data, 3)) end
 local function must_have(t, s, code)
   local is_listed = expect(page(s, 0)):good().data:find(string.char(code), 5, true)
   if not is_listed and not t.simulated then skip(string.format("there is no page %02Xh", code)) end
-  expect(is_listed):holds("the page is listed")
+  expect(is_listed):holds(string.format("page %02Xh in the list of pages", code), "a list without it")
 end
 
 scenario {
@@ -23,7 +23,7 @@ scenario {
       expect(code):at_least(last + 1)
       listed[code], last = true, code
     end
-    expect(listed[0x00] and listed[0x83]):holds("pages 00h and 83h are listed")
+    expect(listed[0x00] and listed[0x83]):holds("pages 00h and 83h in the list of pages", list:sub(5))
     for code = 0, 255 do
       local r = page(s, code)
       if listed[code] then
@@ -79,7 +79,7 @@ scenario {
       index = index + 4 + count
     end
     expect(index):equals(#data + 1)
-    expect(name ~= nil):holds("a designator names the logical unit")
+    expect(name ~= nil):holds("a designator that names the logical unit", "none")
     -- These are optional, or should only be there.
     if port or t.simulated then expect(port or ""):contains(t.iqn .. ",t,0x") end
     if device or t.simulated then expect(device or ""):contains(t.iqn) end

@@ -460,7 +460,8 @@ public enum EditorAnnotations {
     ---@param part string
     function expectation:contains(part) end
     ---@param what? string
-    function expectation:holds(what) end
+    ---@param came? any
+    function expectation:holds(what, came) end
 
     ---@class workload_options
     ---@field on session|session[]

@@ -49,7 +49,8 @@ extension Player {
       // Ours does what it is advised to do, too.
       let isForgiven = violation.rule.isAdvice && playground.simulation == nil
       if !scenario.expectsViolations, !isForgiven {
-        var message = "the target broke a rule (\(violation.rule.rawValue)): \(violation.detail)"
+        var message =
+          "the target broke a rule (\(violation.rule.rawValue), RFC 7143 §\(violation.rule.section)): \(violation.detail)"
         if let pdu = violation.pdu {
           message += "\nin: \(PDULanguage.name(pdu.header.read { $0.opcodeBits }))  \(PDULanguage.detail(pdu))"
         }

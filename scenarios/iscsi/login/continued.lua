@@ -71,7 +71,7 @@ scenario {
         return
       end
     end
-    expect(false):holds("the end of a login of 512 KiB of text")
+    expect(false):holds("the end of a login of 512 KiB of text", "a login that goes on")
   end,
 }
 

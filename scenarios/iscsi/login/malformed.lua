@@ -5,7 +5,7 @@ local function refused(t, c)
   local r = c:receive {}
   if not c.closed or t.simulated then
     local status = expect(r):pdu { opcode = "login response" }.status
-    expect(status ~= 0):holds("a status that refuses the login")
+    expect(status ~= 0):holds("a status that refuses the login", status)
     if t.simulated then expect(status):equals(0x0200) end
     expect(c):closes {}
   end

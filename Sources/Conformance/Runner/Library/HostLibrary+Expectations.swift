@@ -177,7 +177,9 @@ extension HostLibrary {
       try check(player, call, value, whole.contains(run: part), "a string that contains \(describe(call[1]))")
     },
     expectation("holds") { (player, call, value) throws(LuaFailure) in
-      try check(player, call, value, value.isTrue, call[1].text ?? "a true value")
+      // Of a condition nobody wants to read that it was false.
+      let came = call[2].isNone ? "something else" : describe(call[2])
+      try check(player, call, value, value.isTrue, call[1].text ?? "a true value", came: came)
     },
   ]
 
@@ -213,11 +215,11 @@ extension HostLibrary {
   }
 
   private static func check(
-    _ player: Player, _ call: LuaCall, _ value: LuaValue, _ isRight: Bool, _ expected: String
+    _ player: Player, _ call: LuaCall, _ value: LuaValue, _ isRight: Bool, _ expected: String, came: String? = nil
   ) throws(LuaFailure) {
     if isRight { return }
     if let command = missingCommand(player, value) { throw player.skipping("the target has no \(command)") }
-    throw failure(player, call, value, expected)
+    throw failure(player, call, value, expected, came: came)
   }
 
   /// The reason that `rejected(reason)` asks for, by name or by number; nil when it asks for none.

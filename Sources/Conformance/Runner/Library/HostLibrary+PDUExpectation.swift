@@ -11,7 +11,7 @@ extension HostLibrary {
     }
     let fields = try fields(of: wanted, path: "pdu")
     let opcodes = try opcodes(wanted["opcode"])
-    let all = fields.map { words($0.name, $0.value) }.joined(separator: ", ")
+    let all = fields.map { words($0.name, $0.value, of: wanted["opcode"]) }.joined(separator: ", ")
     guard case .table(let came) = value, came.kind == .pdu else {
       throw failure(player, call, value, "a PDU with \(all)")
     }
@@ -28,14 +28,21 @@ extension HostLibrary {
       }
       guard try matches(found, want, path: "pdu.\(name)") else {
         throw failure(
-          player, call, value, words(name, want), came: "\(came["opcode"].plain) with \(words(name, found))")
+          player, call, value, words(name, want, of: came["opcode"]),
+          came: "\(came["opcode"].plain) with \(words(name, found, of: came["opcode"]))")
       }
     }
   }
 
-  private static func words(_ name: String, _ value: LuaValue) -> String {
-    value.int.map { "\(name) \($0)\($0 > 9 ? " (\(PDULanguage.hex(UInt64(truncatingIfNeeded: $0), 1)))" : "")" }
-      ?? "\(name) \(describe(value))"
+  /// A field with its value; a code of a PDU of that kind by its name, too.
+  private static func words(_ name: String, _ value: LuaValue, of opcode: LuaValue = .none) -> String {
+    guard let number = value.int else { return "\(name) \(describe(value))" }
+    switch (name, opcode.text.flatMap(PDULanguage.opcode)) {
+    case ("status", .loginResponse): return "\(name) \(LoginStatus.words(UInt16(truncatingIfNeeded: number)))"
+    case ("reason", .reject): return "\(name) \(RejectReason.words(UInt8(truncatingIfNeeded: number)))"
+    default:
+      return "\(name) \(number)\(number > 9 ? " (\(PDULanguage.hex(UInt64(truncatingIfNeeded: number), 1)))" : "")"
+    }
   }
 
   /// The opcodes that a PDU may have, given by name or number, alone or in a list; nil when nothing is said of it.
