@@ -14,16 +14,18 @@
 struct simsan_uring {
   struct io_uring ring;
   int is_enabled;
+  unsigned workers;
   /// The kernel knows IORING_RECVSEND_POLL_FIRST.
   int has_poll_first;
 };
 
-struct simsan_uring *simsan_uring_create(unsigned entries, int *error) {
+struct simsan_uring *simsan_uring_create(unsigned entries, unsigned workers, int *error) {
   struct simsan_uring *ring = calloc(1, sizeof *ring);
   if (!ring) {
     *error = ENOMEM;
     return NULL;
   }
+  ring->workers = workers;
   // Completions are made when this thread asks for them, so that none interrupts it. Older kernels know less.
   const unsigned wishes[] = {
       IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL,
@@ -56,6 +58,9 @@ static int enable(struct simsan_uring *ring) {
   if (ring->is_enabled) return 0;
   // liburing 2.3 declares a function for this, and does not export it.
   if (syscall(__NR_io_uring_register, ring->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0) return -errno;
+  // The usual limit is four for each core. Linux 5.15; an older kernel keeps its own.
+  unsigned most[2] = {ring->workers, 0};
+  io_uring_register_iowq_max_workers(&ring->ring, most);
   io_uring_register_ring_fd(&ring->ring);
   ring->is_enabled = 1;
   return 0;

@@ -2,10 +2,7 @@ import CHost
 import Glibc
 import Ring
 
-/// Reads, writes and flushes of media through libaio: a fixed number of requests in the kernel, and a queue of each medium
-/// before it.
-///
-/// A medium gets one more request while it has no more than are left: one that is slow, or hangs, leaves some to the others.
+/// Reads, writes and flushes of media through libaio: a fixed number of requests in the kernel, and ``MediaQueues`` before it.
 struct AIOQueue: ~Copyable {
   /// One operation on a medium.
   struct Request {
@@ -25,21 +22,13 @@ struct AIOQueue: ~Copyable {
     var canceller: Token?
   }
 
-  private struct Queue {
-    let slot: Int
-    var waiting: [(extents: [Extent], request: Request)] = []
-  }
-
   let eventfd: Int32
   private let context: OpaquePointer
   private let depth: Int
   private var requests: [Request]
   private var freeList: [UInt32]
-  /// How many requests each medium has, by its slot.
-  private var counts: [Int] = []
+  private var media: MediaQueues<(extents: [Extent], request: Request)>
   private var prepared: [UInt32] = []
-  /// What waits for a request, of each medium of which something does.
-  private var queues: [Queue] = []
   private var arena: Arena?
   /// Prepared requests that are the worker's.
   private var forWorker: [UInt32] = []
@@ -49,6 +38,7 @@ struct AIOQueue: ~Copyable {
 
   init(depth: Int) throws(HostRingError) {
     self.depth = depth
+    media = MediaQueues(depth: depth)
     eventfd = simsan_eventfd()
     guard eventfd >= 0 else { throw HostRingError("eventfd", -eventfd) }
     var error: Int32 = 0
@@ -69,7 +59,7 @@ struct AIOQueue: ~Copyable {
     for request in requests { request.vector.free() }
   }
 
-  var hasPrepared: Bool { !prepared.isEmpty || !forWorker.isEmpty || (!queues.isEmpty && !freeList.isEmpty) }
+  var hasPrepared: Bool { !prepared.isEmpty || !forWorker.isEmpty || media.mayHaveNext }
 
   /// The system calls since the last time that they were taken.
   mutating func takeSystemCalls() -> UInt64 {
@@ -92,24 +82,12 @@ struct AIOQueue: ~Copyable {
     request.descriptor = medium.pointee.descriptor
     request.offset = operation.offset
     request.isInUse = true
-    if !queues.isEmpty, let at = queues.firstIndex(where: { $0.slot == slot }) {
-      queues[at].waiting.append((Array(extents), request))
-    } else if let number = take(for: slot) {
-      prepare(number, request, extents, arena)
-    } else {
-      queues.append(Queue(slot: slot, waiting: [(Array(extents), request)]))
-    }
+    if media.admit(of: slot, (Array(extents), request)) { prepare(request, extents, arena) }
   }
 
-  /// A free request for a medium, if it may have one more.
-  private mutating func take(for slot: Int) -> UInt32? {
-    if slot >= counts.count { counts += repeatElement(0, count: slot + 1 - counts.count) }
-    guard counts[slot] <= freeList.count, let number = freeList.popLast() else { return nil }
-    counts[slot] += 1
-    return number
-  }
-
-  private mutating func prepare(_ number: UInt32, _ request: Request, _ extents: ArraySlice<Extent>, _ arena: Arena) {
+  private mutating func prepare(_ request: Request, _ extents: ArraySlice<Extent>, _ arena: Arena) {
+    // There is one: there are as many as are admitted.
+    guard let number = freeList.popLast() else { return }
     let index = Int(number)
     // The vector keeps its memory from use to use.
     let vector = requests[index].vector
@@ -136,18 +114,14 @@ struct AIOQueue: ~Copyable {
   /// Notes a cancel of an operation that cannot be taken back. False when there is no such operation, or another cancel of it
   /// waits already.
   mutating func noteCanceller(_ canceller: Token, of target: Token) -> Bool {
-    func isMeant(_ request: Request) -> Bool { request.token == target && request.canceller == nil }
-    if let index = requests.firstIndex(where: { $0.isInUse && isMeant($0) }) {
-      requests[index].canceller = canceller
-      return true
-    }
-    for at in queues.indices {
-      guard let index = queues[at].waiting.firstIndex(where: { isMeant($0.request) }) else { continue }
-      queues[at].waiting[index].request.canceller = canceller
-      return true
-    }
-    return false
+    let index = requests.firstIndex { $0.isInUse && $0.token == target && $0.canceller == nil }
+    guard let index else { return false }
+    requests[index].canceller = canceller
+    return true
   }
+
+  /// Takes back an operation that the kernel has not been given. Its medium's slot; nil when there is no such operation.
+  mutating func withdraw(_ target: Token) -> Int? { media.withdraw { $0.request.token == target } }
 
   /// Hands the prepared requests to the kernel; what it cannot do without waiting goes to the worker.
   mutating func submit(_ offload: (Worker.Job) -> Void, _ done: (Request, Int64) -> Void) {
@@ -195,23 +169,14 @@ struct AIOQueue: ~Copyable {
   }
 
   private mutating func takeFromQueues() {
-    guard let arena, !queues.isEmpty else { return }
-    for at in queues.indices {
-      var taken = 0
-      while taken < queues[at].waiting.count, let number = take(for: queues[at].slot) {
-        let (extents, request) = queues[at].waiting[taken]
-        prepare(number, request, extents[...], arena)
-        taken += 1
-      }
-      queues[at].waiting.removeFirst(taken)
-    }
-    queues.removeAll { $0.waiting.isEmpty }
+    guard let arena else { return }
+    while let (extents, request) = media.next() { prepare(request, extents[...], arena) }
   }
 
   private mutating func finish(_ number: UInt32, _ result: Int64, _ done: (Request, Int64) -> Void) {
     requests[Int(number)].isInUse = false
     freeList.append(number)
-    counts[requests[Int(number)].slot] -= 1
+    media.finish(of: requests[Int(number)].slot)
     done(requests[Int(number)], result)
   }
 

@@ -30,8 +30,7 @@ final class EpollRing: CoreRing {
   /// - Parameter arena: The memory of the machine that it serves.
   init(arena: Arena) throws(HostRingError) {
     core = try HostCore(arena: arena, blocks: false)
-    // A single medium gets half of them, and one.
-    aio = try AIOQueue(depth: 512)
+    aio = try AIOQueue(depth: HostCore.mediaDepth)
     events = Array(repeating: simsan_event(), count: Self.eventCount)
     epoll = simsan_epoll_create()
     guard epoll >= 0 else { throw HostRingError("epoll", -epoll) }
@@ -270,6 +269,13 @@ final class EpollRing: CoreRing {
   private func cancel(_ operation: Operation) {
     let target = Token(operation.offset)
     if core.cancelLocally(target) || cancelOnSocket(target) { return core.complete(operation.token) }
+    if let index = aio.withdraw(target) {
+      let slot = core.slots[index]
+      slot.pointee.inFlight -= 1
+      core.complete(target, .cancelled)
+      core.complete(operation.token)
+      return closeIfDone(index, slot)
+    }
     // What a medium works on cannot be taken back: it completes, and then the cancel, too late.
     if core.noteCanceller(operation.token, of: target) { return }
     if !aio.noteCanceller(operation.token, of: target) { core.complete(operation.token, .notFound) }

@@ -293,6 +293,9 @@ final class HostCore {
 
   // MARK: Media
 
+  /// So many reads, writes, flushes and ranges of media the kernel has at a time. A single medium gets half of them, and one.
+  static let mediaDepth = 512
+
   /// The bytes of `extents`. By index, as in all that the rings do with them: a debug build allocates for each element of
   /// a slice that it walks over.
   func length(_ extents: ArraySlice<Extent>) -> UInt64 {

@@ -10,6 +10,7 @@ final class IOUringRing: CoreRing {
   let core: HostCore
   private let uring: OpaquePointer
   private var requests = RequestTable()
+  private var media = MediaQueues<(operation: Operation, extents: [Extent])>(depth: HostCore.mediaDepth)
   private var completed: [simsan_uring_completion]
 
   private static let entries: UInt32 = 1024
@@ -25,7 +26,10 @@ final class IOUringRing: CoreRing {
   init(arena: Arena) throws(HostRingError) {
     core = try HostCore(arena: arena, blocks: true)
     var error: Int32 = 0
-    guard let uring = simsan_uring_create(Self.entries, &error) else { throw HostRingError("io_uring", error) }
+    // What hangs in a medium has a thread of the kernel's, and so has a flush: the others are not to wait for one.
+    guard let uring = simsan_uring_create(Self.entries, UInt32(HostCore.mediaDepth), &error) else {
+      throw HostRingError("io_uring", error)
+    }
     self.uring = uring
     completed = Array(repeating: simsan_uring_completion(), count: 512)
   }
@@ -188,23 +192,7 @@ final class IOUringRing: CoreRing {
       if length == 0 { return core.complete(operation.token) }
     }
     if core.carryOutAtOnce(slot, operation, extents, length) { return }
-    let (number, request) = requests.take(operation)
-    request.pointee.fill(extents, core.arena)
-    slot.pointee.inFlight += 1
-    let code =
-      switch operation.kind {
-      case .read: SIMSAN_URING_READ
-      case .write: SIMSAN_URING_WRITE
-      default: SIMSAN_URING_FLUSH
-      }
-    prepare(
-      Int(code), slot.pointee.descriptor, UInt64(number), request.pointee.vector.entries,
-      UInt64(request.pointee.vector.count), offset: operation.offset, flags: operation.forceUnitAccess ? 1 : 0)
-    if core.completesDeviceBatch(slot) {
-      core.counters.systemCalls.media += 1
-      // What it does not take now goes out with the next turn.
-      _ = simsan_uring_submit(uring)
-    }
+    admit(operation, extents, slot)
   }
 
   private func range(_ operation: Operation) {
@@ -216,11 +204,43 @@ final class IOUringRing: CoreRing {
     }
     // Block devices are zeroed by an ioctl, which io_uring does not have.
     guard operation.length > 0, slot.pointee.medium.is_block_device == 0 else { return core.offload(operation) }
-    let (number, _) = requests.take(operation)
+    admit(operation, [], slot)
+  }
+
+  private func admit(_ operation: Operation, _ extents: ArraySlice<Extent>, _ slot: UnsafeMutablePointer<HostSlot>) {
     slot.pointee.inFlight += 1
+    if media.admit(of: operation.handle.slot, (operation, Array(extents))) { start(operation, extents, slot) }
+  }
+
+  /// Readies an operation on a medium that the kernel may have now.
+  private func start(_ operation: Operation, _ extents: ArraySlice<Extent>, _ slot: UnsafeMutablePointer<HostSlot>) {
+    let (number, request) = requests.take(operation)
+    request.pointee.fill(extents, core.arena)
+    let code =
+      switch operation.kind {
+      case .read: SIMSAN_URING_READ
+      case .write: SIMSAN_URING_WRITE
+      case .discard: SIMSAN_URING_PUNCH
+      case .writeZeroes: SIMSAN_URING_ZERO
+      default: SIMSAN_URING_FLUSH
+      }
+    let isRange = operation.kind == .discard || operation.kind == .writeZeroes
     prepare(
-      operation.kind == .discard ? SIMSAN_URING_PUNCH : SIMSAN_URING_ZERO, slot.pointee.descriptor, UInt64(number), nil,
-      operation.length, offset: operation.offset)
+      Int(code), slot.pointee.descriptor, UInt64(number), request.pointee.vector.entries,
+      isRange ? operation.length : UInt64(request.pointee.vector.count), offset: operation.offset,
+      flags: operation.forceUnitAccess ? 1 : 0)
+    if !isRange, core.completesDeviceBatch(slot) {
+      core.counters.systemCalls.media += 1
+      // What it does not take now goes out with the next turn.
+      _ = simsan_uring_submit(uring)
+    }
+  }
+
+  /// Readies what has waited for others that the kernel is done with.
+  private func startWaiting() {
+    while let (operation, extents) = media.next() {
+      start(operation, extents[...], core.slots[operation.handle.slot])
+    }
   }
 
   // MARK: Closing and cancelling
@@ -264,6 +284,13 @@ final class IOUringRing: CoreRing {
   private func cancel(_ operation: Operation) {
     let target = Token(operation.offset)
     if core.cancelLocally(target) { return core.complete(operation.token) }
+    if let index = media.withdraw(where: { $0.operation.token == target }) {
+      let slot = core.slots[index]
+      slot.pointee.inFlight -= 1
+      core.complete(target, .cancelled)
+      core.complete(operation.token)
+      return closeIfDone(index, slot)
+    }
     if core.noteCanceller(operation.token, of: target) { return }
     guard let number = requests.find(target), requests[number].pointee.canceller == nil else {
       return core.complete(operation.token, .notFound)
@@ -280,6 +307,7 @@ final class IOUringRing: CoreRing {
     while true {
       watchInbox()
       turn(core.ready.isEmpty ? deadline : .zero)
+      startWaiting()
       core.completeDueTimers()
       core.deliverMessages { adopt($0) }
       core.takeDone(closed: { closeIfDone($0, core.slots[$0]) }, own: { _ in })
@@ -363,6 +391,7 @@ final class IOUringRing: CoreRing {
       }
       core.complete(token, error, result < 0 ? 0 : request.pointee.handle.rawValue)
     case .discard, .writeZeroes:
+      media.finish(of: index)
       if failure == EOPNOTSUPP || failure == ENOSYS || failure == EINVAL {
         // Not by io_uring, or not on this file system. A cancel has come too late either way.
         slot.pointee.inFlight += 1
@@ -375,10 +404,12 @@ final class IOUringRing: CoreRing {
         core.complete(token, error)
       }
     case .read, .write:
+      media.finish(of: index)
       // Nothing at all, within the medium: the file has been cut short behind our back.
       error = result == 0 ? .mediumError : RingError(mediumError: failure)
       core.complete(token, error, UInt64(max(0, result)))
     default:
+      media.finish(of: index)
       error = RingError(mediumError: failure)
       core.complete(token, error)
     }

@@ -21,7 +21,7 @@ static int take(struct simsan_uring_completion *one) {
 // Containers may forbid io_uring: then there is nothing to test but the error.
 static int has_ring(void) {
   int error = 0;
-  ring = simsan_uring_create(8, &error);
+  ring = simsan_uring_create(8, 4, &error);
   if (!ring) CU_ASSERT(error == EPERM || error == ENOSYS || error == EACCES || error == ENOMEM);
   return ring != NULL;
 }

@@ -35,6 +35,29 @@ enum LoopDevice {
     try body(device)
   }
 
+  /// Mounts an ext4 file system that is there until `body` returns.
+  ///
+  /// - Parameter body: Gets its folder, and what has it take no writes from then on, or take them again: who writes meanwhile waits.
+  static func withFileSystem(_ body: (_ folder: String, _ freeze: (Bool) throws -> Void) throws -> Void) throws {
+    try with(size: 64 << 20) { device in
+      try run("mkfs.ext4", "-q", device)
+      let folder = FileManager.default.temporaryDirectory.appendingPathComponent("simsan-mount-\(UUID().uuidString)")
+        .path
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      try run("mount", device, folder)
+      defer { _ = try? run("umount", "--lazy", folder) }
+      var isFrozen = false
+      func freeze(_ on: Bool) throws {
+        guard on != isFrozen else { return }
+        try run("fsfreeze", on ? "--freeze" : "--unfreeze", folder)
+        isFrozen = on
+      }
+      defer { try? freeze(false) }
+      try body(folder, freeze)
+    }
+  }
+
   private struct Failure: Error { var command: String }
 
   /// Runs a command and returns the line that it prints.

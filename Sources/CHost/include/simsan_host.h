@@ -131,7 +131,8 @@ int simsan_aio_reap(struct simsan_aio *aio, uint32_t *slots, int64_t *results, u
 
 struct simsan_uring;
 /// NULL with errno in `error` where the kernel does not allow it, or is too old for what is needed (ENOSYS; Linux 5.11).
-struct simsan_uring *simsan_uring_create(unsigned entries, int *error);
+/// `workers` requests on media may each keep a thread of the kernel's waiting at a time.
+struct simsan_uring *simsan_uring_create(unsigned entries, unsigned workers, int *error);
 void simsan_uring_destroy(struct simsan_uring *ring);
 /// Operation codes for `simsan_uring_prepare`.
 enum {
