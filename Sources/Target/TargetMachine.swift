@@ -27,6 +27,16 @@ public final class TargetMachine: Machine {
 
   /// What the target uses and has done so far.
   public var statistics: TargetStatistics { core.currentStatistics }
+
+  /// Whether something has happened that ``takeEvents()`` has not told.
+  public var hasEvents: Bool { !core.journal.isEmpty }
+
+  /// What has happened since the last time, and how much more that was too much to be kept. Nobody has to ask: what is not
+  /// taken is bounded.
+  public func takeEvents() -> (events: [TargetEvent], lost: UInt64) { core.journal.take() }
+
+  /// The sessions that there are now.
+  public var sessions: [SessionSummary] { core.sessionSummaries }
 }
 
 /// What a target uses and has done so far.
@@ -103,6 +113,7 @@ struct TargetCore: ~Copyable {
   var tasks: TaskTable
   var nodes: [NodeState]
   var statistics = TargetStatistics()
+  var journal = Journal()
 
   /// Connections with something to send or to receive anew.
   var dirty: [UInt32] = []

@@ -19,6 +19,7 @@ extension TargetCore {
     case .noResources:
       // Out of descriptors, before there are as many connections as there may be: who would make room then does so now. To try
       // again at once would spin; the next maintenance does.
+      noteTurnedAway(.descriptors, at: portal)
       _ = dropOldest(among: Self.phasesThatMakeRoom)
       portalsToRearm.append(portal)
       schedule(context.now + .milliseconds(100))
@@ -51,11 +52,13 @@ extension TargetCore {
       hasRoom = dropOldest(among: Self.phasesThatMakeRoom)
     }
     guard hasRoom, let connection = connections.take() else {
+      noteTurnedAway(.connections, at: portal)
       refuse(socket)
       return nil
     }
     guard let buffer = context.buffers.allocate(bufferLength) else {
       connections.give(connection)
+      noteTurnedAway(.memory, at: portal)
       refuse(socket)
       return nil
     }
@@ -87,7 +90,7 @@ extension TargetCore {
       let local = SocketAddress(decoding: bytes),
       let remote = SocketAddress(decoding: UnsafeRawBufferPointer(rebasing: bytes[length...]))
     else {
-      close(connection, reset: true)
+      close(connection, reset: true, because: .broken(.connectionReset))
       return
     }
     connection.pointee.localAddress = local
@@ -114,7 +117,7 @@ extension TargetCore {
       oldest = slot
     }
     guard let oldest else { return false }
-    close(oldest, reset: true)
+    close(oldest, reset: true, because: .madeRoom)
     return true
   }
 
@@ -157,16 +160,13 @@ extension TargetCore {
     case .free, .closing:
       return
     case .accepted, .login, .leaving, .draining:
-      close(connection, reset: true)
+      close(connection, reset: true, because: .loginTimedOut)
     case .reinstating:
       connection.pointee.deadline = context.now + limits.loginTimeout
     case .fullFeature:
-      let stalled = connection.pointee.isSending && context.now - connection.pointee.lastSent >= limits.pingTimeout
       let silent = context.now - connection.pointee.lastReceived
-      if stalled || withholdsData(connection)
-        || (connection.pointee.pingTag != reservedTag && silent >= limits.pingTimeout)
-      {
-        connectionLost(connection, reset: true)
+      if let end = whyGivenUp(connection, silent) {
+        connectionLost(connection, reset: true, because: end)
         return
       }
       let isDiscovery = connection.pointee.session.map { $0.pointee.isDiscovery } ?? false
@@ -175,7 +175,7 @@ extension TargetCore {
         connection.pointee.deadline = context.now + limits.pingTimeout
       } else if isDiscovery, silent >= limits.pingInterval + limits.pingInterval + limits.pingTimeout {
         // A discovery session is not pinged (some initiators do not expect it); it is only not kept for ever.
-        connectionLost(connection, reset: true)
+        connectionLost(connection, reset: true, because: .silent)
       } else if connection.pointee.isSending || connection.pointee.pingTag != reservedTag {
         connection.pointee.deadline = context.now + limits.pingTimeout
       } else {
@@ -185,5 +185,12 @@ extension TargetCore {
         }
       }
     }
+  }
+
+  /// What a connection in the full-feature phase, from which nothing has come for so long, is given up for; nil for nothing.
+  private func whyGivenUp(_ connection: UnsafeMutablePointer<Connection>, _ silent: Interval) -> ConnectionEnd? {
+    if connection.pointee.isSending, context.now - connection.pointee.lastSent >= limits.pingTimeout { return .stuck }
+    if withholdsData(connection) { return .withheldData }
+    return connection.pointee.pingTag != reservedTag && silent >= limits.pingTimeout ? .silent : nil
   }
 }

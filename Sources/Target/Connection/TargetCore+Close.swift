@@ -4,14 +4,17 @@ import Ring
 /// The ways in which a connection ends.
 extension TargetCore {
   /// The connection is gone or must go, without a logout: its session ends with it (RFC 7143 §7.14.4, session recovery).
-  mutating func connectionLost(_ connection: UnsafeMutablePointer<Connection>, reset: Bool) {
+  mutating func connectionLost(
+    _ connection: UnsafeMutablePointer<Connection>, reset: Bool, because end: ConnectionEnd
+  ) {
     if connection.pointee.phase == .fullFeature { statistics.connectionsLost &+= 1 }
-    close(connection, reset: reset)
+    close(connection, reset: reset, because: end)
   }
 
   /// Closes the socket and ends the session, if there is one. The slot goes when the ring has let go of its memory.
-  mutating func close(_ connection: UnsafeMutablePointer<Connection>, reset: Bool) {
+  mutating func close(_ connection: UnsafeMutablePointer<Connection>, reset: Bool, because end: ConnectionEnd) {
     guard connection.pointee.phase != .closing, connection.pointee.phase != .free else { return }
+    noteEnd(connection, end)
     if connection.pointee.phase == .accepted || connection.pointee.phase == .login { pendingLogins -= 1 }
     let wasReinstating = connection.pointee.phase == .reinstating
     connection.pointee.phase = .closing
@@ -34,8 +37,11 @@ extension TargetCore {
 
   /// Ends the connection in good order: what is queued is sent, then FIN; the initiator's FIN is awaited for a while, so
   /// that nothing that is on the way makes TCP reset the connection before the last response was read.
-  mutating func drain(_ connection: UnsafeMutablePointer<Connection>) {
+  ///
+  /// - Parameter end: Nil when it has been noted already.
+  mutating func drain(_ connection: UnsafeMutablePointer<Connection>, because end: ConnectionEnd?) {
     guard connection.pointee.phase != .closing, connection.pointee.phase != .draining else { return }
+    if let end { noteEnd(connection, end) }
     if connection.pointee.phase == .accepted || connection.pointee.phase == .login { pendingLogins -= 1 }
     connection.pointee.phase = .draining
     connection.pointee.login = nil

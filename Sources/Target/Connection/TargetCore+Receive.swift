@@ -86,7 +86,9 @@ extension TargetCore {
     guard completion.error == .none, completion.result > 0 else {
       // The end of the stream, in good order when this side had ended already.
       let wasDraining = connection.pointee.phase == .draining
-      connectionLost(connection, reset: completion.error != .none && !wasDraining)
+      connectionLost(
+        connection, reset: completion.error != .none && !wasDraining,
+        because: completion.error == .none ? .closedByInitiator : .broken(completion.error))
       return
     }
     statistics.receives &+= 1
@@ -198,7 +200,8 @@ extension TargetCore {
   mutating func parse(_ connection: UnsafeMutablePointer<Connection>) {
     while true {
       switch connection.pointee.phase {
-      case .login, .fullFeature: break
+      case .fullFeature: break
+      case .login: if endsWithoutLogin(connection) { return }
       case .reinstating, .leaving, .free, .accepted, .closing: return
       case .draining:
         connection.pointee.start = 0
@@ -242,7 +245,7 @@ extension TargetCore {
       guard digest == sent else {
         // RFC 7143 §7.8: what the header says cannot be trusted, not even its length.
         statistics.headerDigestErrors &+= 1
-        connectionLost(connection, reset: true)
+        connectionLost(connection, reset: true, because: .headerDigest)
         return false
       }
     }
@@ -264,7 +267,7 @@ extension TargetCore {
         inflow = inflowWithoutMemory(connection, additionalLength)
       }
       guard let inflow else {
-        close(connection, reset: true)
+        close(connection, reset: true, because: .noMemory)
         return false
       }
       statistics.pdusReceived &+= 1
@@ -296,7 +299,7 @@ extension TargetCore {
 
   /// Makes sure that a PDU of `total` bytes fits into the receive buffer. Always false: there is nothing to take yet.
   private mutating func need(_ connection: UnsafeMutablePointer<Connection>, _ total: Int) -> Bool {
-    if !makeRoom(connection, total) { close(connection, reset: true) }
+    if !makeRoom(connection, total) { close(connection, reset: true, because: .noMemory) }
     return false
   }
 
@@ -449,7 +452,7 @@ extension TargetCore {
       rejectLogin(connection, header, .initiatorError)
     } else {
       reject(connection, header, .protocolError)
-      drain(connection)
+      drain(connection, because: .protocolError(opcode: header.opcodeBits))
     }
   }
 }

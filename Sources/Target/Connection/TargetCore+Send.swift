@@ -38,7 +38,7 @@ extension TargetCore {
 
   private mutating func newStaging(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
     guard connection.pointee.phase != .closing, let buffer = context.buffers.allocate(Self.stagingLength) else {
-      close(connection, reset: true)
+      close(connection, reset: true, because: .noMemory)
       return false
     }
     if connection.pointee.staging.length > 0 {
@@ -148,7 +148,7 @@ extension TargetCore {
       return
     }
     guard let buffer = context.buffers.allocate(total) else {
-      close(connection, reset: true)
+      close(connection, reset: true, because: .noMemory)
       return
     }
     let base = context.arena.base + buffer.offset
@@ -268,7 +268,7 @@ extension TargetCore {
       return
     }
     guard completion.error == .none else {
-      connectionLost(connection, reset: true)
+      connectionLost(connection, reset: true, because: .broken(completion.error))
       return
     }
     connection.pointee.lastSent = context.now

@@ -182,6 +182,11 @@ final class LogicalUnit {
   /// The next task that was blocked and may be submitted again; nil when there is none.
   func takeReady() -> TaskIndex? { tasks.takeReady() }
 
+  /// The standard's name of a command that it has taken.
+  func name(of command: borrowing Command) -> String {
+    table.descriptors[Int(table.rule(for: command.cdb).row)].name
+  }
+
   // MARK: Checks
 
   /// What every command passes. Not nil when it has ended here.

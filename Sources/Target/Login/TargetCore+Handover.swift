@@ -60,7 +60,9 @@ extension TargetCore {
     }
     guard completion.error == .none else {
       // The other machine is not there, or does not get round to its messages: the socket is still here.
-      guard let request = connection.pointee.finalRequest else { return close(connection, reset: true) }
+      guard let request = connection.pointee.finalRequest else {
+        return close(connection, reset: true, because: .unserved)
+      }
       withHeader(request) { core, header in core.rejectLogin(connection, header, .serviceUnavailable) }
       return
     }

@@ -8,16 +8,25 @@ extension TargetCore {
     _ connection: UnsafeMutablePointer<Connection>, _ header: HeaderView, _ data: UnsafeRawBufferPointer
   ) {
     guard header.opcodeBits == Opcode.loginRequest.rawValue else {
-      // RFC 7143 §4.2.4: nothing but Login Requests; one that does not even begin with one gets no answer.
+      // RFC 7143 §4.2.4: nothing but Login Requests.
       statistics.protocolErrors &+= 1
-      if connection.pointee.login == nil {
-        close(connection, reset: true)
-      } else {
-        rejectLogin(connection, header, .invalidDuringLogin)
-      }
-      return
+      return rejectLogin(connection, header, .invalidDuringLogin)
     }
     loginRequest(connection, header, data)
+  }
+
+  /// Ends a connection that begins with anything but a Login Request, as its first byte says: it gets no answer, and nothing
+  /// more of it is waited for. False for one that goes on.
+  mutating func endsWithoutLogin(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
+    guard connection.pointee.phase == .login, connection.pointee.login == nil, connection.pointee.available > 0 else {
+      return false
+    }
+    let base = context.arena.base + connection.pointee.buffer.offset + connection.pointee.start
+    guard HeaderView(base).opcodeBits != Opcode.loginRequest.rawValue else { return false }
+    statistics.protocolErrors &+= 1
+    let shown = UnsafeRawBufferPointer(start: base, count: min(connection.pointee.available, ConnectionEnd.shownMax))
+    close(connection, reset: true, because: .noLogin([UInt8](shown)))
+    return true
   }
 
   /// A Login Request, or a text of several.
@@ -32,6 +41,7 @@ extension TargetCore {
     let action = login.receive(header, data, authority: authority)
     switch action {
     case .refuse(let status):
+      connection.pointee.login = login
       rejectLogin(connection, header, status)
     case .proceed(let current):
       answerLogin(connection, header, &login, transit: false, current: current, next: 0)
@@ -40,8 +50,10 @@ extension TargetCore {
       answerLogin(connection, header, &login, transit: transit, current: current, next: next)
       connection.pointee.login = login
     case .complete(let current):
+      connection.pointee.login = login
       completeLogin(connection, header, login, current)
     case .handOver(let server, let text):
+      connection.pointee.login = login
       handOver(connection, header, text, to: server)
     }
   }
@@ -87,6 +99,7 @@ extension TargetCore {
     _ connection: UnsafeMutablePointer<Connection>, _ request: HeaderView, _ status: LoginStatus
   ) {
     statistics.loginFailures &+= 1
+    note(.loginRefused(status), connection)
     guard let header = beginPDU(connection, .loginResponse, isFinal: false) else { return }
     header.currentStage = request.currentStage
     fillLoginResponse(connection, header, request)
@@ -102,7 +115,7 @@ extension TargetCore {
     }
     header.loginStatus = status.rawValue
     finishPDU(connection, header)
-    drain(connection)
+    drain(connection, because: nil)
   }
 
   // MARK: The end of a login
@@ -142,8 +155,7 @@ extension TargetCore {
     noteCleared(session)
     abortAll(session)
     session.pointee.connection = connection
-    old.pointee.session = nil
-    close(old, reset: true)
+    close(old, reset: true, because: .replaced)
     enterFullFeature(connection, session, FinalRequest(request), login, current)
   }
 
@@ -194,10 +206,10 @@ extension TargetCore {
     connection.pointee.finalStage = current
     let waiting = old.pointee.successor
     old.pointee.successor = Int32(connection.pointee.index)
-    if waiting >= 0, let waiting = connections[UInt32(waiting)] { close(waiting, reset: true) }
+    if waiting >= 0, let waiting = connections[UInt32(waiting)] { close(waiting, reset: true, because: .replaced) }
     if let oldConnection = old.pointee.connection {
       // Closing the connection ends the session.
-      close(oldConnection, reset: true)
+      close(oldConnection, reset: true, because: .replaced)
     } else {
       endSession(old)
     }
@@ -268,6 +280,7 @@ extension TargetCore {
       text.withUnsafeBytes { finishPDU(connection, header, copying: $0) }
     }
     guard connection.pointee.phase != .closing else { return }
+    note(.loggedIn, connection)
     // From the next PDU on, in both directions (RFC 7143 §13.1, §13.12).
     connection.pointee.headerDigest = parameters.digests.header
     connection.pointee.dataDigest = parameters.digests.data

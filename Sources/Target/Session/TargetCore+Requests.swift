@@ -26,7 +26,7 @@ extension TargetCore {
     case Opcode.reject.rawValue:
       // Never answered, or two faulty peers would reject each other's rejects for ever.
       statistics.protocolErrors &+= 1
-      connectionLost(connection, reset: true)
+      connectionLost(connection, reset: true, because: .protocolError(opcode: header.opcodeBits))
       return
     default:
       reject(connection, header, .commandNotSupported)
@@ -42,7 +42,7 @@ extension TargetCore {
     case .later:
       let copy = [UInt8](UnsafeRawBufferPointer(start: header.base, count: HeaderView.length))
       if !hold(session, header.cmdSN, .request(copy, [UInt8](data)), length: copy.count + data.count) {
-        connectionLost(connection, reset: true)
+        connectionLost(connection, reset: true, because: .tooFarAhead)
       }
       return
     case .now:
@@ -169,7 +169,7 @@ extension TargetCore {
     header.time2Wait = UInt16(truncatingIfNeeded: session.pointee.parameters.defaultTime2Wait)
     header.time2Retain = UInt16(truncatingIfNeeded: session.pointee.parameters.defaultTime2Retain)
     finishPDU(connection, header)
-    if response == .closed { drain(connection) }
+    if response == .closed { drain(connection, because: .logout) }
   }
 
   // MARK: Reject (RFC 7143 §11.17)

@@ -128,7 +128,7 @@ extension TargetCore {
       // Data of its own, and what it is to get for those that come unasked.
       let length = max(task.pointee.gathered.length, task.pointee.unsolicitedOpen ? task.pointee.unsolicitedLimit : 0)
       if !hold(session, header.cmdSN, .task(task.pointee.command.task), length: length) {
-        connectionLost(connection, reset: true)
+        connectionLost(connection, reset: true, because: .tooFarAhead)
       }
       return
     }
@@ -361,6 +361,10 @@ extension TargetCore {
       task.pointee.command.generation & 0xFF_FFFF == generation
     else { return }
     task.pointee.users.remove(.medium)
+    // What the medium cannot do at all is done otherwise.
+    if completion.error != .none, completion.error != .unsupported, completion.error != .cancelled {
+      noteFailure(completion.error, of: task)
+    }
     if task.pointee.phase == .ending {
       // Aborted: the device server is told, and asked to do no more.
       proceedAborted(task, completion)

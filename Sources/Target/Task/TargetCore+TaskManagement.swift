@@ -346,7 +346,9 @@ extension TargetCore {
   private mutating func closeAll(node: Int32) {
     for index in 0..<connections.touched {
       let connection = connections.slots + index
-      if let session = connection.pointee.session, session.pointee.node == node { drain(connection) }
+      if let session = connection.pointee.session, session.pointee.node == node {
+        drain(connection, because: .targetReset)
+      }
     }
   }
 }
