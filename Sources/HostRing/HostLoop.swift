@@ -7,10 +7,13 @@ public final class HostLoop {
   private let machine: any Machine
   private var operations = Operations()
   private var completions: [Completion] = []
+  private let afterStep: (() -> Void)?
 
-  public init(ring: any HostRing, machine: any Machine) {
+  /// - Parameter afterStep: Called after each step of the machine, when what it asks for has been submitted.
+  public init(ring: any HostRing, machine: any Machine, afterStep: (() -> Void)? = nil) {
     self.ring = ring
     self.machine = machine
+    self.afterStep = afterStep
   }
 
   /// One turn: waits for completions until `deadline` at the latest, has the machine take them, and submits what it asks
@@ -28,6 +31,7 @@ public final class HostLoop {
     machine.step(completions, now: ring.now, into: &operations)
     completions.removeAll(keepingCapacity: true)
     ring.submit(&operations)
+    afterStep?()
   }
 
   /// Runs until `shouldStop` says so, which is asked between turns. ``HostRing/interrupt()`` makes a waiting ring ask.

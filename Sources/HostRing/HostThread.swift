@@ -15,9 +15,9 @@ public final class HostThread {
     private let job = Mutex<(@Sendable () -> Void)?>(nil)
     private let hasStopped = Atomic(false)
 
-    init(_ ring: any HostRing, _ machine: any Machine) {
+    init(_ ring: any HostRing, _ machine: any Machine, _ afterStep: (() -> Void)?) {
       self.ring = ring
-      loop = HostLoop(ring: ring, machine: machine)
+      loop = HostLoop(ring: ring, machine: machine, afterStep: afterStep)
     }
 
     /// The thread's life.
@@ -52,7 +52,10 @@ public final class HostThread {
   /// How many cores this process may run on: those of its affinity mask (sched_setaffinity(2)), at least one.
   public static var usableCores: Int { Int(simsan_usable_cores()) }
 
-  public init(ring: any HostRing, machine: any Machine) { shared = Shared(ring, machine) }
+  /// - Parameter afterStep: As of ``HostLoop/init(ring:machine:afterStep:)``, on the thread.
+  public init(ring: any HostRing, machine: any Machine, afterStep: (() -> Void)? = nil) {
+    shared = Shared(ring, machine, afterStep)
+  }
 
   deinit { stop() }
 
@@ -77,6 +80,9 @@ public final class HostThread {
     shared.put { answer.give(body()) }
     return answer.wait(patience)
   }
+
+  /// Has the thread end after the turn that it is in. ``stop(within:)`` waits for that.
+  public func askToStop() { shared.stop() }
 
   /// Ends the thread after the turn that it is in, and waits for that. False when that turn takes longer than `patience`: the
   /// thread then goes on by itself, and nobody else may touch its ring and its machine.

@@ -3,18 +3,19 @@ import Glibc
 import Ring
 
 /// What a thread of the system does for all its life.
-protocol ThreadBody: AnyObject, Sendable {
+public protocol ThreadBody: AnyObject, Sendable {
+  /// All of it.
   func run()
 }
 
 /// A thread of the system. None of them takes signals, which are for the main thread.
-final class SystemThread: Sendable {
+public final class SystemThread: Sendable {
   private let thread: pthread_t
 
   /// Starts the thread with the life of `body`, which it keeps for so long.
   ///
   /// - Throws: ``HostRingError`` when the system has no thread for it.
-  init(_ body: some ThreadBody) throws(HostRingError) {
+  public init(_ body: some ThreadBody) throws(HostRingError) {
     var all = sigset_t()
     var before = sigset_t()
     sigfillset(&all)
@@ -38,7 +39,7 @@ final class SystemThread: Sendable {
 
   /// Waits for its end, once. False when that takes longer than `patience`, because it is in a call of the system that does not
   /// return: then it is left to itself, and keeps its body until it has ended.
-  func end(within patience: Interval) -> Bool {
+  public func end(within patience: Interval) -> Bool {
     if simsan_join(thread, patience.nanoseconds) == 0 { return true }
     pthread_detach(thread)
     return false

@@ -39,13 +39,6 @@ func writeAll(_ bytes: [UInt8], to descriptor: Int32) throws(OutputLost) {
   }
 }
 
-/// Whether a line that is written now makes nobody wait: whoever reads a pipe that is full, or has stopped the terminal, may be
-/// busy for as long as he likes. What cannot be written at all does not wait either.
-func takesNow(_ descriptor: Int32) -> Bool {
-  var polled = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-  return poll(&polled, 1, 0) > 0
-}
-
 /// Whether standard output is a terminal, on which a line can be written over: see ``lineStart``.
 let isTerminal = isatty(STDOUT_FILENO) == 1 && getenv("TERM").map { String(cString: $0) } != "dumb"
 

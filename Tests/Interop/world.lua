@@ -13,7 +13,7 @@ target {
   },
 }
 
--- A second target, on the thread that listens: connections of the first are handed over.
+-- A second target, on a thread of its own.
 target {
   iqn = "$TARGET-too",
   portals = { "127.0.0.1:$PORT", "[::1]:$PORT" },

@@ -26,30 +26,6 @@ import Testing
     #expect(found == bytes)
   }
 
-  /// The pipe itself blocks, as that of a server does.
-  @Test func aPipeThatIsFullTakesNothingNow() throws {
-    let pipe = Pipe()
-    let descriptor = pipe.fileHandleForWriting.fileDescriptor
-    #expect(takesNow(descriptor))
-    #expect(fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0)
-    let page = [UInt8](repeating: 0, count: 4096)
-    while page.withUnsafeBytes({ write(descriptor, $0.baseAddress, $0.count) }) > 0 {}
-    #expect(fcntl(descriptor, F_SETFL, 0) == 0)
-    #expect(!takesNow(descriptor))
-    _ = try pipe.fileHandleForReading.read(upToCount: 8192)
-    #expect(takesNow(descriptor))
-    try writeAll(page, to: descriptor)
-  }
-
-  @Test func whatFailsMakesNobodyWait() throws {
-    guardOutput()
-    let pipe = Pipe()
-    try pipe.fileHandleForReading.close()
-    #expect(takesNow(pipe.fileHandleForWriting.fileDescriptor))
-    let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
-    #expect(takesNow(full.fileDescriptor))
-  }
-
   @Test func aReaderThatHasGoneIsAnErrorAndNotTheEnd() throws {
     guardOutput()
     let pipe = Pipe()

@@ -63,18 +63,18 @@ private final class HangingRing: HostRing {
     let (other, free) = try shard()
     defer { ring.goesOn.signal() }
     free.goesOn.signal()
-    var threads = try ShardThreads([hanging, other])
+    var threads = try ShardThreads([hanging, other], log: ServerLog())
     ring.hangs.wait()
     let start = SuspendingClock.now
     #expect(threads.counters().count <= 1)
-    #expect(threads.complaints.first?.hasPrefix("shard 1 has not answered") == true)
+    #expect(threads.complaints.first?.hasPrefix("shard 0 has not answered") == true)
     #expect(threads.stop().count == 1)
     #expect(SuspendingClock.now - start < .seconds(10))
   }
 
   @Test func oneThatGoesOnIsHeardOfAgain() throws {
     let (hanging, ring) = try shard()
-    var threads = try ShardThreads([hanging])
+    var threads = try ShardThreads([hanging], log: ServerLog())
     ring.hangs.wait()
     #expect(threads.counters().isEmpty)
     ring.goesOn.signal()

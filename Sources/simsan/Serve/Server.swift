@@ -7,8 +7,12 @@ import Ring
 import SimClock
 import Target
 
-/// The targets of a world file on host rings: one for each shard, of which the first listens.
+/// The targets of a world file on host rings: one for each shard, and one that only listens.
 struct Server {
+  /// It listens, and takes logins until they have named a target, discovery, and signals. It has no media: whatever hangs, it
+  /// goes on.
+  private let reception: Shard
+  /// They serve the targets.
   private let shards: [Shard]
   private let faults: [FaultRule]
 
@@ -17,6 +21,9 @@ struct Server {
 
   /// Bytes of memory for buffers; what is not used is not committed.
   private static let usualMemory: UInt64 = 256 << 20
+
+  /// The same for the reception, at most.
+  private static let receptionMemory: UInt64 = 64 << 20
 
   /// ``TargetLimits/localBytesAheadMax`` where initiators are paced (``HostRings/pacesInitiators``). What they send with one call
   /// is then not so much that the kernel begins to pace it: that happens within a call of more than 16 segments.
@@ -41,17 +48,19 @@ struct Server {
     let count = max(count ?? 1, TargetBuilder.shardCount(targets))
     var rings: [any HostRing] = []
     var arenas: [Arena] = []
-    for shard in 0..<count {
-      guard let arena = try? Arena(allocating: Int(clamping: memory)) else {
+    // The reception's is the first.
+    for number in 0...count {
+      let length = number == 0 ? min(memory, Self.receptionMemory) : memory
+      guard let arena = try? Arena(allocating: Int(clamping: length)) else {
         throw UsageError(TargetBuilder.whyNoBuffers(memory, saidBy: "--memory or limits.memory"))
       }
       arenas.append(arena)
       let ring = try makeRing(name, arena: arena)
-      ring.busyPoll = busyPoll
-      let random = RandomStreams(seed: seed).stream("serve.faults.\(shard)")
+      ring.busyPoll = number == 0 ? .zero : busyPoll
+      let random = RandomStreams(seed: seed).stream("serve.faults.\(number)")
       rings.append(
         faults.isEmpty ? ring : FaultyRing(ring, arena: arena, faults: faults.map(\.fault), random: random))
-      if shard == 0 { description.append("ring \(ring.kind.rawValue)\(ring.kind == .epoll ? " and libaio" : "")") }
+      if number == 0 { description.append("ring \(ring.kind.rawValue)\(ring.kind == .epoll ? " and libaio" : "")") }
     }
     if count > 1 { description.append("shards \(count), a thread each") }
     for rule in faults { description.append("fault \(rule.text)") }
@@ -69,10 +78,12 @@ struct Server {
       var target = target
       target.portalGroupTag = commonGroup ?? target.portalGroupTag
       let shard = target.shard ?? 0
+      let number = shard + 1
+      target.shard = number
       var own: [(handle: Handle, alignment: Int)?] = []
       for index in target.units.indices {
         own.append(
-          try Self.open(&target.units[index], of: target.iqn, in: file, on: rings[shard], exclusive: listens))
+          try Self.open(&target.units[index], of: target.iqn, in: file, on: rings[number], exclusive: listens))
       }
       completed.append(target)
       media.append(own)
@@ -93,16 +104,16 @@ struct Server {
     if HostRings.pacesInitiators {
       for shard in configurations.indices { configurations[shard].limits.localBytesAheadMax = Self.pacedBytesAheadMax }
     }
-    var shards: [Shard] = []
-    for (shard, ring) in rings.enumerated() {
+    func machine(_ number: Int) throws(UsageError) -> Shard {
       do throws(RingError) {
-        let machine = try TargetMachine(configuration: configurations[shard], arena: arenas[shard])
-        shards.append(Shard(ring: ring, machine: machine))
+        let machine = try TargetMachine(configuration: configurations[number], arena: arenas[number])
+        return Shard(ring: rings[number], machine: machine)
       } catch {
-        throw UsageError("\(file.path): \(TargetBuilder.whyNotMade(configurations[shard], error))")
+        throw UsageError("\(file.path): \(TargetBuilder.whyNotMade(configurations[number], error))")
       }
     }
-    self.shards = shards
+    reception = try machine(0)
+    shards = try (1...count).map { number throws(UsageError) in try machine(number) }
     self.faults = faults
   }
 
@@ -134,60 +145,57 @@ struct Server {
   ///
   /// - Parameter interval: How often to print a line of counters; nil for never. SIGUSR1 has all of them printed.
   func run(countersEvery interval: Interval? = nil) throws(UsageError) {
-    for line in description { tell(line) }
-    let first = shards[0]
-    var others = try ShardThreads(shards.dropFirst())
+    for line in description { try? say(line) }
+    // Who is told to end twice, as by a terminal and by what runs in it, still says what it has done.
+    defer { StopSignal.disarm() }
+    let log = try ServerLog()
+    defer { log.end() }
+    let reporter = EventReporter(reception.machine, to: log)
+    var threads = try ShardThreads(shards, log: log)
     var reporting: UInt64 = 0
     func counters() -> ServerCounters {
-      others.counters().reduce(ServerCounters(first.machine, first.ring, reporting: reporting), +)
+      threads.counters().reduce(ServerCounters(reception.machine, reception.ring, reporting: reporting), +)
     }
     let start = counters()
     var last = start
     var wasIdle = false
-    let loop = HostLoop(ring: first.ring, machine: first.machine)
+    let loop = HostLoop(ring: reception.ring, machine: reception.machine) { [reception] in
+      reporter.report(at: reception.ring.now)
+    }
     let ready = {
-      tell("ready")
+      log.say("ready")
       tellServiceManager("READY=1")
     }
-    // Who is told to end twice, as by a terminal and by what runs in it, still says what it has done.
-    defer { StopSignal.disarm() }
     loop.runUntilSignal(ready: ready, reportEvery: interval) { wasAsked in
       let before = simsan_allocation_count()
       defer { reporting += simsan_allocation_count() - before }
       let now = counters()
       if wasAsked {
-        mention(now.table(since: start))
-        for complaint in others.complaints { mention(complaint) }
+        log.say(now.table(since: start))
+        for session in reception.machine.sessions + threads.sessions() { log.say(session.text) }
+        for complaint in threads.complaints { log.say(complaint) }
       } else {
         // A server that stays idle says so once.
         let isIdle = now.target.commands == last.target.commands
-        if !isIdle || !wasIdle { mention(now.line(since: last)) }
+        if !isIdle || !wasIdle { log.say(now.line(since: last)) }
         wasIdle = isIdle
         last = now
       }
     }
     tellServiceManager("STOPPING=1")
     let end = counters()
-    let ended = [first] + others.stop()
-    if interval != nil { mention(end.table(since: start)) }
-    for complaint in others.complaints { mention(complaint) }
+    let ended = [reception] + threads.stop()
+    if interval != nil { log.say(end.table(since: start)) }
+    for complaint in threads.complaints { log.say(complaint) }
     // Of each shard a number for each rule.
     let fired = ended.compactMap { ($0.ring as? FaultyRing)?.fired }
     for (index, rule) in faults.enumerated() {
-      mention("fault \(rule.text): struck \(fired.reduce(0) { $0 + $1[index] }) times")
+      log.say("fault \(rule.text): struck \(fired.reduce(0) { $0 + $1[index] }) times")
     }
     let statistics = end.target
-    mention(
+    log.say(
       "stopped: \(statistics.logins) logins, \(statistics.commands) commands, \(statistics.bytesReceived) bytes received, "
         + "\(statistics.bytesSent) bytes sent")
-  }
-
-  /// Says something if it can: sessions do not end because nobody can read it.
-  private func tell(_ line: String) { try? say(line) }
-
-  /// Says something if it is taken at once: sessions do not wait for somebody to read it either.
-  private func mention(_ line: String) {
-    if takesNow(STDOUT_FILENO) { tell(line) }
   }
 
   /// ``TargetBuilder/portal(at:of:among:)``.

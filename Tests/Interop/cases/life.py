@@ -7,13 +7,14 @@ import pathlib
 import re
 import signal
 import socket
+import struct
 import sys
 import time
 import xml.etree.ElementTree
 
 from cases.scenarios import SCENARIOS
 from harness.command import Failure, Skip, run, start_in_background
-from harness.initiator import Connection
+from harness.initiator import COMMAND, NAMES, Connection, login_pdu, pdu
 from harness.runner import Case
 from harness.server import TARGET, Server, Simsan, free_port
 
@@ -91,6 +92,90 @@ def tells_its_counters_when_asked(server: Server) -> None:
             raise Failure(f"it does not say what system calls were for:\n{server.log()}")
         if connection.test_unit_ready(server.lun("memory")) != 0:
             raise Failure("it does not go on")
+
+
+def says_who_comes_and_goes(server: Server) -> None:
+    """Each on a line of its own, with the time; who is there now, when it is asked."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours is written")
+    mark = len(server.log())
+
+    def wait_for(pattern: str) -> None:
+        limit = time.monotonic() + 5
+        while not re.search(pattern, server.log()[mark:], re.MULTILINE):
+            if time.monotonic() > limit:
+                raise Failure(f"expected a line like {pattern!r} in:\n{server.log()[mark:]}")
+            time.sleep(0.02)
+
+    line, me = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", r"iqn\.2026-11\.example:raw \(127\.0\.0\.1:\d+\)"
+    with Connection(server).login():
+        wait_for(rf"{line}{me}: logged in to {re.escape(TARGET)} at 127\.0\.0\.1:{server.port}$")
+        os.kill(server.running().pid, signal.SIGUSR1)
+        wait_for(rf"^session  {me}  {re.escape(TARGET)} at 127\.0\.0\.1:{server.port}  0 tasks$")
+    wait_for(rf"{line}{me}: connection to {re.escape(TARGET)} ended: it closed it$")
+    with Connection(server) as connection:
+        connection.send(login_pdu({**NAMES, "TargetName": "iqn.2026-11.example:nobody"}))
+        wait_for(rf"{line}{me}: login to iqn\.2026-11\.example:nobody refused at .*: there is no such target here$")
+    with Connection(server) as connection:
+        connection.send(b"GET / HTTP/1.0\r\n\r\n")
+        if not connection.is_closed(2):
+            raise Failure("who speaks HTTP is waited for")
+        wait_for(rf'{line}127\.0\.0\.1:\d+: connection ended: what it sent is no iSCSI login, but begins with "GET / HTTP/1.0"$')
+
+
+def a_file_system_that_hangs_holds_up_its_own_target_only(server: Server) -> None:
+    """Others are logged in to, it says what hangs, and takes the signal to end."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours is written")
+    if os.geteuid() != 0:
+        raise Skip("only root can have a file system hang")
+    other = Simsan(server.program, server.ring)
+    disk, folder = other.folder / "disk", other.folder / "mount"
+    folder.mkdir()
+    with open(disk, "wb") as file:
+        file.truncate(64 << 20)
+    run("mkfs.ext4", "-q", str(disk)).ok()
+    if run("mount", "-o", "loop", str(disk), str(folder)).status != 0:
+        other.remove()
+        raise Skip("nothing can be mounted here")
+    try:
+        image = folder / "image"
+        image.write_bytes(bytes(1 << 20))
+        image.chmod(0o666)
+        portals = f'portals = {{ "127.0.0.1:{other.port}" }}'
+        other.world.write_text(
+            f'target {{ iqn = "{TARGET}", {portals}, luns = {{ {{ file = "{image}" }} }}, shard = 0 }}\n'
+            f'target {{ iqn = "{TARGET}-too", {portals}, luns = {{ {{ memory = true }} }}, shard = 1 }}\n')
+        other.start()
+        with Connection(other).login() as connection:
+            connection.test_unit_ready(0)
+            run("fsfreeze", "--freeze", str(folder)).ok()
+            try:
+                cdb = bytes([0x2A, 0, 0, 0, 0, 0, 0, 0, 1, 0]).ljust(16, b"\0")
+                fields = struct.pack(">III", 512, connection.cmdsn, connection.statsn) + cdb
+                connection.send(pdu(COMMAND, 0xA1, lun=bytes(8), itt=77, fields=fields, data=bytes(512)))
+                time.sleep(0.3)
+                with Connection(other, seconds=5).login(isid=1, TargetName=f"{TARGET}-too") as healthy:
+                    for _ in range(3):
+                        healthy.test_unit_ready(0)
+                    mark = len(other.log())
+                    os.kill(other.running().pid, signal.SIGUSR1)
+                    time.sleep(0.5)
+                    if "shard 0 has not answered" not in other.log()[mark:]:
+                        raise Failure(f"it does not say what hangs:\n{other.log()[mark:]}")
+                os.kill(other.running().pid, signal.SIGTERM)
+                limit = time.monotonic() + 8
+                while "\nstopped: " not in other.log():
+                    if time.monotonic() > limit:
+                        raise Failure(f"it does not take SIGTERM:\n{other.log()}")
+                    time.sleep(0.05)
+            finally:
+                run("fsfreeze", "--unfreeze", str(folder))
+        other.process.wait(timeout=20)
+    finally:
+        other.stop()
+        run("umount", "--lazy", str(folder))
+        other.remove()
 
 
 def a_steady_load_allocates_nothing(server: Server) -> None:
@@ -435,6 +520,8 @@ def cases() -> list[Case]:
             goes_wrong_as_it_is_told,
             every_target_is_served_by_its_own_thread,
             a_steady_load_allocates_nothing,
+            says_who_comes_and_goes,
+            a_file_system_that_hangs_holds_up_its_own_target_only,
             tells_its_counters_when_asked,
             holds_no_more_files_after_connections_end,
             says_what_it_has_done_when_told_to_end_twice,
