@@ -141,6 +141,34 @@ import Testing
     #expect(event?.target == WireBench.name)
   }
 
+  @Test func aMediumThatHangsIsToldOnceAndThatItGoesOn() {
+    let units = [LogicalUnitConfiguration(lun: 5, blockCount: 8192, backing: .medium(Handle(7), alignment: 1))]
+    let bench = WireBench(units: units, mediumLength: 4 << 20)
+    let initiator = session(bench)
+    _ = initiator.read([0, 0, 0, 0, 0, 0], 0, lun: 5)
+    func send() { initiator.send(initiator.command(read10(0, 1), read: 512, lun: 5)) }
+    func tick(_ seconds: UInt64) -> [TargetEvent.Kind] {
+      for _ in 0..<seconds { bench.advance(.seconds(1)) }
+      return kinds(bench)
+    }
+    // Idle for any time, and then one that takes some.
+    #expect(tick(15) == [])
+    bench.holdsMedia = true
+    send()
+    #expect(tick(9) == [])
+    // One that is asked for later, and ended: it goes on, although the first has not.
+    send()
+    bench.completeLastHeld()
+    #expect(tick(9) == [])
+    #expect(tick(1) == [.mediumHangs(lun: 5)])
+    send()
+    #expect(tick(7) == [])
+    bench.holdsMedia = false
+    bench.releaseMedia()
+    #expect(kinds(bench) == [.mediumAnswers(lun: 5, after: .seconds(17))])
+    #expect(tick(12) == [])
+  }
+
   @Test func whatNobodyAsksForIsBounded() {
     let bench = WireBench()
     for _ in 0..<Journal.lengthMax + 44 { bench.feed(BenchInitiator(bench).socket, [0]) }

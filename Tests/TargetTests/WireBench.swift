@@ -140,6 +140,12 @@ final class WireBench {
     return sockets[socket]?.outbound ?? []
   }
 
+  /// Lets the last of the medium operations that are held complete.
+  func completeLastHeld() {
+    if let last = heldMedia.popLast() { completions.append(last) }
+    settle()
+  }
+
   /// Lets the medium operations that were held complete.
   func releaseMedia() {
     completions += heldMedia

@@ -144,7 +144,7 @@ extension TargetCore {
     guard context.now >= timerDeadline else { return }
     timerDeadline = .distantFuture
     while let portal = portalsToRearm.popLast() { armAccept(portal) }
-    var next = expireFunctions()
+    var next = min(expireFunctions(), watchMedia())
     for index in 0..<connections.touched {
       let slot = connections.slots + index
       guard slot.pointee.phase != .free, slot.pointee.deadline != .distantFuture else { continue }

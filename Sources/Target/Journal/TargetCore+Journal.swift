@@ -44,12 +44,41 @@ extension TargetCore {
   /// Notes a failure of the medium that a task asked something of.
   mutating func noteFailure(_ error: RingError, of task: UnsafeMutablePointer<Task>) {
     guard let reference = task.pointee.unit?.reference else { return }
-    let node = nodes[Int(reference.node)]
-    let unit = node.units[Int(reference.unit)]
-    var event = TargetEvent(
+    let unit = self.unit(reference)
+    noteMedium(
       .mediumFailed(
-        command: unit.name(of: task.pointee.command), lun: unit.configuration.lun, lba: task.pointee.command.lba, error))
-    event.target = node.configuration.name
+        command: unit.name(of: task.pointee.command), lun: unit.configuration.lun, lba: task.pointee.command.lba, error),
+      of: reference)
+  }
+
+  /// Notes that a medium that hung goes on.
+  mutating func noteAnswer(after wait: Interval, of task: UnsafeMutablePointer<Task>) {
+    guard let reference = task.pointee.unit?.reference else { return }
+    noteMedium(.mediumAnswers(lun: unit(reference).configuration.lun, after: wait), of: reference)
+  }
+
+  /// Notes the media that begin to hang. When the next one would have to be looked at.
+  mutating func watchMedia() -> Instant {
+    var next = Instant.distantFuture
+    for node in nodes.indices {
+      for (index, unit) in nodes[node].units.enumerated() {
+        if unit.watch.beginsToHang(at: context.now) {
+          let reference = UnitReference(node: Int32(node), unit: UInt32(index))
+          noteMedium(.mediumHangs(lun: unit.configuration.lun), of: reference)
+        }
+        next = min(next, unit.watch.deadline ?? .distantFuture)
+      }
+    }
+    return next
+  }
+
+  private func unit(_ reference: UnitReference) -> LogicalUnit {
+    nodes[Int(reference.node)].units[Int(reference.unit)]
+  }
+
+  private mutating func noteMedium(_ kind: TargetEvent.Kind, of reference: UnitReference) {
+    var event = TargetEvent(kind)
+    event.target = nodes[Int(reference.node)].configuration.name
     journal.note(event)
   }
 

@@ -16,6 +16,10 @@ public struct TargetEvent: Sendable, Equatable {
     /// A medium has failed in what a command asked of it: the command's name, its unit and its first block, and what the ring
     /// says.
     case mediumFailed(command: String, lun: UInt16, lba: UInt64, RingError)
+    /// The medium of a unit has ended none of its operations for ``patience``.
+    case mediumHangs(lun: UInt16)
+    /// A medium that hung has ended one, after so long.
+    case mediumAnswers(lun: UInt16, after: Interval)
   }
 
   /// What there was too little of for another connection.
@@ -27,6 +31,9 @@ public struct TargetEvent: Sendable, Equatable {
     /// There is no memory for its buffers.
     case memory
   }
+
+  /// After so long without a sign of life a medium is said to hang.
+  public static let patience = MediumWatch.patience
 
   public var kind: Kind
 

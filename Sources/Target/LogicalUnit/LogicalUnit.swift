@@ -49,6 +49,9 @@ final class LogicalUnit {
   /// They have more than an eighth of the memory: BUSY, until the medium has done with some.
   private var isClogged = false
 
+  /// Whether its medium goes on with what it is asked.
+  var watch = MediumWatch()
+
   /// START STOP UNIT has stopped it.
   var isStopped = false
   /// START STOP UNIT has ejected the medium.

@@ -341,7 +341,7 @@ extension TargetCore {
       gather(task, count)
     case .pending:
       task.pointee.phase = .active
-      task.pointee.users.insert(.medium)
+      mediumBegins(task)
       keep(task)
     case .blocked:
       task.pointee.phase = .active
@@ -356,11 +356,21 @@ extension TargetCore {
     }
   }
 
+  /// The device server has asked something of the medium for a task.
+  private mutating func mediumBegins(_ task: UnsafeMutablePointer<Task>) {
+    task.pointee.users.insert(.medium)
+    let isFirst = task.pointee.unit?.use { $0.watch.begins(at: context.now) } ?? false
+    if isFirst { schedule(context.now + MediumWatch.patience) }
+  }
+
   mutating func mediumCompleted(_ index: UInt32, _ generation: UInt32, _ completion: Completion) {
     guard let task = tasks[index], task.pointee.users.contains(.medium),
       task.pointee.command.generation & 0xFF_FFFF == generation
     else { return }
     task.pointee.users.remove(.medium)
+    if let wait = task.pointee.unit?.use({ $0.watch.ended(at: context.now) }) {
+      noteAnswer(after: wait, of: task)
+    }
     // What the medium cannot do at all is done otherwise.
     if completion.error != .none, completion.error != .unsupported, completion.error != .cancelled {
       noteFailure(completion.error, of: task)
@@ -377,10 +387,7 @@ extension TargetCore {
     let disposition = task.pointee.unit?.use {
       $0.resume(&task.pointee.command, .medium(completion.error, completion.result), &context)
     }
-    if disposition == .pending {
-      task.pointee.users.insert(.medium)
-      return
-    }
+    if disposition == .pending { return mediumBegins(task) }
     leaveTaskSet(task)
     noteGone(task)
     releaseTaskIfDone(task)

@@ -1,3 +1,4 @@
+import Conformance
 import Foundation
 import ISCSI
 import Ring
@@ -14,6 +15,10 @@ extension TargetEvent {
     case .turnedAway(let lack): "a connection\(place) was turned away: \(lack.reason)"
     case .mediumFailed(let command, let lun, let lba, let error):
       "\(unit(lun)): the medium failed in \(command), block \(lba): \(error)"
+    case .mediumHangs(let lun):
+      "\(unit(lun)): the medium hangs, it has done nothing for \(Quantity.text(Self.patience))"
+    case .mediumAnswers(let lun, let wait):
+      "\(unit(lun)): the medium goes on, after \(wait.nanoseconds / 1_000_000_000) s"
     }
   }
 
