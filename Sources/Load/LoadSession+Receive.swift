@@ -145,6 +145,7 @@ extension LoadSession {
       expStatSN = header.statSN &+ 1
       loginResponse(header, data, machine)
     case Opcode.logoutResponse.rawValue:
+      guard phase == .loggingOut else { return fail("got a Logout Response that it has not asked for", machine) }
       leave(machine)
     case Opcode.asyncMessage.rawValue:
       fail("got an asynchronous message: event \(header.asyncEvent)", machine)

@@ -1,3 +1,4 @@
+import ISCSI
 import Ring
 import Testing
 
@@ -59,6 +60,24 @@ import Testing
     _ = step(machine, at: 2)
     let error = machine.currentResult.firstError ?? ""
     #expect(error.hasSuffix("is not ready when the load is stopped"), "\(error)")
+  }
+
+  /// A target that lets a session go unasked has not done what it was to do; and nobody waits for such a session to be ready.
+  @Test func aLogoutThatNobodyHasAskedForIsALoss() throws {
+    let machine = try LoadMachine(configuration: LoadConfiguration(targets: [Self.target]))
+    let connect = try #require(step(machine, at: 0).first { $0.kind == .connect })
+    var operations = Operations()
+    machine.step([Completion(token: connect.token, result: 10)], now: .zero, into: &operations)
+    let receive = try #require(operations.items.first { $0.kind == .receive })
+    let logout = ProtocolDataUnit(.logoutResponse).encoded()
+    machine.arena.bytes(operations.extents[Int(receive.firstExtent)]).copyBytes(from: logout)
+    let received = Completion(token: receive.token, result: UInt64(logout.count))
+    let close = try #require(step(machine, [received], at: 1).first { $0.kind == .close })
+    #expect(machine.currentResult.lostSessions == 1)
+    let error = machine.currentResult.firstError ?? ""
+    #expect(error.hasSuffix("got a Logout Response that it has not asked for"), "\(error)")
+    _ = step(machine, [Completion(token: close.token)], at: 2)
+    #expect(machine.state == .ended)
   }
 
   @Test func aLoadThatIsStoppedBeforeItIsMeasuredIsNotMeasured() throws {
