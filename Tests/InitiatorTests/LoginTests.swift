@@ -320,6 +320,33 @@ import Testing
     #expect(try #require(ring.takeLogin()).isSuccessful == false)
   }
 
+  /// Whoever is to authenticate himself does so, or is left: he may neither choose to do without, nor end the login before.
+  @Test(arguments: ["chooses None", "ends the login at once", "ends the login instead of a challenge"])
+  func aTargetThatDoesWithoutItsAuthenticationIsLeft(how: String) throws {
+    var plan = LoginPlan()
+    plan.stages = [.securityNegotiation]
+    plan.credentials = CHAPCredentials(name: "user", secret: [1])
+    plan.credentials?.targetSecret = [2]
+    var request = try start(plan).1
+    func end(_ header: MutableHeaderView) {
+      header.isTransit = true
+      header.nextStage = LoginStage.fullFeature.rawValue
+      header.tsih = 7
+    }
+    switch how {
+    case "chooses None": respond(request, ("AuthMethod", "None"))
+    case "ends the login at once": respond(request, change: end)
+    default:
+      respond(request, ("AuthMethod", "CHAP"))
+      request = try #require(try ring.takePDUs().first)
+      respond(request, statSN: 101, change: end)
+    }
+    if let next = try ring.takePDUs().first { respond(next, statSN: 101) }
+    #expect(ring.takeViolations().contains(.authentication))
+    #expect(ring.closeReasons == [.local])
+    #expect(try #require(ring.takeLogin()).isSuccessful == false)
+  }
+
   /// A weaker one than were offered, for instance.
   @Test(arguments: [("5", []), ("6", [ViolationRule.authentication])] as [(String, [ViolationRule])])
   func theTargetChoosesAmongTheAlgorithmsThatWereOffered(algorithm: String, rules: [ViolationRule]) throws {
