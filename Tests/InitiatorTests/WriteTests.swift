@@ -227,14 +227,15 @@ import Testing
     #expect(target.ring.takeViolations() == [.r2tTooMany])
   }
 
-  /// Nothing of what they ask for has left before all have come.
-  @Test func whatTooManyR2TsAskForDoesNotFillTheMemory() throws {
-    let target = try PlayedTarget([KeyValue("ImmediateData", "No")])
+  /// Nothing of what they ask for has left before all have come. It is too much however many may be outstanding.
+  @Test(arguments: [(most: 1, tooMany: 19), (65_535, 0)])
+  func whatTooManyR2TsAskForDoesNotFillTheMemory(most: Int, tooMany: Int) throws {
+    let target = try PlayedTarget([KeyValue("ImmediateData", "No"), KeyValue("MaxOutstandingR2T", "\(most)")])
     let length = 4 << 20
     let (_, command) = try target.start(PlayedTarget.write([UInt8](repeating: 1, count: length)))
     let flood = (0..<20).map { target.readyToTransfer(command, offset: 0, length: length, number: $0) }
     target.ring.deliver(flood.flatMap { $0.encoded() })
-    #expect(target.ring.takeViolations().filter { $0 == .r2tTooMany }.count == 19)
+    #expect(target.ring.takeViolations().filter { $0 == .r2tTooMany }.count == tooMany)
     let sent = try target.takePDUs().reduce(0) { $0 + $1.data.count }
     #expect(sent == 4 * length, "\(sent) bytes")
   }

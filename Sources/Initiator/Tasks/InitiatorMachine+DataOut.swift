@@ -74,7 +74,7 @@ extension InitiatorMachine {
     }
   }
 
-  /// With so many bytes on their way no R2T beyond MaxOutstandingR2T is answered: the longest burst (RFC 7143 §13.13).
+  /// With so many bytes on their way nothing is sent once more for an R2T: the longest burst (RFC 7143 §13.13).
   private static var unsentMax: UInt64 { 0xFF_FFFF }
 
   /// False when the R2T cannot be answered.
@@ -121,9 +121,10 @@ extension InitiatorMachine {
     let outstanding = state.held.count + state.r2tsOnTheirWay.count + 1
     if outstanding > Int(parameters.maxOutstandingR2T) {
       violation(.r2tTooMany, on: connection, "\(outstanding) of \(parameters.maxOutstandingR2T)", pdu)
-      // 48 bytes ask for as much as the command has, and a target need not take any of it.
-      if connection.queuedBytes - connection.sentBytes > Self.unsentMax { return false }
     }
+    // 48 bytes ask for as much as the command has, and a target need not take any of it.
+    let isRepeated = state.sentLength >= state.request.dataOut.count
+    if isRepeated, connection.queuedBytes - connection.sentBytes > Self.unsentMax { return false }
     // A script may have announced more than it has.
     return end <= state.request.dataOut.count
   }
