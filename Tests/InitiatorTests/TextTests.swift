@@ -41,6 +41,26 @@ import Testing
     #expect(pairs == [KeyValue("TargetName", "iqn.abc"), KeyValue("TargetAddress", "1.2.3.4")])
   }
 
+  /// However often it was told to while the command window was closed.
+  @Test func aTextThatWaitsForTheWindowGoesOnOnce() throws {
+    let target = try PlayedTarget()
+    for _ in 1..<target.window { _ = try target.machine.ping(PingRequest(), on: target.connection) }
+    _ = try target.machine.text(TextRequest([KeyValue("X-a", "b")]), on: target.connection)
+    let text = try #require(try target.takePDUs().last)
+    func goOn() -> ProtocolDataUnit {
+      target.reply(.textResponse, to: text) {
+        $0.isFinal = false
+        $0.targetTransferTag = 44
+      }
+    }
+    target.window = 0
+    for _ in 0..<5 { target.deliver(goOn()) }
+    #expect(try target.takePDUs().isEmpty)
+    target.window = 8
+    target.deliver(target.reply(.nopIn, advances: false) { $0.targetTransferTag = reservedTag })
+    #expect(try target.takePDUs().count == 1)
+  }
+
   @Test func violationsOfText() throws {
     let cases: [(ViolationRule, [UInt8], (MutableHeaderView) -> Void)] = [
       (.textMalformed, Array("A".utf8), { $0.targetTransferTag = reservedTag }),

@@ -51,7 +51,8 @@ extension InitiatorMachine {
       violation(.textDoesNotEnd, on: connection, "no end after \(state.rounds) requests", pdu)
       return end(slot, connection, .text(bytes: state.received, pairs: []))
     }
-    schedule(slot, connection)
+    // While it waits for the window it has nothing to be answered, and goes on once.
+    if !connection.session.waiting.contains(slot) { schedule(slot, connection) }
   }
 
   private func finishText(_ slot: Int, _ state: TextState, _ pdu: ProtocolDataUnit, on connection: Connection) {
