@@ -83,6 +83,32 @@ import Testing
     #expect(bench.machine.statistics.tasks == 0)
   }
 
+  /// Also where a unit in memory would have taken them where they lay, had they not to wait for an ordered command.
+  @Test func whatCommandsBringThatWaitForOthersOfTheirUnitTakesHalfOfTheMemoryThatIsLeft() {
+    let bench = bench(arenaLength: 1 << 20)
+    let initiator = session(bench, isid: 1)
+    let idle = bench.machine.statistics.bufferBytes
+    let data = [UInt8](repeating: 7, count: 4096)
+    var ordered = initiator.command(write10(0, 8), write: data.count, lun: 1)
+    ordered.header.write { $0.taskAttribute = 2 }
+    initiator.send(ordered)
+    for _ in 0..<200 {
+      initiator.send(initiator.command(write10(8, 8), write: data.count, immediate: data, lun: 1))
+    }
+    let taken = bench.machine.statistics.bufferBytes - idle
+    #expect(taken <= ((1 << 20) - idle) / 2 + 6 * data.count, "\(taken) bytes")
+    // The ordered one gets its data, and all go on.
+    guard let asked = initiator.receive().first(where: { $0.opcode == .readyToTransfer }) else {
+      return #expect(Bool(false), "nothing is asked for")
+    }
+    let (tag, transferTag) = asked.header.read { ($0.initiatorTaskTag, $0.targetTransferTag) }
+    initiator.sendData(tag, transferTag, 0, data, 8192)
+    // BUSY has been answered already, to those for whose data there was no memory.
+    let answered = initiator.receive().count { $0.opcode == .scsiResponse }
+    #expect(answered > 50, "\(answered)")
+    #expect(bench.machine.statistics.tasks == 0)
+  }
+
   /// Connections that were busy do not keep memory from commands in their receive buffers.
   @Test func receiveBuffersGrowWhileThereIsPlenty() {
     let bench = bench(arenaLength: 2 << 20)

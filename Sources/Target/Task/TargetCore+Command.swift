@@ -251,7 +251,8 @@ extension TargetCore {
       task.pointee.command.buffer = own
     } else {
       task.pointee.gathered = own
-      if isWaiting { count(task, own.length) }
+      // Only what waits is in the books.
+      if task.pointee.isListed { count(task, task.pointee.countedBytes + own.length) }
     }
   }
 
