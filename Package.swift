@@ -50,6 +50,8 @@ let package = Package(
         "Ring", "ISCSI", "SCSI", "Target", "Initiator", "SimClock", "SimNet", "SimDisk", "SimRing", "FaultInject",
         "CLua",
       ]),
+    // Plays of any bytes, for the fuzzer and for the tests.
+    room("Fuzzing", ["Ring", "ISCSI", "SCSI", "Target", "Initiator", "Load", "SimClock"]),
     .executableTarget(
       name: "simsan",
       dependencies: [
@@ -88,6 +90,18 @@ let package = Package(
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI", "CAllocation"]),
     tests("Simsan", ["simsan", "Conformance", "FaultInject", "HostRing", "Load", "Ring", "SimClock", "Target"]),
     tests("Conformance", ["Conformance", "Ring", "ISCSI", "Initiator", "FaultInject", "SimRing"]),
+    tests("Fuzzing", ["Fuzzing", "ISCSI", "Ring"]),
   ],
   swiftLanguageModes: [.v6]
 )
+
+// What libFuzzer drives. Its runtime is the compiler's own, and scripts/fuzz alone has it linked in.
+if Context.environment["SIMSAN_FUZZ"] != nil {
+  let library: [SwiftSetting] = [.unsafeFlags(["-parse-as-library"])]
+  // GNU's gold breaks down over the runtime.
+  let linker: [LinkerSetting] = [.unsafeFlags(["-use-ld=lld"])]
+  package.targets.append(
+    .executableTarget(
+      name: "Fuzz", dependencies: ["Fuzzing"], path: "Fuzz/Program", swiftSettings: swift + library,
+      linkerSettings: linker))
+}

@@ -19,6 +19,8 @@ enum Rooms {
       "Ring", "ISCSI", "SCSI", "Target", "Initiator", "SimClock", "SimNet", "SimDisk", "SimRing", "FaultInject",
       "CLua", "Foundation",
     ],
+    "Fuzzing": ["Ring", "ISCSI", "SCSI", "Target", "Initiator", "Load", "SimClock"],
+    "Fuzz": ["Fuzzing", "Glibc"],
     "simsan": [
       "Conformance", "HostRing", "FaultInject", "SimClock", "Ring", "Target", "Initiator", "Load", "ISCSI",
       "CAllocation", "Foundation", "Glibc",
@@ -35,7 +37,7 @@ enum Rooms {
   static let simulation: Set<String> = ["SimClock", "SimNet", "SimDisk", "SimRing", "FaultInject"]
 
   /// Where a run must be a pure function of scenario, seed and program.
-  static let deterministic = machines.union(simulation)
+  static let deterministic = machines.union(simulation).union(["Fuzzing"])
 }
 
 /// Imports follow the arrows of ``Rooms``.
