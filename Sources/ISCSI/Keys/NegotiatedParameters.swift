@@ -44,6 +44,25 @@ public struct NegotiatedParameters: Hashable, Sendable {
   public var targetMaxRecvDataSegmentLength: UInt32 = 8192
 
   public init() {}
+
+  /// Takes what a text negotiation of the full feature phase has come to: MaxRecvDataSegmentLength may be declared anew
+  /// (RFC 7143 §13.12).
+  ///
+  /// - Parameters:
+  ///   - text: All that the initiator has sent; what is malformed counts for nothing.
+  ///   - answer: What the target has sent.
+  public mutating func declare(initiator text: [UInt8], target answer: [KeyValue]) {
+    let name = Key.maxRecvDataSegmentLength.name
+    func length(_ pairs: [KeyValue]) -> UInt32? {
+      let value = pairs.last { $0.key == name }.flatMap { Negotiation.number($0.value) }
+      return value.flatMap { (512...0xFF_FFFF).contains($0) ? $0 : nil }
+    }
+    let isRefused = answer.contains { $0.key == name && $0.value == "Reject" }
+    if let declared = length((try? TextParser.pairs(of: text)) ?? []), !isRefused {
+      initiatorMaxRecvDataSegmentLength = declared
+    }
+    if let declared = length(answer) { targetMaxRecvDataSegmentLength = declared }
+  }
 }
 
 /// RFC 7143 §13.21.

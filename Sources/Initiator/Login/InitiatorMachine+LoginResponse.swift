@@ -9,18 +9,11 @@ extension InitiatorMachine {
     guard connection.phase == .login else { return }
     pdu.header.read { header in
       connection.number = header.connectionID
-      connection.negotiation.tag = header.initiatorTaskTag
-      connection.negotiation.firstTag = connection.negotiation.firstTag ?? header.initiatorTaskTag
-      connection.negotiation.lastStage = header.currentStage
-      connection.negotiation.lastNextStage = header.nextStage
-      connection.negotiation.lastTransit = header.isTransit
-      connection.negotiation.lastISID = header.isid
-      connection.negotiation.requestCount += 1
       if !session.isEstablished {
         session.isid = header.isid
         session.cmdSN = header.cmdSN
       }
-      connection.negotiation.sent(pdu.data, continued: header.isContinued)
+      connection.negotiation.sent(header, text: pdu.data)
     }
   }
 
@@ -32,7 +25,9 @@ extension InitiatorMachine {
       return violation(.outOfPhase, on: connection, "a Login Response without a request", pdu)
     }
     let status = pdu.header.read { $0.loginStatus }
-    checkLoginFields(pdu, on: connection)
+    for (rule, detail) in pdu.header.read(connection.negotiation.faults(of:)) {
+      violation(rule, on: connection, detail, pdu)
+    }
     guard connection.negotiation.theirLength + pdu.data.count <= Negotiation.textLengthMax else {
       violation(.textDoesNotEnd, on: connection, "more than \(Negotiation.textLengthMax) bytes in a login", pdu)
       return fail(connection, .local)
@@ -60,37 +55,6 @@ extension InitiatorMachine {
       enterFullFeature(connection, pdu, pairs ?? [])
     } else {
       continueLogin(connection, pdu.header, pairs)
-    }
-  }
-
-  private func checkLoginFields(_ pdu: ProtocolDataUnit, on connection: Connection) {
-    let expected = connection.negotiation
-    pdu.header.read { header in
-      // Who refuses the change of it may go on to say the first.
-      let isFirst = header.statusClass != 0 && header.initiatorTaskTag == expected.firstTag
-      if header.initiatorTaskTag != expected.tag, !isFirst {
-        violation(.loginFieldMismatch, on: connection, "Initiator Task Tag is not that of the request", pdu)
-      }
-      // The other fields mean nothing in a refusal.
-      guard header.statusClass == 0 else { return }
-      if header.isid != expected.lastISID {
-        violation(.loginFieldMismatch, on: connection, "ISID is not that of the request", pdu)
-      }
-      if header.versionActive != 0 {
-        violation(.loginFieldMismatch, on: connection, "Version-active is \(header.versionActive)", pdu)
-      }
-      if header.currentStage != expected.lastStage {
-        violation(.loginStage, on: connection, "CSG \(header.currentStage) to \(expected.lastStage)", pdu)
-      }
-      if header.isTransit {
-        if !expected.lastTransit {
-          violation(.loginStage, on: connection, "T without T in the request", pdu)
-        } else if header.nextStage > expected.lastNextStage || header.nextStage <= header.currentStage {
-          // §6.3: the target selects the next stage, up to the one that was asked for.
-          violation(.loginStage, on: connection, "NSG \(header.nextStage) to \(expected.lastNextStage)", pdu)
-        }
-        if header.isContinued { violation(.loginStage, on: connection, "T and C", pdu) }
-      }
     }
   }
 

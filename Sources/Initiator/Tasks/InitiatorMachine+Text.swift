@@ -62,7 +62,7 @@ extension InitiatorMachine {
     } catch {
       violation(.textMalformed, on: connection, "\(error)", pdu)
     }
-    noteLengths(Array(state.text[..<state.sentLength]), pairs, connection)
+    connection.parameters.declare(initiator: Array(state.text[..<state.sentLength]), target: pairs)
     end(slot, connection, .text(bytes: state.received, pairs: pairs))
   }
 
@@ -83,17 +83,8 @@ extension InitiatorMachine {
     guard var text = connection.scriptedText, text.tag == tag else { return }
     text.received += pdu.data
     connection.scriptedText = isFinal || text.received.count > Self.textLengthMax ? nil : text
-    if isFinal { noteLengths(text.sent, (try? TextParser.pairs(of: text.received)) ?? [], connection) }
-  }
-
-  /// MaxRecvDataSegmentLength may be declared anew in the full feature phase, RFC 7143 §13.12.
-  private func noteLengths(_ sent: [UInt8], _ theirs: [KeyValue], _ connection: Connection) {
-    let ours = (try? TextParser.pairs(of: sent)) ?? []
-    func length(_ pairs: [KeyValue]) -> UInt32? {
-      pairs.last { $0.key == Key.maxRecvDataSegmentLength.name }.flatMap { Negotiation.length($0.value) }
-    }
-    let isRefused = theirs.contains { $0.key == Key.maxRecvDataSegmentLength.name && $0.value == "Reject" }
-    if let declared = length(ours), !isRefused { connection.parameters.initiatorMaxRecvDataSegmentLength = declared }
-    if let declared = length(theirs) { connection.parameters.targetMaxRecvDataSegmentLength = declared }
+    guard isFinal else { return }
+    connection.parameters.declare(
+      initiator: text.sent, target: (try? TextParser.pairs(of: text.received)) ?? [])
   }
 }

@@ -1,18 +1,19 @@
-import ISCSI
-
-/// The keys that went over one connection in its login, whoever drove it, and what they come to.
-struct Negotiation {
-  struct Record {
+/// The requests and answers of one connection in its login, whoever drives it: the keys that went over it, what they come to,
+/// and what the target did wrong. "Ours" are the initiator's.
+public struct Negotiation: Sendable {
+  private struct Record {
     var pair: KeyValue
     var isOurs: Bool
   }
 
-  /// Initiator Task Tag of the login requests, and of the first, in case that a script has changed it.
-  var tag: UInt32 = 0
-  var firstTag: UInt32?
+  /// Initiator Task Tag of the last request.
+  public private(set) var tag: UInt32 = 0
+
+  /// The same of the first, in case that a script has changed it.
+  private var firstTag: UInt32?
 
   /// All pairs of both sides, in order.
-  private(set) var records: [Record] = []
+  private var records: [Record] = []
 
   /// Where among them each key stands: first and last of the target's, last of ours. A target may send very many keys.
   private var theirFirst: [String: Int] = [:]
@@ -24,16 +25,27 @@ struct Negotiation {
   private var theirText: [UInt8] = []
 
   /// The last request's stage and bits, which the response has to match.
-  var lastStage: UInt8 = 0
-  var lastNextStage: UInt8 = 0
-  var lastTransit = false
-  var lastISID = ISID(rawValue: 0)
-  var requestCount = 0
+  private var lastStage: UInt8 = 0
+  private var lastNextStage: UInt8 = 0
+  private var lastTransit = false
+  private var lastISID = ISID(rawValue: 0)
 
-  /// Takes the text of a request. What a script sends malformed counts for nothing.
-  mutating func sent(_ text: [UInt8], continued: Bool) {
+  /// Login Requests so far.
+  public private(set) var requestCount = 0
+
+  public init() {}
+
+  /// Takes a Login Request. Text that a script sends malformed counts for nothing.
+  public mutating func sent(_ header: HeaderView, text: [UInt8]) {
+    tag = header.initiatorTaskTag
+    firstTag = firstTag ?? tag
+    lastStage = header.currentStage
+    lastNextStage = header.nextStage
+    lastTransit = header.isTransit
+    lastISID = header.isid
+    requestCount += 1
     ourText += text
-    guard !continued else { return }
+    guard !header.isContinued else { return }
     let pairs = (try? TextParser.pairs(of: ourText)) ?? []
     ourText = []
     for pair in pairs {
@@ -43,13 +55,13 @@ struct Negotiation {
   }
 
   /// The most text of a target in one login, in bytes, 32 times what RFC 7143 §6.2 has everybody take.
-  static let textLengthMax = 262_144
+  public static let textLengthMax = 262_144
 
   /// The target's text so far, in bytes.
-  private(set) var theirLength = 0
+  public private(set) var theirLength = 0
 
   /// Takes the text of a response; gives back the pairs once the text is whole.
-  mutating func received(_ text: [UInt8], continued: Bool) throws(TextError) -> [KeyValue]? {
+  public mutating func received(_ text: [UInt8], continued: Bool) throws(TextError) -> [KeyValue]? {
     theirLength += text.count
     theirText += text
     guard !continued else { return nil }
@@ -64,7 +76,7 @@ struct Negotiation {
   }
 
   /// What the target sent, in order.
-  var received: [KeyValue] { records.filter { !$0.isOurs }.map(\.pair) }
+  public var received: [KeyValue] { records.filter { !$0.isOurs }.map(\.pair) }
 
   /// The last value that one side gave to a key, and its place.
   private func last(_ key: String, ours: Bool) -> (value: String, place: Int)? {
@@ -73,10 +85,10 @@ struct Negotiation {
   }
 
   /// True when the initiator has asked for a discovery session.
-  var isDiscovery: Bool { last(Key.sessionType.name, ours: true)?.value == "Discovery" }
+  public var isDiscovery: Bool { last(Key.sessionType.name, ours: true)?.value == "Discovery" }
 
-  /// True when the initiator has offered or declared the key.
-  func hasOffered(_ key: String) -> Bool { last(key, ours: true) != nil }
+  /// The value that the initiator has offered or declared last; nil when it has not.
+  public func offered(_ key: Key) -> String? { last(key.name, ours: true)?.value }
 
   /// The agreed value of a negotiated key; nil when there is none, and the default or the old value stays.
   private func agreed(_ key: Key) -> String? {
@@ -102,7 +114,8 @@ struct Negotiation {
     }
   }
 
-  static func number(_ text: String) -> UInt32? {
+  /// A number as the text of a key has it (RFC 7143 §6.1); nil when it is none, or does not fit.
+  public static func number(_ text: String) -> UInt32? {
     let value = Array(text.utf8).withUnsafeBytes { TextSlice($0).number }
     return value.flatMap { UInt32(exactly: $0) }
   }
@@ -110,7 +123,7 @@ struct Negotiation {
   /// The outcome of the login.
   ///
   /// - Parameter start: The defaults, or, of an added connection, what holds for its session.
-  func outcome(from start: NegotiatedParameters) -> NegotiatedParameters {
+  public func outcome(from start: NegotiatedParameters) -> NegotiatedParameters {
     var result = start
     result.sessionType = isDiscovery ? .discovery : start.sessionType
     result.maxConnections = agreedNumber(.maxConnections, start.maxConnections)
@@ -149,11 +162,39 @@ struct Negotiation {
 
   // MARK: What the target did wrong
 
+  /// The faults of a response's header, which answers the last request.
+  public func faults(of header: HeaderView) -> [(ViolationRule, String)] {
+    var result: [(ViolationRule, String)] = []
+    // Who refuses the change of it may go on to say the first.
+    let isFirst = header.statusClass != 0 && header.initiatorTaskTag == firstTag
+    if header.initiatorTaskTag != tag, !isFirst {
+      result.append((.loginFieldMismatch, "Initiator Task Tag is not that of the request"))
+    }
+    // The other fields mean nothing in a refusal.
+    guard header.statusClass == 0 else { return result }
+    if header.isid != lastISID { result.append((.loginFieldMismatch, "ISID is not that of the request")) }
+    if header.versionActive != 0 {
+      result.append((.loginFieldMismatch, "Version-active is \(header.versionActive)"))
+    }
+    if header.currentStage != lastStage {
+      result.append((.loginStage, "CSG \(header.currentStage) to \(lastStage)"))
+    }
+    guard header.isTransit else { return result }
+    if !lastTransit {
+      result.append((.loginStage, "T without T in the request"))
+    } else if header.nextStage > lastNextStage || header.nextStage <= header.currentStage {
+      // §6.3: the target selects the next stage, up to the one that was asked for.
+      result.append((.loginStage, "NSG \(header.nextStage) to \(lastNextStage)"))
+    }
+    if header.isContinued { result.append((.loginStage, "T and C")) }
+    return result
+  }
+
   /// So many faults of one response are told; more say nothing new.
   private static let faultsMax = 64
 
   /// The faults of pairs that have just been received, which are the last records.
-  func faults(of pairs: [KeyValue]) -> [(ViolationRule, String)] {
+  public func faults(of pairs: [KeyValue]) -> [(ViolationRule, String)] {
     var result: [(ViolationRule, String)] = []
     let first = records.count - pairs.count
     for (index, pair) in pairs.enumerated() where result.count < Self.faultsMax {
@@ -205,7 +246,7 @@ struct Negotiation {
   }
 
   /// Negotiated keys that the initiator offered and the target had to answer and did not, at the end of a login.
-  var unanswered: [String] {
+  public var unanswered: [String] {
     records.filter { record in
       guard record.isOurs else { return false }
       let definition = KeyTable.find(record.pair.key)
@@ -217,8 +258,8 @@ struct Negotiation {
   }
 
   /// The initiator's answer to a key that the target brought up; nil when it needs none.
-  func answer(to pair: KeyValue) -> KeyValue? {
-    guard !hasOffered(pair.key) else { return nil }
+  public func answer(to pair: KeyValue) -> KeyValue? {
+    guard last(pair.key, ours: true) == nil else { return nil }
     guard let definition = KeyTable.find(pair.key) else { return KeyValue(pair.key, "NotUnderstood") }
     switch definition.kind {
     case .declaration, .numberDeclaration, .authentication: return nil
