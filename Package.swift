@@ -38,6 +38,7 @@ let package = Package(
     room("Target", ["Ring", "ISCSI", "SCSI", "CMemory"]),
     room("Initiator", ["Ring", "ISCSI", "SCSI"]),
     room("Load", ["Ring", "ISCSI", "SCSI"]),
+    room("Monitor", ["Ring", "ISCSI"]),
     room("HostRing", ["Ring", "CHost"]),
     room("SimClock", ["Ring"]),
     room("SimNet", ["Ring", "SimClock"]),
@@ -47,15 +48,15 @@ let package = Package(
     room(
       "Conformance",
       [
-        "Ring", "ISCSI", "SCSI", "Target", "Initiator", "SimClock", "SimNet", "SimDisk", "SimRing", "FaultInject",
-        "CLua",
+        "Ring", "ISCSI", "SCSI", "Target", "Initiator", "Monitor", "SimClock", "SimNet", "SimDisk", "SimRing",
+        "FaultInject", "CLua",
       ]),
     // Plays of any bytes, for the fuzzer and for the tests.
     room("Fuzzing", ["Ring", "ISCSI", "SCSI", "Target", "Initiator", "Load", "SimClock"]),
     .executableTarget(
       name: "simsan",
       dependencies: [
-        "Conformance", "HostRing", "FaultInject", "SimClock", "Ring", "Target", "Initiator", "Load", "ISCSI",
+        "Conformance", "HostRing", "FaultInject", "SimClock", "Ring", "Target", "Initiator", "Load", "Monitor", "ISCSI",
         "CAllocation",
       ],
       swiftSettings: swift),
@@ -80,6 +81,7 @@ let package = Package(
     tests("ISCSI", ["ISCSI", "CDigest"]),
     tests("Initiator", ["Initiator", "ISCSI", "Ring", "Target", "SimRing", "SimNet", "SimClock"]),
     tests("SCSI", ["SCSI"]),
+    tests("Monitor", ["Monitor", "ISCSI", "Ring", "SimNet"]),
     tests("Load", ["Load", "ISCSI", "Ring", "Target", "SimRing", "SimNet", "SimClock"]),
     tests("HostRing", ["HostRing", "Ring", "RingSuite", "FaultInject", "SimClock", "CAllocation"]),
     tests("SimClock", ["SimClock", "Ring"]),
@@ -88,8 +90,13 @@ let package = Package(
     tests("SimDisk", ["SimDisk", "SimClock", "Ring"]),
     tests("SimRing", ["SimRing", "FaultInject", "SimNet", "SimDisk", "SimClock", "Ring", "RingSuite"]),
     tests("Target", ["Target", "Ring", "SCSI", "ISCSI", "CAllocation"]),
-    tests("Simsan", ["simsan", "Conformance", "FaultInject", "HostRing", "Load", "Ring", "SimClock", "Target"]),
-    tests("Conformance", ["Conformance", "Ring", "ISCSI", "Initiator", "FaultInject", "SimRing"]),
+    tests(
+      "Simsan",
+      [
+        "simsan", "Conformance", "FaultInject", "HostRing", "ISCSI", "Load", "Monitor", "Ring", "SimClock", "SimNet",
+        "Target",
+      ]),
+    tests("Conformance", ["Conformance", "Ring", "ISCSI", "SCSI", "Initiator", "FaultInject", "SimRing"]),
     tests("Fuzzing", ["Fuzzing", "ISCSI", "Ring"]),
   ],
   swiftLanguageModes: [.v6]

@@ -167,6 +167,13 @@ public enum ViolationRule: String, Sendable, CaseIterable {
     case .rejectMalformed: "11.17"
     case .asyncMalformed: "11.9"
     case .trafficAfterLogout: "11.15"
+    case .outsideWindow: "4.2.2.1"
+    case .expStatSNWrong: "4.2.2.2"
+    case .tagInUse: "11.2.1.8"
+    case .unsolicitedData: "13.10, 13.11"
+    case .firstBurstTooLong: "13.14"
+    case .dataOutUnexpected, .sequenceNotFull: "11.8"
+    case .snackNotAgreed: "11.16"
     }
   }
 

@@ -5,7 +5,9 @@ import Foundation
 let version = "0.1.0"
 
 /// Every command, in the order in which `simsan help` lists them.
-let commands: [Command] = [runCommand, serveCommand, benchCommand, clausesCommand, metaCommand, helpCommand]
+let commands: [Command] = [
+  runCommand, serveCommand, checkCommand, benchCommand, clausesCommand, metaCommand, helpCommand,
+]
 
 /// Calls the command that the arguments name, and exits with its status: 0 all is well, 1 something failed, 2 the call or
 /// a file was wrong, or standard output is lost.

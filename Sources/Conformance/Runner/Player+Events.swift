@@ -9,6 +9,22 @@ extension Player {
     for (number, driver) in playground.drivers.enumerated() {
       for event in driver.machine.takeEvents() { handle(event, driver, number) }
     }
+    guard let monitor = playground.simulation?.witness.monitor, monitor.hasFindings else { return }
+    // The first say what is wrong.
+    for finding in monitor.takeFindings().prefix(3) { broken(finding.rule, finding.detail, finding.header) }
+  }
+
+  /// The target has broken a rule, as the monitor or an initiator has seen.
+  private func broken(_ rule: ViolationRule, _ detail: String, _ header: BasicHeader?, _ data: [UInt8] = []) {
+    // Ours does what it is advised to do, too.
+    let isForgiven = rule.isAdvice && playground.simulation == nil
+    guard !scenario.expectsViolations, !isForgiven else { return }
+    var message = "the target broke a rule (\(rule.rawValue), RFC 7143 §\(rule.section)): \(detail)"
+    if let header {
+      let pdu = ProtocolDataUnit(header: header, data: data)
+      message += "\nin: \(PDULanguage.name(header.read { $0.opcodeBits }))  \(PDULanguage.detail(pdu))"
+    }
+    fail("protocol", message + recorder.tail())
   }
 
   private func handle(_ event: InitiatorEvent, _ driver: InitiatorDriver, _ number: Int) {
@@ -46,16 +62,7 @@ extension Player {
     case .violation(let violation), .digestError(let violation):
       let text = "\(violation.rule.rawValue): \(violation.detail)"
       record("VIOLATION \(text)", toTarget: false)
-      // Ours does what it is advised to do, too.
-      let isForgiven = violation.rule.isAdvice && playground.simulation == nil
-      if !scenario.expectsViolations, !isForgiven {
-        var message =
-          "the target broke a rule (\(violation.rule.rawValue), RFC 7143 §\(violation.rule.section)): \(violation.detail)"
-        if let pdu = violation.pdu {
-          message += "\nin: \(PDULanguage.name(pdu.header.read { $0.opcodeBits }))  \(PDULanguage.detail(pdu))"
-        }
-        fail("protocol", message + recorder.tail())
-      }
+      broken(violation.rule, violation.detail, violation.pdu?.header, violation.pdu?.data ?? [])
     }
   }
 

@@ -11,6 +11,8 @@ import Target
 public final class SimulatedPlayground: Playground {
   let world: World
   let faults: FaultPlan
+  /// Watches what goes over all connections.
+  let witness = TrafficWitness()
   public private(set) var drivers: [InitiatorDriver] = []
   public private(set) var targets: [TargetFacts] = []
 
@@ -63,6 +65,7 @@ public final class SimulatedPlayground: Playground {
     world.checksBuffers = true
     if let recording { world.trace.record(recording) }
     faults = FaultPlan(world)
+    world.network.tap = witness
     var description = description
     if description.targets.isEmpty { description.targets = [Self.usualTarget()] }
     try Self.refuseDoubles(in: description)

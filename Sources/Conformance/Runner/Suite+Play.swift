@@ -95,7 +95,7 @@ extension Suite {
       case .simulation:
         let simulated = try SimulatedPlayground(
           try Self.world(of: scenario, each, in: script), seed: seed, recording: recording)
-        simulated.world.network.tap = capture
+        simulated.witness.capture = capture
         playground = simulated
       case .real(let make):
         if let need = scenario.needs.first(where: \.needsSimulation) {

@@ -8,6 +8,7 @@ enum Rooms {
     "Target": ["Ring", "ISCSI", "SCSI", "CMemory"],
     "Initiator": ["Ring", "ISCSI", "SCSI"],
     "Load": ["Ring", "ISCSI", "SCSI"],
+    "Monitor": ["Ring", "ISCSI"],
     // Synchronization: the post office is where rings of different threads meet.
     "HostRing": ["Ring", "CHost", "Glibc", "Synchronization"],
     "SimClock": ["Ring"],
@@ -16,13 +17,13 @@ enum Rooms {
     "SimRing": ["Ring", "SimClock", "SimNet", "SimDisk"],
     "FaultInject": ["Ring", "SimClock", "SimNet", "SimDisk", "SimRing"],
     "Conformance": [
-      "Ring", "ISCSI", "SCSI", "Target", "Initiator", "SimClock", "SimNet", "SimDisk", "SimRing", "FaultInject",
-      "CLua", "Foundation",
+      "Ring", "ISCSI", "SCSI", "Target", "Initiator", "Monitor", "SimClock", "SimNet", "SimDisk", "SimRing",
+      "FaultInject", "CLua", "Foundation",
     ],
     "Fuzzing": ["Ring", "ISCSI", "SCSI", "Target", "Initiator", "Load", "SimClock"],
     "Fuzz": ["Fuzzing", "Glibc"],
     "simsan": [
-      "Conformance", "HostRing", "FaultInject", "SimClock", "Ring", "Target", "Initiator", "Load", "ISCSI",
+      "Conformance", "HostRing", "FaultInject", "SimClock", "Ring", "Target", "Initiator", "Load", "Monitor", "ISCSI",
       "CAllocation", "Foundation", "Glibc",
     ],
   ]
@@ -31,7 +32,7 @@ enum Rooms {
   static let shims: Set<String> = ["CDigest", "CMemory", "CHost", "CLua", "CAllocation"]
 
   /// State machines without I/O, and the wire formats that they speak.
-  static let machines: Set<String> = ["Ring", "ISCSI", "SCSI", "Target", "Initiator", "Load"]
+  static let machines: Set<String> = ["Ring", "ISCSI", "SCSI", "Target", "Initiator", "Load", "Monitor"]
 
   /// The simulated world.
   static let simulation: Set<String> = ["SimClock", "SimNet", "SimDisk", "SimRing", "FaultInject"]
