@@ -417,7 +417,7 @@ function workload(options) end
 ---@field may_miss? boolean a fault that never strikes fails the case, unless this is set
 
 ---@class network_fault_options: fault_options
----@field between? string[] two hosts; the first initiator and the target if not given
+---@field between? string[] two hosts, or addresses of hosts; the first initiator and the target if not given
 ---@field one_way? boolean
 ---@field chance? string "1/100"
 

@@ -257,24 +257,32 @@ extension Network {
     release(index)
   }
 
-  /// Both ends of a connection learn of a reset at once, as from a middlebox or an injected fault.
+  /// The ends of a connection learn of a reset at once, as from a middlebox or an injected fault.
   ///
+  /// - Parameter ofPeerAlone: This end does not: it learns of it when it sends.
   /// - Returns: Whether there was a connection to reset.
   @discardableResult
-  public func injectReset(_ id: SocketID) -> Bool {
+  public func injectReset(_ id: SocketID, ofPeerAlone: Bool = false) -> Bool {
     guard isLive(id), sockets[Int(id.slot)].state == .established else { return false }
     let peer = sockets[Int(id.slot)].peer
+    let hasPeer = isLive(peer)
+    if hasPeer { failSocket(peer, .connectionReset) }
+    if ofPeerAlone { return hasPeer }
     failSocket(id, .connectionReset)
-    if isLive(peer) { failSocket(peer, .connectionReset) }
     return true
   }
 
-  /// The live connections between two hosts, oldest slot first, named by their end on `host`.
-  public func connections(of host: HostID, with other: HostID? = nil) -> [SocketID] {
+  /// The live connections between two hosts, oldest slot first, named by their end on `host`; addresses (their ports are
+  /// ignored) narrow them to a path.
+  public func connections(
+    of host: HostID, at address: SocketAddress? = nil, with other: HostID? = nil, at otherAddress: SocketAddress? = nil
+  ) -> [SocketID] {
     sockets.indices.compactMap { index in
       let socket = sockets[index]
       guard socket.state == .established, socket.host == host.rawValue else { return nil }
       if let other, interfaces[socket.remoteInterface].host != other.rawValue { return nil }
+      if let address, !socket.local.hasSameHost(as: address) { return nil }
+      if let otherAddress, !socket.remote.hasSameHost(as: otherAddress) { return nil }
       return SocketID(slot: UInt32(index), generation: socket.generation)
     }
   }

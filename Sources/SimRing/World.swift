@@ -477,12 +477,18 @@ public final class World {
       .map { ProcessID(UInt32($0)) }
   }
 
-  /// Resets the connections of a host (with `other`, or all), as a middlebox does. How many there were.
+  /// Resets the connections of a host (with `other`, or all; of one path, where addresses are given), as a middlebox does.
+  ///
+  /// - Parameter ofPeersAlone: Only the other ends learn of it; those on `host` do when they send.
+  /// - Returns: How many there were.
   @discardableResult
-  public func resetConnections(of host: HostID, with other: HostID? = nil) -> Int {
+  public func resetConnections(
+    of host: HostID, at address: SocketAddress? = nil, with other: HostID? = nil, at otherAddress: SocketAddress? = nil,
+    ofPeersAlone: Bool = false
+  ) -> Int {
     timeline.record(.intervention, detail: 8, subject: host.rawValue)
-    var count = 0
-    for socket in network.connections(of: host, with: other) where network.injectReset(socket) { count += 1 }
+    let connections = network.connections(of: host, at: address, with: other, at: otherAddress)
+    let count = connections.count { network.injectReset($0, ofPeerAlone: ofPeersAlone) }
     deliverSignals()
     return count
   }

@@ -29,7 +29,7 @@ import Testing
     case 6: return NetworkSplit(path)
     case 7: return NetworkSplit(path, .every(3))
     case 8: return NetworkShort(path, chance: Ratio(1, in: 2))
-    case 9: return NetworkReset(of: echo.serverHost, with: echo.clientHost)
+    case 9: return NetworkReset(NetworkPath(between: echo.serverHost, and: echo.clientHost))
     case 10: return DiskIOError(access)
     case 11: return DiskSlow(access, delay: .milliseconds(20))
     case 12: return DiskStuck(access)

@@ -374,6 +374,17 @@ public final class SimulatedPlayground: Playground {
     return found.id
   }
 
+  /// One end of a path: the simulated host of that name, or the one that has that address, at that alone.
+  func place(_ name: String) throws(LuaFailure) -> (host: HostID, address: SocketAddress?) {
+    if let address = SocketAddress(name, defaultPort: 0), !hosts.contains(where: { $0.name == name }) {
+      for host in hosts where world.network.addresses(of: host.id).contains(where: { $0.hasSameHost(as: address) }) {
+        return (host.id, address)
+      }
+      throw LuaFailure("expected a host or an address of one, found \(address.host), which no host has")
+    }
+    return (try host(name), nil)
+  }
+
   /// How many instants may pass before the player is asked again, so that it can end a world that never comes to rest.
   private static let instantsMax = 100_000
 

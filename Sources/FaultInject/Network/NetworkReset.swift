@@ -2,25 +2,19 @@ import Ring
 import SimNet
 import SimRing
 
-/// Resets the connections between two hosts that exist now, as a middlebox does. Fires per connection.
+/// Resets the connections of a path that exist now, as a middlebox does: both ends are told, or, one way, the second alone, so
+/// that the first learns of it when it sends. Fires per connection.
 public struct NetworkReset: FaultUnit {
   public static let name = "network.reset"
-  public var host: HostID
+  public var path: NetworkPath
 
-  /// Nil for the connections of `host` with anybody.
-  public var other: HostID?
+  public init(_ path: NetworkPath) { self.path = path }
 
-  public init(of host: HostID, with other: HostID? = nil) {
-    self.host = host
-    self.other = other
-  }
-
-  public var parameters: String {
-    "host \(host.rawValue)" + (other.map { " with host \($0.rawValue)" } ?? "")
-  }
+  public var parameters: String { path.text }
 
   public func inject(into world: World) -> any ActiveFault {
-    let count = UInt64(world.resetConnections(of: host, with: other))
-    return SimpleFault(fired: { count }, lift: {})
+    let count = world.resetConnections(
+      of: path.from, at: path.fromAddress, with: path.to, at: path.toAddress, ofPeersAlone: path.isOneWay)
+    return SimpleFault(fired: { UInt64(count) }, lift: {})
   }
 }

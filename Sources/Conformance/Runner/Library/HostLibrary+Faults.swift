@@ -31,7 +31,7 @@ extension HostLibrary {
         path, down: try fields.time("down") ?? Interval.milliseconds(100),
         up: try fields.time("up") ?? Interval.milliseconds(100))
     },
-    network("reset") { (_, path) throws(LuaFailure) in NetworkReset(of: path.from, with: path.to) },
+    network("reset") { (_, path) throws(LuaFailure) in NetworkReset(path) },
     network("loss") { (fields, path) throws(LuaFailure) in
       NetworkLoss(path, chance: try chance(&fields, Ratio(1, in: 100)))
     },
@@ -67,11 +67,13 @@ extension HostLibrary {
         names = [simulation.drivers.first?.host ?? "", simulation.programs.first?.host ?? ""]
       }
       guard names.count == 2 else {
-        throw fields.wrong("between", fields.any("between"), "two host names such as { \"a\", \"target\" }")
+        throw fields.wrong(
+          "between", fields.any("between"), "two hosts, or addresses of hosts, such as { \"a\", \"target\" }")
       }
-      let isOneWay = try fields.flag("one_way") ?? false
+      let (from, to) = (try simulation.place(names[0]), try simulation.place(names[1]))
       let path = NetworkPath(
-        between: try simulation.host(names[0]), and: try simulation.host(names[1]), oneWay: isOneWay)
+        between: from.host, and: to.host, oneWay: try fields.flag("one_way") ?? false, at: from.address,
+        toAddress: to.address)
       return try make(&fields, path)
     }
   }
