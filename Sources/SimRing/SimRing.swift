@@ -174,6 +174,32 @@ public final class SimRing: Ring {
     ready.removeAll(keepingCapacity: true)
   }
 
+  /// What a machine has not given back to its ring, or waits for.
+  public struct Holdings: Hashable, Sendable {
+    /// Sockets that were accepted or connected, and not closed.
+    public var sockets = 0
+    /// Operations that have not completed, but for accepts and receives of messages, which an idle machine has.
+    public var operations = 0
+    /// Timers that have not gone off.
+    public var timers = 0
+
+    public init() {}
+  }
+
+  /// What the machine of this ring holds now.
+  public var holdings: Holdings {
+    var result = Holdings()
+    for handle in handles where handle.kind == .socket { result.sockets += 1 }
+    for each in pending where each.isLive {
+      switch each.operation.kind {
+      case .accept, .mailbox: break
+      case .timer: result.timers += 1
+      default: result.operations += 1
+      }
+    }
+    return result
+  }
+
   func countReceived(_ count: Int) { receivedCount &+= UInt64(count) }
 
   func takeReceivedCount() -> UInt64 {

@@ -338,6 +338,9 @@ public final class World {
   /// How often the machine of a process was stepped.
   public func stepCount(of process: ProcessID) -> UInt64 { processes[Int(process.rawValue)].stepCount }
 
+  /// Whether a process stands still; see ``pause(_:)``.
+  public func isPaused(_ process: ProcessID) -> Bool { processes[Int(process.rawValue)].isPaused }
+
   /// Whether a process has a machine.
   public func isRunning(_ process: ProcessID) -> Bool { processes[Int(process.rawValue)].machine != nil }
 

@@ -17,6 +17,7 @@ extension Player {
     }
     let cdb = request.cdb
     let task = track(id, on: session, what: what) { PDULanguage.noting(cdb, in: decode($0)) }
+    task.isCorrect = request.isCorrect && !request.holdsR2Ts && !request.ignoresWindow
     if let access, let lun {
       task.access = durability.begin(access, target: session.target, lun: lun, by: session.nexus, at: now)
     }

@@ -92,6 +92,9 @@ extension Player {
     guard let index = taskIndex.removeValue(forKey: TaskKey(driver: number, task: result.task.rawValue)) else { return }
     let task = tasks[index]
     task.result = result
+    task.hasEnded = true
+    // Also what was begun while it was under way.
+    if task.clearsTasks { excuseOthers(than: task) }
     stir(task)
     if let access = task.access {
       do throws(LuaFailure) { try durability.end(access, result.outcome) } catch {

@@ -276,7 +276,7 @@ final class Player {
   }
 
   /// What keeps a request on this side, for a message; empty when nothing does.
-  private func held(_ task: ScriptTask) -> String {
+  func held(_ task: ScriptTask) -> String {
     let connection = task.session.connection
     let machine = connection.driver.machine
     guard machine.initiatorTaskTag(of: task.id, on: connection.id) == nil,

@@ -22,6 +22,8 @@ final class ScriptConnection {
   var parameters: NegotiatedParameters?
   /// The script's session that runs over it.
   var session: Int?
+  /// The script has sent or left out something on it by hand: what a request on it waits for may be the script's own doing.
+  var isScripted = false
   /// Who waits for something to happen to it.
   var waiters: [Int] = []
 
@@ -81,6 +83,11 @@ final class ScriptTask {
   var result: TaskResult?
   /// Makes of the result what the script gets.
   let decode: (TaskResult) -> LuaValue
+  /// Nothing in it is wrong on purpose.
+  var isCorrect = true
+  var hasEnded = false
+  /// A function that aborts tasks of others, too.
+  var clearsTasks = false
   /// What the durability model calls it.
   var access: Int?
   /// Who waits for its end.

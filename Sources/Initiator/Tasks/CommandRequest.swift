@@ -43,7 +43,7 @@ public struct CommandRequest: Hashable, Sendable {
   public init(cdb: [UInt8]) { self.cdb = cdb }
 
   /// Nothing in it is wrong on purpose, so that a correct target asks for each byte of the data once.
-  var isCorrect: Bool { overrides.isEmpty && dataOutEdits.isEmpty && wire == WireOptions() }
+  public var isCorrect: Bool { overrides.isEmpty && dataOutEdits.isEmpty && wire == WireOptions() }
 }
 
 /// A deviation of some of the Data-Out PDUs of a command.

@@ -37,7 +37,7 @@ extension HostLibrary {
       if connection.parameters != nil { player.durability.forgetAll(target: connection.target) }
       return .nothing
     }
-    + both("receive") { (player, call, connection) throws(LuaFailure) in
+    + both("receive", leavesAlone: true) { (player, call, connection) throws(LuaFailure) in
       var fields = try Fields(call[1], path: call.function)
       let within = try fields.time("within")
       let wanted = try fields.string("opcode")
@@ -116,13 +116,18 @@ extension HostLibrary {
     ]
 
   /// A method that connections and sessions have; a session's works on its connection.
+  ///
+  /// - Parameter leavesAlone: It does nothing that the initiator would not have done by itself.
   private static func both(
-    _ name: String, _ body: @escaping @Sendable (Player, LuaCall, ScriptConnection) throws(LuaFailure) -> LuaAnswer
+    _ name: String, leavesAlone: Bool = false,
+    _ body: @escaping @Sendable (Player, LuaCall, ScriptConnection) throws(LuaFailure) -> LuaAnswer
   ) -> [HostFunction] {
     let kinds: [LuaKind] = [.connection, .session]
     return kinds.map { kind in
       HostFunction(name, of: kind) { (player, call) throws(LuaFailure) in
-        try body(player, call, try connection(player, call[0], call.function))
+        let connection = try connection(player, call[0], call.function)
+        if !leavesAlone { connection.isScripted = true }
+        return try body(player, call, connection)
       }
     }
   }

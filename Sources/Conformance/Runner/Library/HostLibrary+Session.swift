@@ -81,12 +81,14 @@ extension HostLibrary {
       let task = try task(player, call[0], call.function)
       let connection = task.session.connection
       try obeyed { () throws(InitiatorError) in try connection.driver.machine.abandon(task.id, on: connection.id) }
+      task.hasEnded = true
       return .nothing
     },
     HostFunction("retry", of: .task) { (player, call) throws(LuaFailure) in
       let task = try task(player, call[0], call.function)
       let connection = task.session.connection
       try obeyed { () throws(InitiatorError) in try connection.driver.machine.retry(task.id, on: connection.id) }
+      task.isCorrect = false
       return .nothing
     },
   ]
@@ -135,7 +137,20 @@ extension HostLibrary {
     try fields.finish()
     let connection = session.connection
     let id = try obeyed { () throws(InitiatorError) in try send(connection.driver.machine, request, connection.id) }
-    return try answer(player, call, player.track(id, on: session, what: what) { PDULanguage.record($0) }, options)
+    let task = player.track(id, on: session, what: what) { PDULanguage.record($0) }
+    task.isCorrect = request.overrides.isEmpty && request.wire == WireOptions()
+    note(request, task, player)
+    return try answer(player, call, task, options)
+  }
+
+  /// Notes what ends tasks of others.
+  private static func note(_ request: some TaskRequest, _ task: ScriptTask, _ player: Player) {
+    guard let management = request as? TaskManagementRequest else { return }
+    let function = TaskManagementFunction(rawValue: management.function)
+    if let function, [.clearTaskSet, .logicalUnitReset, .targetWarmReset, .targetColdReset].contains(function) {
+      task.clearsTasks = true
+      player.excuseOthers(than: task)
+    }
   }
 
   /// Opens connections until the session is logged in again.
