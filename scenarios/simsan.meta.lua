@@ -493,6 +493,9 @@ function fault.disk.read_only(options) end
 ---@param options? disk_fault_options
 ---@return fault
 function fault.disk.removed(options) end
+---@param options disk_fault_options `size`
+---@return fault
+function fault.disk.resized(options) end
 ---@param options? disk_fault_options
 ---@return fault
 function fault.disk.lost_write(options) end

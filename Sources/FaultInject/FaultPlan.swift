@@ -144,7 +144,8 @@ public enum FaultCatalogue {
   public static let units: [any FaultUnit.Type] = [
     NetworkPartition.self, NetworkUnreachable.self, NetworkFlap.self, NetworkReset.self, NetworkLoss.self,
     NetworkBitFlip.self, NetworkSlow.self, NetworkSplit.self, NetworkShort.self, DiskIOError.self, DiskSlow.self,
-    DiskStuck.self, DiskShort.self, DiskFull.self, DiskReadOnly.self, DiskRemoved.self, DiskLostWrite.self,
+    DiskStuck.self, DiskShort.self, DiskFull.self, DiskReadOnly.self, DiskRemoved.self, DiskResized.self,
+    DiskLostWrite.self,
     DiskMisdirectedWrite.self, DiskLatentError.self, DiskBitRot.self, DiskFlushError.self, DiskTorn.self,
     ProcessCrash.self,
     ProcessPause.self, ProcessShortage.self, HostPowerOff.self, ClockJump.self, ClockDrift.self,

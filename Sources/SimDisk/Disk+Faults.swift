@@ -86,11 +86,13 @@ extension Disk {
   public func lift(_ id: DiskFaultID) {
     rules.removeAll { $0.id == id }
     tearings.removeAll { $0.id == id }
+    resizings.removeAll { $0.id == id }
     damage.remove(of: id)
     stableDamage.remove(of: id)
   }
 
-  /// How often a fault has struck: accesses, reads of what it has damaged, torn writes.
+  /// How often a fault has struck: accesses, among them those behind an end that it has moved, reads of what it has damaged,
+  /// torn writes.
   public func fired(_ id: DiskFaultID) -> UInt64 { strikes[Int(id.rawValue)] }
 
   /// What the faults in force make of an access that starts now. One that is held meets the others when it goes on, and is
@@ -149,8 +151,13 @@ extension Disk {
   /// Puts the medium back, when it was called as often as ``remove()``.
   public func insert() { removals = max(0, removals - 1) }
 
-  /// Changes the size, to at most ``sizeMax``; what lies beyond a smaller one is kept and shows again if it grows.
-  public func resize(to size: UInt64) { options.size = min(size, sizeMax) }
+  /// Gives the medium another size, of at most ``sizeMax``; what lies beyond a smaller one is kept, and shows again when the
+  /// fault is lifted. Of several such faults the newest is in force.
+  public func injectSize(_ size: UInt64) -> DiskFaultID {
+    let id = makeFaultID()
+    resizings.append((id, min(size, sizeMax)))
+    return id
+  }
 
   /// From now on a crash tears every unflushed write, at this unit. Of several such faults the newest is in force.
   public func injectTearing(atomicUnit: UInt64) -> DiskFaultID {

@@ -104,6 +104,8 @@ public final class Disk {
   var rules: [FaultRule] = []
   /// Those that tear what a crash leaves of writes, and the units at which they do; the last is in force.
   var tearings: [(id: DiskFaultID, unit: UInt64)] = []
+  /// Those that give it another size; the last is in force.
+  var resizings: [(id: DiskFaultID, size: UInt64)] = []
   /// How often each fault that ever was has struck, by its number.
   var strikes: [UInt64] = []
   /// What the faults have made of parts of the contents, over the pristine ones: of what a read returns now, and of what
@@ -133,7 +135,8 @@ public final class Disk {
 
   deinit { log.deallocate() }
 
-  public var size: UInt64 { options.size }
+  /// The bytes that it has now.
+  public var size: UInt64 { resizings.last?.size ?? options.size }
 
   /// The bytes of storage that the contents take.
   public var allocatedLength: UInt64 { UInt64(current.pageCount) * UInt64(PageMap.pageLength) }
@@ -152,7 +155,12 @@ public final class Disk {
     case .seek: return offset > size ? .outOfRange : .none
     case .read, .write, .discard, .writeZeroes:
       let (end, overflow) = offset.addingReportingOverflow(length)
-      if overflow || end > size { return .outOfRange }
+      if overflow || end > size {
+        guard let resizing = resizings.last, !overflow, end <= options.size else { return .outOfRange }
+        // It was there when the medium was opened: to who opened it, it cannot be read or written.
+        strike(resizing.id)
+        return .mediumError
+      }
       if options.alignment > 1, offset % options.alignment != 0 || length % options.alignment != 0 {
         return .misaligned
       }

@@ -62,6 +62,7 @@ import Testing
     ("disk.full {", "disk 0"),
     ("disk.read_only {", "disk 0"),
     ("disk.removed {", "disk 0"),
+    ("disk.resized { size = '32KiB'", "disk 0, 32768 bytes"),
     ("disk.lost_write { lba = 1", "disk 0 reads writes of 512..<67108864"),
     ("disk.misdirected_write { displacement = 512", "disk 0 reads writes of 0..<67108864, 512 bytes further on"),
     ("disk.misdirected_write {", "disk 0 reads writes of 0..<67108864, 4096 bytes further on"),
@@ -97,12 +98,22 @@ import Testing
   }
 
   @Test(arguments: [
+    ("t:kill()", "connection refused"), ("fault.network.unreachable {}", "unreachable"),
+    ("fault.network.partition {}", "timed out"),
+  ])
+  func whyThereIsNoConnectionIsSaid(trouble: String, reason: String) throws {
+    let result = try play(body: "\(trouble)\nexpect(t:try_connect { within = '5min' }):closed('\(reason)')")
+    #expect(result.outcome == .passed, "\(result.failures)")
+  }
+
+  @Test(arguments: [
     (
       "network.partition { between = { 'initiator', '10.9.9.9' } }",
       "expected a host or an address of one, found 10.9.9.9, which no host has"
     ),
     ("network.partition { between = { 'a', 'target' } }", "expected one of the hosts target, initiator, found \"a\""),
     ("network.partition { between = { 'target' } }", "two hosts, or addresses of hosts, such as { \"a\", \"target\" }"),
+    ("disk.resized {}", "expected a size such as \"32MiB\""),
     ("clock.jump {}", "expected a time such as \"30s\""),
     ("clock.drift {}", "expected parts in a million"),
   ])

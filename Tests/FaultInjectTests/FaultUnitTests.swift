@@ -193,35 +193,6 @@ import Testing
     #expect(connect?.error == .unreachable)
     #expect(fault.fired == 1)
   }
-
-  @Test("A reset counts the connections that it ends; with none it has not fired")
-  func reset() throws {
-    let bench = Bench()
-    #expect(bench.plan.arm(NetworkReset(bench.path)).fired == 0)
-    let (left, right) = try bench.connect()
-    #expect(bench.plan.arm(NetworkReset(bench.path)).fired == 1)
-    for (index, socket) in [left, right].enumerated() {
-      let receive = bench.perform(index) { $0.receive(on: socket, into: bench.extent(0, 64), token: $1) }
-      #expect(receive?.error == .connectionReset)
-    }
-    #expect(bench.plan.arm(NetworkReset(bench.path)).fired == 0)
-  }
-
-  @Test("A reset one way is told to one end; the other learns of it when it sends")
-  func resetOneWay() throws {
-    let bench = Bench()
-    let (left, right) = try bench.connect()
-    let receiving = bench.emit(0) { $0.receive(on: left, into: bench.extent(0, 64), token: $1) }
-    let path = NetworkPath(between: bench.hosts[0], and: bench.hosts[1], oneWay: true)
-    #expect(bench.plan.arm(NetworkReset(path)).fired == 1)
-    let receive = bench.perform(1) { $0.receive(on: right, into: bench.extent(0, 64), token: $1) }
-    #expect(receive?.error == .connectionReset)
-    bench.run(.seconds(60))
-    #expect(bench.completion(receiving) == nil)
-    _ = bench.perform(0) { $0.send(on: left, from: [bench.put([7])], token: $1) }
-    bench.run(.milliseconds(1))
-    #expect(bench.completion(receiving)?.error == .connectionReset)
-  }
 }
 
 @Suite struct MediumFaultTests {
@@ -315,6 +286,30 @@ import Testing
     fault.lift()
     #expect(fault.fired == 2)
     #expect(read(bench, medium, 0)?.error == RingError.none)
+    #expect(content(bench).allSatisfy { $0 == 5 })
+  }
+
+  @Test(
+    "A medium that has shrunk fails what lies behind its end, also what was under way, and is whole when it is lifted")
+  func resized() {
+    let bench = Bench()
+    let medium = bench.open()
+    for offset in [0, 8192] as [UInt64] { _ = write(bench, medium, offset, 5) }
+    let underWay = bench.emit(0) { $0.read(from: medium, at: 8192, into: bench.extent(0, 512), token: $1) }
+    let fault = bench.plan.arm(DiskResized(bench.disk, to: 8192))
+    bench.run(.milliseconds(1))
+    #expect(bench.completion(underWay)?.error == .mediumError)
+    #expect(read(bench, medium, 0)?.error == RingError.none)
+    #expect(read(bench, medium, 4096 + 512)?.error == .mediumError)
+    #expect(write(bench, medium, 8192, 6)?.error == .mediumError)
+    // Behind what it ever had.
+    #expect(read(bench, medium, 1 << 20)?.error == .outOfRange)
+    let larger = bench.plan.arm(DiskResized(bench.disk, to: 2 << 20))
+    #expect(read(bench, medium, 8192)?.error == RingError.none)
+    larger.lift()
+    #expect(fault.fired == 3 && larger.fired == 0)
+    fault.lift()
+    #expect(read(bench, medium, 8192)?.error == RingError.none)
     #expect(content(bench).allSatisfy { $0 == 5 })
   }
 

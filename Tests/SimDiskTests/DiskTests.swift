@@ -124,7 +124,8 @@ struct Medium {
     #expect(disk.check(.flush, at: 0, length: 0) == .removed)
     disk.insert()
     #expect(disk.check(.flush, at: 0, length: 0) == .none)
-    disk.resize(to: 4096)
-    #expect(disk.check(.read, at: 4096, length: 512) == .outOfRange)
+    let shrunk = disk.injectSize(4096)
+    #expect(disk.check(.read, at: 4096, length: 512) == .mediumError)
+    #expect(disk.fired(shrunk) == 1)
   }
 }

@@ -81,6 +81,40 @@ scenario {
 }
 
 scenario {
+  title = "Blocks behind the end of a medium that has shrunk are medium errors, and are there when it has grown again",
+  covers = { "SCSI-DUR-009" },
+  needs = { "simulation" },
+  matrix = { command = { "read", "write", "verify", "write_same", "compare_and_write" } },
+  world = { target { luns = { { size = "64KiB" } } } },
+  play = function(t, case)
+    local s = t:login {}
+    local data = random.bytes("data", 65536)
+    expect(s:write { lba = 0, data = data }):good()
+    expect(s:synchronize_cache()):good()
+    local fault = fault.disk.resized { size = "32KiB" }
+    local function play(lba)
+      local options = { lba = lba, blocks = 1 }
+      if case.command == "compare_and_write" then
+        local block = data:sub(512 * lba + 1, 512 * lba + 512)
+        options = { lba = lba, compare = block, write = block }
+      end
+      return s[case.command](s, options)
+    end
+    for _, lba in ipairs { 64, 100, 127 } do expect(play(lba)):check_condition("MEDIUM ERROR") end
+    if case.command == "read" then
+      expect(s:read { lba = 60, blocks = 8 }.sense.information):equals(64)
+    end
+    -- What it has told of its size it goes on telling.
+    expect(s:capacity().blocks):equals(128)
+    expect(play(63)):good()
+    expect(fault:fired()):at_least(3)
+    fault:lift()
+    for _, lba in ipairs { 64, 100, 127 } do expect(play(lba)):good() end
+    if case.command == "read" then expect(s:read { lba = 0, blocks = 128 }.data == data):holds("all is there") end
+  end,
+}
+
+scenario {
   title = "A flush that failed is told to every nexus that may have lost something",
   covers = { "SCSI-ORW-009" },
   needs = { "simulation" },

@@ -564,6 +564,9 @@ public enum EditorAnnotations {
     ---@param options? disk_fault_options
     ---@return fault
     function fault.disk.removed(options) end
+    ---@param options disk_fault_options `size`
+    ---@return fault
+    function fault.disk.resized(options) end
     ---@param options? disk_fault_options
     ---@return fault
     function fault.disk.lost_write(options) end

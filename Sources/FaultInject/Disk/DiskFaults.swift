@@ -119,6 +119,30 @@ public struct DiskRemoved: FaultUnit {
   }
 }
 
+/// The medium has another size; what lay behind a nearer end is there again when the fault is lifted. Fires per access behind
+/// it.
+public struct DiskResized: FaultUnit {
+  public static let name = "disk.resized"
+  public var disk: DiskID
+
+  /// Bytes.
+  public var size: UInt64
+
+  public init(_ disk: DiskID, to size: UInt64) {
+    self.disk = disk
+    self.size = size
+  }
+
+  public var parameters: String { "disk \(disk.rawValue), \(size) bytes" }
+
+  public func inject(into world: World) -> any ActiveFault {
+    let medium = world.disk(disk)
+    let id = medium.injectSize(size)
+    let disk = disk
+    return SimpleFault(fired: { medium.fired(id) }, lift: { world.lift(id, on: disk) })
+  }
+}
+
 /// Writes are acknowledged and the medium keeps showing what was there before. Fires per write.
 public struct DiskLostWrite: FaultUnit {
   public static let name = "disk.lost_write"

@@ -97,6 +97,12 @@ extension HostLibrary {
     disk("full") { (_, place) throws(LuaFailure) in DiskFull(place.disk) },
     disk("read_only") { (_, place) throws(LuaFailure) in DiskReadOnly(place.disk) },
     disk("removed") { (_, place) throws(LuaFailure) in DiskRemoved(place.disk) },
+    disk("resized") { (fields, place) throws(LuaFailure) in
+      guard let size = try fields.size("size", in: 1...place.size * 2) else {
+        throw fields.wrong("size", .none, "a size such as \"32MiB\"")
+      }
+      return DiskResized(place.disk, to: size)
+    },
     disk("lost_write", corrupts: true) { (fields, place) throws(LuaFailure) in
       DiskLostWrite(try access(&fields, place))
     },
