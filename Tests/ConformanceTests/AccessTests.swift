@@ -19,6 +19,7 @@ import Testing
     case .same(let lba, let blocks, let block): return "same \(lba)+\(blocks) of \(block[0])"
     case .compareAndWrite(let lba, let compare, let data, let isFUA):
       return "compare \(lba)+\(compare.count)+\(data.count)\(isFUA ? " fua" : "")"
+    case .verify(let lba, let data): return "verify \(lba)+\(data.count)"
     case .flush(let lba, let blocks): return "flush \(lba)+\(blocks)"
     case .unknown(let lba, let blocks): return "unknown \(lba)+\(blocks)"
     case .unmap: return "unmap"
@@ -54,6 +55,11 @@ import Testing
     #expect(try words("write_same16", ("lba", 3), ("blocks", 2), ("ndob", 1)) == "same 3+2 of 0")
     #expect(try words("write_same16", ("lba", 3), ("blocks", 0), dataOut: 512) == "same 3+997 of 1", "to the end")
     #expect(try words("write_same16", ("lba", 3), ("blocks", 2), ("unmap", 1), dataOut: 512) == "unknown 3+2")
+    #expect(try words("write_same16", ("lba", 3), ("blocks", 2), ("unmap", 1), ("ndob", 1)) == "same 3+2 of 0")
+    #expect(try words("write_and_verify10", ("lba", 3), ("blocks", 2), dataOut: 1024) == "write 3+1024 fua")
+    #expect(try words("verify10", ("lba", 3), ("blocks", 2), ("bytchk", 1), dataOut: 1024) == "verify 3+1024")
+    #expect(try words("verify10", ("lba", 3), ("blocks", 2)) == "nothing", "nobody says what is there")
+    #expect(try words("verify16", ("lba", 3), ("blocks", 2), ("bytchk", 3), dataOut: 512) == "nothing")
     #expect(try words("synchronize_cache10", ("lba", 3), ("blocks", 2)) == "flush 3+2")
     #expect(try words("synchronize_cache10", ("immed", 1)) == "nothing", "it is answered before it is done")
   }

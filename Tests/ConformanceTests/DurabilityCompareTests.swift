@@ -27,6 +27,8 @@ import Testing
       try begin(.compareAndWrite(lba: 0, compare: data(old), data: data(new), forceUnitAccess: fua))
     }
 
+    func verify(_ letter: Character?) throws -> Int { try begin(.verify(lba: 0, data: data(letter))) }
+
     /// Ends a command; whether the model takes that.
     @discardableResult
     func good(_ index: Int) throws -> Bool { try takes(index, CommandOutcome()) }
@@ -63,6 +65,24 @@ import Testing
     #expect(try !bench.mayRead(nil))
     #expect(try bench.good(try bench.swap("a", "b")))
     #expect(try !bench.good(try bench.swap("a", "c")), "it was replaced")
+  }
+
+  @Test func aVerifyTellsWhatIsThere() throws {
+    let bench = Bench()
+    try bench.write("a")
+    #expect(try bench.good(try bench.verify("a")))
+    #expect(try !bench.good(try bench.verify("b")))
+    #expect(try bench.miscompare(try bench.verify("b")))
+    #expect(try !bench.miscompare(try bench.verify("a")))
+    // While it is written to, both may be.
+    let write = try bench.begin(.write(lba: 0, data: [UInt8](repeating: 0x62, count: 512), forceUnitAccess: false))
+    for letter in ["a", "b"] as [Character] {
+      #expect(try bench.good(try bench.verify(letter)))
+      #expect(try bench.miscompare(try bench.verify(letter)))
+    }
+    #expect(try !bench.good(try bench.verify("c")))
+    try bench.good(write)
+    #expect(try !bench.good(try bench.verify("a")))
   }
 
   @Test func oneThatFindsAnotherContentWritesNothing() throws {

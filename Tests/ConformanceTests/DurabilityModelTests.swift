@@ -1,5 +1,6 @@
 import ISCSI
 import Ring
+import SCSI
 import Testing
 
 @testable import Conformance
@@ -80,6 +81,33 @@ import Testing
     try bench.good("b")
     #expect(try !bench.mayRead("a"))
     #expect(try bench.mayRead(nil, lba: 1))
+  }
+
+  /// How a command ended, and whether it can have written something nevertheless.
+  @Test(
+    arguments: [
+      (Status.busy, nil, false), (.taskSetFull, nil, false), (.reservationConflict, nil, false),
+      (.taskAborted, nil, true),
+      (.checkCondition, Sense(.unitAttention, .powerOnOrReset), false),
+      (.checkCondition, Sense(.illegalRequest, .invalidFieldInCDB), false),
+      (.checkCondition, Sense(.illegalRequest, .logicalBlockAddressOutOfRange), false),
+      (.checkCondition, Sense(.illegalRequest, .invalidFieldInParameterList), true),
+      (.checkCondition, Sense(.mediumError, .writeError), true),
+      (.checkCondition, Sense(.dataProtect, .spaceAllocationFailedWriteProtect), true),
+    ] as [(Status, Sense?, Bool)])
+  func whatWasRefusedHasWrittenNothing(status: Status, sense: Sense?, mayHaveWritten: Bool) throws {
+    let bench = Bench()
+    try bench.good("a")
+    var outcome = CommandOutcome()
+    outcome.status = status.rawValue
+    if let sense {
+      var bytes = InlineArray<64, UInt8>(repeating: 0)
+      let length = sense.encode(descriptor: false, into: &bytes)
+      outcome.sense = (0..<length).map { bytes[$0] }
+    }
+    try bench.finish(try bench.write("b"), .command(outcome))
+    #expect(try bench.mayRead("a"))
+    #expect(try bench.mayRead("b") == mayHaveWritten)
   }
 
   @Test func aWriteUnderWayMayBeReadOrNot() throws {

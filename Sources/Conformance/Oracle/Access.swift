@@ -11,6 +11,8 @@ enum Access {
   case unmap([(lba: UInt64, blocks: UInt64)])
   /// Writes only where all is as in `compare`, and says so with GOOD.
   case compareAndWrite(lba: UInt64, compare: [UInt8], data: [UInt8], forceUnitAccess: Bool)
+  /// Says with GOOD that `data` are there.
+  case verify(lba: UInt64, data: [UInt8])
   /// Zero blocks: all.
   case flush(lba: UInt64, blocks: UInt64)
   /// Nobody can say what is there afterwards.
@@ -38,12 +40,15 @@ enum Access {
       return .read(lba: lba, length: min(blocks * UInt64(unit.blockSize), UInt64(expectedDataIn)))
     case "write", "write_and_verify":
       guard UInt64(dataOut.count) == blocks * UInt64(unit.blockSize) else { return .unknown(lba: lba, blocks: blocks) }
-      return .write(lba: lba, data: dataOut, forceUnitAccess: isFUA)
+      // SBC-4 §5.44: what is verified is what the medium has.
+      let isOnMedium = isFUA || layout.name.hasPrefix("write_and_verify")
+      return .write(lba: lba, data: dataOut, forceUnitAccess: isOnMedium)
     case "write_same":
       if blocks == 0 { blocks = unit.blockCount - min(lba, unit.blockCount) }
-      if value("unmap") == 1 { return .unknown(lba: lba, blocks: blocks) }
       let block = value("ndob") == 1 ? [UInt8](repeating: 0, count: unit.blockSize) : dataOut
-      guard block.count == unit.blockSize else { return .unknown(lba: lba, blocks: blocks) }
+      // SBC-4 §5.53: blocks that it unmaps instead read as the block that was sent, where unmapped ones read as zeroes.
+      let mayUnmap = value("unmap") == 1 && !(unit.readsUnmappedAsZeroes && block.allSatisfy { $0 == 0 })
+      guard block.count == unit.blockSize, !mayUnmap else { return .unknown(lba: lba, blocks: blocks) }
       return .same(lba: lba, blocks: blocks, block: block)
     case "orwrite": return .unknown(lba: lba, blocks: blocks)
     case "compare_and_write":
@@ -51,6 +56,9 @@ enum Access {
       guard UInt64(half) == blocks * UInt64(unit.blockSize) else { return .unknown(lba: lba, blocks: blocks) }
       return .compareAndWrite(
         lba: lba, compare: Array(dataOut[..<half]), data: Array(dataOut[half...]), forceUnitAccess: isFUA)
+    case "verify":
+      guard value("bytchk") == 1, UInt64(dataOut.count) == blocks * UInt64(unit.blockSize) else { return nil }
+      return .verify(lba: lba, data: dataOut)
     case "synchronize_cache": return value("immed") == 1 ? nil : .flush(lba: lba, blocks: blocks)
     case "unmap": return .unmap(ranges(dataOut))
     case "mode_select": return .modeSelect
@@ -66,7 +74,7 @@ enum Access {
     case .write(let lba, let data, _), .compareAndWrite(let lba, _, let data, _):
       .unknown(lba: lba, blocks: UInt64(data.count / blockSize))
     case .same(let lba, let blocks, _): .unknown(lba: lba, blocks: blocks)
-    case .read, .flush: .unknown(lba: 0, blocks: 0)
+    case .read, .verify, .flush: .unknown(lba: 0, blocks: 0)
     case .unmap, .unknown, .modeSelect, .anything: self
     }
   }
@@ -78,6 +86,7 @@ enum Access {
     case .compareAndWrite(let lba, _, _, let isFUA):
       .compareAndWrite(lba: lba, compare: [], data: [], forceUnitAccess: isFUA)
     case .same(let lba, let blocks, _): .same(lba: lba, blocks: blocks, block: [])
+    case .verify(let lba, _): .verify(lba: lba, data: [])
     case .read, .unmap, .flush, .unknown, .modeSelect, .anything: self
     }
   }

@@ -26,7 +26,7 @@ extension DurabilityModel {
       case .unmap, .anything: units[unit].isBlind = true
       case .modeSelect: units[unit].facts.isCacheVolatile = true
       // Without data these write no block.
-      case .read, .flush, .compareAndWrite, .write: break
+      case .read, .verify, .flush, .compareAndWrite, .write: break
       }
     case .dataOut: forgetAll(target: target)
     default: break

@@ -27,7 +27,7 @@ struct DurabilityModel {
     var begin: Moment
     /// Of an UNMAP one for each range.
     var writes: [Int] = []
-    /// What a COMPARE AND WRITE compares with: the hash of each sector.
+    /// What a COMPARE AND WRITE or a VERIFY compares with: the hash of each sector.
     var compared: [UInt64] = []
     var nexus: Nexus
     var isOver = false
@@ -171,6 +171,7 @@ struct DurabilityModel {
     case .unknown(let lba, let blocks):
       entry.writes.append(addWrite(unit, lba, blocks, begin, time))
       addVersions(unit, lba, blocks) { _ in nil }
+    case .verify(_, let data): entry.compared = Self.hashes(data)
     case .modeSelect: units[unit].facts.isCacheVolatile = true
     case .read, .flush, .anything: break
     }
@@ -288,7 +289,7 @@ struct DurabilityModel {
         loseCache(entry.unit, now)
       }
     case .anything: units[entry.unit].isBlind = true
-    case .modeSelect: break
+    case .verify, .modeSelect: break
     }
   }
 
