@@ -24,6 +24,14 @@ import Testing
     #expect(findings.isEmpty, "\(findings.report)")
   }
 
+  @Test func theRunnerIsDeterministic() throws {
+    let files = try Repository.sources().filter { $0.room == "Conformance" }
+    let findings = zip(files, IterationRule.unorderedNames(files)).flatMap {
+      DeterminismRules.check($0, unordered: $1, rules: DeterminismRules.namesOfRunner)
+    }
+    #expect(findings.isEmpty, "\(findings.report)")
+  }
+
   @Test func nothingTrapsWithoutAReason() throws {
     let findings = try Repository.sources().flatMap { TrapRule.check($0) }
     #expect(findings.isEmpty, "\(findings.report)")

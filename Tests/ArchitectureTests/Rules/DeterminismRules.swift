@@ -43,12 +43,17 @@ enum DeterminismRules {
 
   static let names = Set(patterns.map(\.name)).union([IterationRule.name])
 
+  /// What holds for who plays the scenarios, too: it has actors and numbers of Lua, and reads files.
+  static let namesOfRunner: Set<String> = ["clock", "random", "hash", IterationRule.name]
+
   /// `own` are the names of the room's own types: an iSCSI task is called Task, and means no thread there.
-  static func check(_ file: SourceFile, unordered: Set<String>, own: Set<String> = []) -> [Finding] {
-    let findings = patterns.flatMap { $0.check(file) }.filter { finding in
+  static func check(
+    _ file: SourceFile, unordered: Set<String>, own: Set<String> = [], rules: Set<String> = names
+  ) -> [Finding] {
+    let findings = patterns.filter { rules.contains($0.name) }.flatMap { $0.check(file) }.filter { finding in
       !own.contains { finding.found == $0 || finding.found.hasPrefix($0 + " ") }
     }
-    return unexcused(findings + IterationRule.check(file, unordered: unordered), in: file, rules: names)
+    return unexcused(findings + IterationRule.check(file, unordered: unordered), in: file, rules: rules)
   }
 
   private static let typeWords: Set<String> = ["struct", "class", "enum", "actor", "typealias", "protocol"]
