@@ -37,7 +37,7 @@ public struct CaseResult: Codable, Equatable, Sendable {
 
   /// One thing that is wrong.
   public struct Failure: Codable, Equatable, Sendable {
-    /// Who found it: `expectation`, `script`, `protocol`, `durability`, `liveness`, `resources`, `fault`,
+    /// Who found it: `expectation`, `script`, `protocol`, `durability`, `nexus`, `liveness`, `resources`, `fault`,
     /// `determinism`, `program`.
     public var oracle: String
     /// With what was expected and what came.

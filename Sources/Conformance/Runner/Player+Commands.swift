@@ -18,6 +18,11 @@ extension Player {
     let cdb = request.cdb
     let task = track(id, on: session, what: what) { PDULanguage.noting(cdb, in: decode($0)) }
     task.isCorrect = request.isCorrect && !request.holdsR2Ts && !request.ignoresWindow
+    if request.isCorrect, let lun {
+      task.watch = nexuses.begin(cdb, target: session.target, lun: lun, by: session.nexus)
+    } else {
+      nexuses.forget(target: session.target)
+    }
     if let access, let lun {
       task.access = durability.begin(access, target: session.target, lun: lun, by: session.nexus, at: now)
     }

@@ -55,6 +55,7 @@ extension Player {
     case .readyToTransferHeld, .asyncMessage, .rejected: break
     case .closed(let reason):
       connection.closed = reason
+      if let session = connection.session { nexuses.left(sessions[session].nexus, target: connection.target) }
       record("closed: \(Self.words(reason))", toTarget: reason == .local)
     case .digestError(let violation) where driver.digestErrors <= playground.corruptedSegments(towards: driver):
       // A bit that a fault has inverted is one wrong digest, and finding it is what digests are for.
@@ -100,6 +101,16 @@ extension Player {
       do throws(LuaFailure) { try durability.end(access, result.outcome) } catch {
         fail("durability", error.message + recorder.tail())
       }
+    }
+    if let watch = task.watch {
+      do throws(LuaFailure) { try nexuses.end(watch, result.outcome) } catch {
+        fail("nexus", error.message + recorder.tail())
+      }
+    }
+    if !task.reset.isEmpty {
+      var isComplete = false
+      if case .taskManagement(let response) = result.outcome { isComplete = response == 0 }
+      nexuses.endReset(task.reset, isComplete: isComplete, by: task.session.nexus)
     }
   }
 }

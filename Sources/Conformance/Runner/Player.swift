@@ -70,6 +70,7 @@ final class Player {
   var taskIndex: [TaskKey: Int] = [:]
   var streams: [String: RandomStream] = [:]
   var durability = DurabilityModel()
+  var nexuses = NexusModel()
   var expectations = OpenExpectations()
 
   // MARK: What is reported
@@ -92,6 +93,7 @@ final class Player {
     within = scenario.within ?? (playground.simulation == nil ? Self.usualRealTime : Self.usualTime)
     deadline = playground.now + within
     durability.add(playground.targets)
+    nexuses.add(playground.targets, isFresh: playground.simulation != nil)
   }
 
   var now: Instant { playground.now }

@@ -71,6 +71,8 @@ final class ScriptSession {
   }
 
   var isLost: Bool { connection.isGone }
+
+  var nexus: NexusModel.Nexus { NexusModel.Nexus(plan) }
 }
 
 /// A request that an initiator carries through for a script.
@@ -88,8 +90,11 @@ final class ScriptTask {
   var hasEnded = false
   /// A function that aborts tasks of others, too.
   var clearsTasks = false
-  /// What the durability model calls it.
+  /// What the durability model calls it, and what the model of nexuses does.
   var access: Int?
+  var watch: Int?
+  /// Of a reset: the units that it concerns.
+  var reset: [(unit: Int, changes: Int)] = []
   /// Who waits for its end.
   var waiters: [Int] = []
 

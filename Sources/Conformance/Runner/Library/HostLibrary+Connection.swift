@@ -126,7 +126,10 @@ extension HostLibrary {
     return kinds.map { kind in
       HostFunction(name, of: kind) { (player, call) throws(LuaFailure) in
         let connection = try connection(player, call[0], call.function)
-        if !leavesAlone { connection.isScripted = true }
+        if !leavesAlone {
+          connection.isScripted = true
+          player.nexuses.forget(target: connection.target)
+        }
         return try body(player, call, connection)
       }
     }

@@ -232,6 +232,10 @@ extension HostLibrary {
       let mayMiss = try fields.flag("may_miss") ?? false
       let unit = try make(player, &fields, simulation)
       try fields.finish()
+      // Who is cut off, or stands still, hears late of what has become of a session.
+      if !name.hasPrefix("disk.") {
+        for target in player.playground.targets.indices { player.nexuses.forget(target: target) }
+      }
       let fault = ScriptFault(
         simulation.faults.arm(unit, after: delay, for: duration), location: call.location, mayMiss: mayMiss)
       player.faults.append(fault)

@@ -143,13 +143,24 @@ extension HostLibrary {
     return try answer(player, call, task, options)
   }
 
-  /// Notes what ends tasks of others.
+  /// Tells the model of nexuses of what resets units, or ends a session.
   private static func note(_ request: some TaskRequest, _ task: ScriptTask, _ player: Player) {
+    let session = task.session
+    if !task.isCorrect { return player.nexuses.forget(target: session.target) }
+    if request is LogoutRequest { return player.nexuses.left(session.nexus, target: session.target) }
     guard let management = request as? TaskManagementRequest else { return }
     let function = TaskManagementFunction(rawValue: management.function)
     if let function, [.clearTaskSet, .logicalUnitReset, .targetWarmReset, .targetColdReset].contains(function) {
       task.clearsTasks = true
       player.excuseOthers(than: task)
+    }
+    switch function {
+    case .logicalUnitReset:
+      guard let lun = LogicalUnitNumber.decode(management.lun) else { return }
+      task.reset = player.nexuses.beginReset(target: session.target, lun: lun)
+    case .targetWarmReset, .targetColdReset:
+      task.reset = player.nexuses.beginReset(target: session.target, lun: nil)
+    default: break
     }
   }
 
@@ -158,6 +169,7 @@ extension HostLibrary {
     _ player: Player, _ call: LuaCall, _ session: ScriptSession, within: Interval, clears: Bool
   ) throws(LuaFailure) -> LuaAnswer {
     let old = session.connection
+    player.nexuses.left(session.nexus, target: session.target)
     if !old.isGone { try obeyed { () throws(InitiatorError) in try old.driver.machine.close(old.id, reset: true) } }
     var noFields = try Fields(.none, path: call.function)
     var unused = LoginPlan()

@@ -26,12 +26,14 @@ extension HostLibrary {
       }
       simulation.powerOff(program)
       player.durability.powerCut(player.targets(of: program))
+      player.nexuses.exit(player.targets(of: program))
       return .nothing
     },
     HostFunction("kill", of: .target) { (player, call) throws(LuaFailure) in
       let (simulation, program) = try program(player, call)
       simulation.kill(program)
       player.durability.exit(player.targets(of: program))
+      player.nexuses.exit(player.targets(of: program))
       return .nothing
     },
     HostFunction("restart", of: .target) { (player, call) throws(LuaFailure) in
@@ -39,6 +41,7 @@ extension HostLibrary {
       if program.isRunning {
         simulation.kill(program)
         player.durability.exit(player.targets(of: program))
+        player.nexuses.exit(player.targets(of: program))
       }
       try simulation.restart(program)
       return .nothing
@@ -46,6 +49,7 @@ extension HostLibrary {
     HostFunction("pause", of: .target) { (player, call) throws(LuaFailure) in
       let (simulation, program) = try program(player, call)
       for process in program.processes { simulation.world.pause(process) }
+      for target in player.targets(of: program) { player.nexuses.forget(target: target) }
       return .nothing
     },
     HostFunction("resume", of: .target) { (player, call) throws(LuaFailure) in
@@ -184,6 +188,10 @@ extension HostLibrary {
     var connection = given
     if connection == nil, let way { connection = try open(player, way, in: options.session?.id) }
     guard let connection else { throw LuaFailure("\(path): there is no connection") }
+    // A session of the same name ends some time from now on.
+    if plan.sessionType == .normal, options.session == nil {
+      player.nexuses.left(NexusModel.Nexus(plan), target: target)
+    }
     // It begins as soon as the connection stands.
     try obeyed { () throws(InitiatorError) in try connection.driver.machine.login(plan, on: connection.id) }
     let progress = LoginProgress(player: player, connection: connection, plan: plan, options: options)
