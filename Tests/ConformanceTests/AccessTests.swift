@@ -132,7 +132,7 @@ import Testing
   /// Two portal groups are two target ports: a session with one leaves that with the other as it is (RFC 7143 §6.3.5).
   @Test func whoLogsInToAnotherPortalGroupMayStillBeWriting() throws {
     var bench = Bench()
-    func nexus(_ group: String) -> DurabilityModel.Nexus { .init(name: "iqn.x:a", isid: 1, portalGroup: group) }
+    func nexus(_ group: String) -> Nexus { .init(name: "iqn.x:a", isid: 1, portalGroup: group) }
     let write = Access.write(lba: 0, data: [UInt8](repeating: 1, count: 512), forceUnitAccess: false)
     let lost = bench.model.begin(write, target: 0, lun: 0, by: nexus("1"), at: .zero)
     try bench.model.end(try #require(lost), .connectionLost)

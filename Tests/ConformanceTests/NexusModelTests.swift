@@ -11,8 +11,8 @@ import Testing
   /// A model of one target with two units, and two nexuses.
   private final class Bench {
     var model = NexusModel()
-    let a = NexusModel.Nexus(name: "iqn.x:a", isid: 1)
-    let b = NexusModel.Nexus(name: "iqn.x:b", isid: 1)
+    let a = Nexus(name: "iqn.x:a", isid: 1)
+    let b = Nexus(name: "iqn.x:b", isid: 1)
 
     init(isFresh: Bool = true) {
       let units = [0, 1].map { UnitFacts(lun: $0, blockSize: 512, blockCount: 1000) }
@@ -20,7 +20,7 @@ import Testing
       for nexus in [a, b] { model.arrived(nexus, target: 0) }
     }
 
-    func begin(_ name: String, _ nexus: NexusModel.Nexus, lun: Int = 0) throws -> Int {
+    func begin(_ name: String, _ nexus: Nexus, lun: Int = 0) throws -> Int {
       let cdb = try #require(CDBLayout.named(name)).encode([])
       let index = model.begin(cdb, target: 0, lun: lun, by: nexus)
       return try #require(index)
@@ -38,12 +38,12 @@ import Testing
 
     @discardableResult
     func play(
-      _ name: String, _ nexus: NexusModel.Nexus, lun: Int = 0, _ status: Status = .good, attention: Bool = false
+      _ name: String, _ nexus: Nexus, lun: Int = 0, _ status: Status = .good, attention: Bool = false
     ) throws -> Bool {
       end(try begin(name, nexus, lun: lun), status, attention: attention)
     }
 
-    func reset(by nexus: NexusModel.Nexus, lun: Int? = 0, isComplete: Bool = true) {
+    func reset(by nexus: Nexus, lun: Int? = 0, isComplete: Bool = true) {
       model.endReset(model.beginReset(target: 0, lun: lun), isComplete: isComplete, by: nexus)
     }
   }

@@ -35,14 +35,6 @@ struct DurabilityModel {
     var isUnknown: Bool { if case .anything = what { true } else { false } }
   }
 
-  /// An initiator port and a target port of a target (RFC 7143 §4.4.1).
-  struct Nexus: Equatable {
-    var name: String
-    var isid: UInt64
-    /// TargetPortalGroupTag, as the target has said it; nil when it has not.
-    var portalGroup: String?
-  }
-
   /// A write, for as long as one of its sectors remembers it.
   struct Write {
     var number: Int

@@ -8,21 +8,6 @@ import SCSI
 /// It says only what is certain. Where two things that change a reservation are under way at a time, or a nexus may be gone
 /// that holds one, nothing is known until a RESERVE succeeds by itself.
 struct NexusModel {
-  struct Nexus: Hashable {
-    var name: String
-    var isid: UInt64
-
-    init(name: String, isid: UInt64) {
-      self.name = name
-      self.isid = isid
-    }
-
-    /// Of a session that logs in so.
-    init(_ plan: LoginPlan) { self.init(name: plan.initiatorName, isid: plan.isid.rawValue) }
-
-    var words: String { "\(name) with ISID \(PDULanguage.hex(isid, 12))" }
-  }
-
   /// What a command has to do with it.
   private enum Kind {
     /// RESERVATION CONFLICT keeps it out.
@@ -232,6 +217,13 @@ struct NexusModel {
     for unit in units.indices where units[unit].target == target && units[unit].holder == .nexus(nexus) {
       units[unit].holder = .unknown
       units[unit].changes += 1
+    }
+  }
+
+  /// Whatever nexus an initiator port has with a target may be over: it logs in again, to a portal group that is yet to be told.
+  mutating func leaves(name: String, isid: UInt64, target: Int) {
+    for one in present where one.target == target && one.nexus.name == name && one.nexus.isid == isid {
+      left(one.nexus, target: target)
     }
   }
 

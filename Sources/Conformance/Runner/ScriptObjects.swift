@@ -49,8 +49,8 @@ final class ScriptSession {
   /// The logical unit that requests go to when they name none.
   var lun: Int
   let target: Int
-  /// What the durability model knows it by.
-  let nexus: DurabilityModel.Nexus
+  /// What the models know it by.
+  let nexus: Nexus
 
   /// - Parameter joined: The session that its connection is added to.
   init(
@@ -60,7 +60,7 @@ final class ScriptSession {
     let group = login.received.last { $0.key == Key.targetPortalGroupTag.name }?.value
     nexus =
       joined?.nexus
-      ?? DurabilityModel.Nexus(name: plan.initiatorName, isid: plan.isid.rawValue, portalGroup: group)
+      ?? Nexus(name: plan.initiatorName, isid: plan.isid.rawValue, portalGroup: group)
     self.index = index
     self.connection = connection
     self.id = login.session
@@ -71,8 +71,6 @@ final class ScriptSession {
   }
 
   var isLost: Bool { connection.isGone }
-
-  var nexus: NexusModel.Nexus { NexusModel.Nexus(plan) }
 }
 
 /// A request that an initiator carries through for a script.

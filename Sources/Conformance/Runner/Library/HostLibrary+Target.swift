@@ -190,7 +190,7 @@ extension HostLibrary {
     guard let connection else { throw LuaFailure("\(path): there is no connection") }
     // A session of the same name ends some time from now on.
     if plan.sessionType == .normal, options.session == nil {
-      player.nexuses.left(NexusModel.Nexus(plan), target: target)
+      player.nexuses.leaves(name: plan.initiatorName, isid: plan.isid.rawValue, target: target)
     }
     // It begins as soon as the connection stands.
     try obeyed { () throws(InitiatorError) in try connection.driver.machine.login(plan, on: connection.id) }

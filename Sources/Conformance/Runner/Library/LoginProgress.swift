@@ -88,7 +88,7 @@ final class LoginProgress {
   private func noteReinstatement(by session: ScriptSession) {
     guard plan.sessionType == .normal, plan.tsih ?? 0 == 0 else { return }
     player.durability.reinstated(session.nexus, target: connection.target)
-    player.nexuses.arrived(NexusModel.Nexus(plan), target: connection.target)
+    player.nexuses.arrived(session.nexus, target: connection.target)
   }
 
   private func keep(_ session: ScriptSession) -> ScriptSession {
