@@ -17,8 +17,11 @@ final class EventReporter {
   }
 
   /// Says what has happened since the last time.
-  func report(at now: Instant) {
+  ///
+  /// - Parameter time: The time of its ring. Asked for only then: this is called after each step.
+  func report(at time: @autoclosure () -> Instant) {
     guard machine.hasEvents else { return }
+    let now = time()
     let (events, lost) = machine.takeEvents()
     budget.leaveOut(lost)
     let clock = Self.clock()
@@ -31,7 +34,7 @@ final class EventReporter {
 
   /// The time of day, where the server is.
   private static func clock() -> String {
-    var seconds = time(nil)
+    var seconds = Glibc.time(nil)
     var parts = tm()
     localtime_r(&seconds, &parts)
     var text = [CChar](repeating: 0, count: 32)
