@@ -91,7 +91,8 @@ struct LoginNegotiation {
     if !hasIdentity {
       hasIdentity = true
       if let status = identify(authority) { return .refuse(status) }
-      if !identity.isDiscovery, let server = authority.nodes[Int(identity.node)].server {
+      // So does a discovery session that names a target: it takes the place of sessions there (RFC 7143 §6.3.5).
+      if identity.node >= 0, let server = authority.nodes[Int(identity.node)].server {
         return .handOver(server, text: received)
       }
     }

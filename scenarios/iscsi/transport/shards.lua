@@ -129,6 +129,24 @@ scenario {
 }
 
 scenario {
+  title  = "A discovery session that names a target of another thread takes a session's place there, and is told of all",
+  covers = { "ISCSI-DISC-019" },
+  needs  = { "simulation" },
+  world  = world(),
+  play   = function(t)
+    local normal = t:login { target = names[3], isid = 7 }
+    local discovery = t:login { target = names[3], isid = 7, type = "discovery" }
+    expect(normal):closes {}
+    local list = {}
+    for _, pair in ipairs(discovery:text { text = { SendTargets = "All" } }.pairs) do
+      if pair[1] == "TargetName" then list[#list + 1] = pair[2] end
+    end
+    expect(table.concat(list, " ")):equals(table.concat(names, " "))
+    expect(t:statistics().handovers):equals(2)
+  end,
+}
+
+scenario {
   title  = "A thread that stands still keeps its own logins waiting, and nobody else's",
   covers = { "ISCSI-LOGIN-062", "ISCSI-LOGIN-063" },
   needs  = { "simulation" },
