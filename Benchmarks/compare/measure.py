@@ -105,7 +105,7 @@ class Quiet:
     noise_max: float  # what the rest of the machine may use meanwhile, in per cent of a core
     apart_max: float  # in how much of the time the two cores may be apart, in per cent
     tries: int  # how often something is measured, at most
-    distance: Distance | None  # None: nobody watches the cores
+    distance: Distance
 
     def measure(self, once, noise=lambda result: 0):
         """The first of what `once` measures that was not disturbed, or what was least; and how far the cores were apart then.
@@ -114,15 +114,15 @@ class Quiet:
         """
         best, best_apart, least = None, math.nan, math.inf
         for _ in range(self.tries):
-            if self.distance and self.apart_max < 100:
+            if self.apart_max < 100:
                 self.distance.wait_until_near()
             begin = time.monotonic_ns()
             result = once()
             if result is None:
                 break
-            apart = self.distance.apart_since(begin) if self.distance else math.nan
+            apart = self.distance.apart_since(begin)
             # Not a number: not measured, and held against nobody.
-            excess = max(0, noise(result) - self.noise_max) + max(0, 0 if math.isnan(apart) else apart - self.apart_max)
+            excess = max(0, noise(result) - self.noise_max) + (0 if math.isnan(apart) else max(0, apart - self.apart_max))
             if excess < least:
                 best, best_apart, least = result, apart, excess
             if excess == 0:
