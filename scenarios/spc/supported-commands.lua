@@ -4,6 +4,13 @@ local function report(s, options, code, action, rctd)
   }
 end
 
+--- Units that have different commands, and a world with one of them.
+local units = { unit = { "plain", "thin", "removable" } }
+
+local function world_of(case)
+  return { target { luns = { { size = "1MiB", thin = case.unit == "thin", removable = case.unit == "removable" } } } }
+end
+
 scenario {
   title = "Every command of the list is supported as the list says, and its usage map begins with it",
   covers = { "SCSI-RSOC-001", "SCSI-RSOC-002", "SCSI-RSOC-004", "SCSI-RSOC-006" },
@@ -117,10 +124,8 @@ scenario {
   title = "A bit that the usage map of a command does not have is refused, and pointed at",
   covers = { "SCSI-RSOC-010", "SCSI-RSOC-001", "SCSI-READ-018", "SCSI-RES6-006" },
   needs = { "simulation", "dataloss" },
-  matrix = { unit = { "plain", "thin", "removable" } },
-  world = function(case)
-    return { target { luns = { { size = "1MiB", thin = case.unit == "thin", removable = case.unit == "removable" } } } }
-  end,
+  matrix = units,
+  world = world_of,
   play = function(t)
     local s = t:login {}
     local all = expect(report(s, 0)):good().data
@@ -151,10 +156,8 @@ scenario {
   title = "A command that is not on the list is not supported, and whoever asks is told the same",
   covers = { "SCSI-RSOC-001", "SCSI-RSOC-002", "SCSI-RES6-006" },
   needs = { "simulation" }, -- what another target does not list it may do all the same
-  matrix = { unit = { "plain", "thin", "removable" } },
-  world = function(case)
-    return { target { luns = { { size = "1MiB", thin = case.unit == "thin", removable = case.unit == "removable" } } } }
-  end,
+  matrix = units,
+  world = world_of,
   play = function(t)
     local s = t:login {}
     local all = expect(report(s, 0)):good().data
