@@ -8,7 +8,8 @@ import Ring
 /// target is held to everything that does not depend on what is still under way at that place; where an initiator has broken
 /// the rules itself, what the target makes of that is its own business, and the task or the numbers concerned are left alone.
 ///
-/// What is kept is bounded by what is under way: a PDU that is not whole, the tasks that have not ended.
+/// What is kept is bounded by what is under way, a PDU that is not whole and the tasks that have not ended, and by the number of
+/// sessions that there were: one may be taken up again after its last connection has ended.
 public final class ProtocolMonitor {
   /// What has been read.
   public struct Counters: Hashable, Sendable {
