@@ -78,9 +78,13 @@ extension WatchedConnection {
         task.code = opcode == .logoutRequest ? header.logoutReason : header.taskManagementFunction
         task.referencedTag = header.referencedTaskTag
         task.connectionID = header.connectionID
+        guard opcode == .taskManagementRequest else { return }
+        switch TaskManagementFunction(rawValue: task.code) {
         // §11.5.1: a task that has not come counts as received once it is aborted.
-        if opcode == .taskManagementRequest, task.code == TaskManagementFunction.abortTask.rawValue {
-          session.arrived(header.refCmdSN)
+        case .abortTask: session.arrived(header.refCmdSN)
+        // §4.2.3.3: so may all that was sent before it.
+        case .targetWarmReset, .targetColdReset: session.arrivedAll(before: header.cmdSN)
+        default: break
         }
       }
     }

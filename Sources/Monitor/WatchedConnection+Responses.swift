@@ -191,7 +191,7 @@ extension WatchedConnection {
       let function = TaskManagementFunction(rawValue: task.code)
     else { return }
     if function == .taskReassign { return session.loosen(task.referencedTag) }
-    for case let other? in session.tasks where other.opcode == .scsiCommand && other.order < task.order {
+    for case let other? in session.tasks where other.opcode == .scsiCommand {
       let isMeant: Bool
       switch function {
       case .abortTask: isMeant = other.tag == task.referencedTag
@@ -199,11 +199,14 @@ extension WatchedConnection {
       case .targetWarmReset, .targetColdReset, .iTNexusReset: isMeant = true
       case .clearACA, .taskReassign, .queryTask, .queryTaskSet, .queryAsynchronousEvent: isMeant = false
       }
-      // One that is ahead of its turn has not been there for a function about many.
-      guard isMeant, function == .abortTask || other.isImmediate || SerialNumber.precedes(other.cmdSN, task.cmdSN)
-      else { continue }
-      // On another connection its answer may have been sent before.
-      if other.connection == number { session.end(other) } else { session.loosen(other.tag) }
+      let hasComeBefore = other.order < task.order
+      // A function about many is about what was sent before it (§4.2.3.3), whatever has come before it.
+      let isBefore =
+        function == .abortTask || other.isImmediate
+        ? hasComeBefore : SerialNumber.precedes(other.cmdSN, task.cmdSN)
+      guard isMeant, isBefore else { continue }
+      // On another connection its answer may have been sent before, and behind the function it may have come too late.
+      if hasComeBefore, other.connection == number { session.end(other) } else { session.loosen(other.tag) }
     }
   }
 

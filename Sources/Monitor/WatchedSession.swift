@@ -44,6 +44,14 @@ final class WatchedSession {
     nextCmdSN = following
   }
 
+  /// All requests before this CmdSN may count as having come.
+  func arrivedAll(before cmdSN: UInt32) {
+    guard let next = nextCmdSN, SerialNumber.precedes(next, cmdSN) else { return }
+    for number in ahead.sorted() where SerialNumber.precedes(number, cmdSN) { ahead.remove(number) }
+    nextCmdSN = cmdSN
+    if ahead.remove(cmdSN) != nil { arrived(cmdSN) }
+  }
+
   // MARK: Tasks
 
   /// The tasks that have not ended, by slot.

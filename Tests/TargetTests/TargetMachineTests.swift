@@ -282,13 +282,15 @@ import Testing
       }
       guard round < 3 else { break }
       initiator.send(initiator.taskManagement(.logicalUnitReset))
-      #expect(initiator.receive().map(\.opcode) == [.taskManagementResponse])
+      #expect(initiator.receive().isEmpty, "what is missing was sent before it, and is waited for")
     }
     initiator.send(missing)
     let answers = initiator.receive()
-    #expect(answers.count == 21)
+    #expect(answers.count { $0.opcode == .taskManagementResponse } == 3)
+    let responses = answers.filter { $0.opcode == .scsiResponse }
+    #expect(responses.count == 20, "the missing one is aborted as well")
     // The reset is told with the first of them.
-    #expect(answers.dropFirst().allSatisfy { $0.header.read { $0.status } == 0 })
+    #expect(responses.dropFirst().allSatisfy { $0.header.read { $0.status } == 0 })
     #expect(initiator.read(read10(0, 16), 8192)?.data == Self.pattern(8192, 3))
   }
 

@@ -36,6 +36,11 @@ struct Session: ~Copyable {
   /// What arrived ahead of its turn, by rising CmdSN.
   var held: [HeldPDU] = []
   var heldBytes = 0
+  /// Units on which an immediate function has aborted all that was sent before it, and its CmdSN, while some of that has not
+  /// come; at most one for each unit.
+  var overtaken: [(unit: UnitReference, cmdSN: UInt32)] = []
+  /// Whether there is something to do when ExpCmdSN has gone on.
+  var waitsForNumbers: Bool { !held.isEmpty || !overtaken.isEmpty }
 
   // MARK: Tasks
 

@@ -43,7 +43,7 @@ extension TargetCore {
     return true
   }
 
-  /// Takes what has been waiting for the number that has just come.
+  /// Takes what has been waiting for the number that has just come, and answers who has waited for it.
   mutating func takeHeld(_ session: UnsafeMutablePointer<Session>) {
     while let first = session.pointee.held.first, first.cmdSN == session.pointee.expCmdSN {
       session.pointee.held.removeFirst()
@@ -67,6 +67,7 @@ extension TargetCore {
         guard session.pointee.phase == .active else { return }
       }
     }
+    if !waitingFunctions.isEmpty || !session.pointee.overtaken.isEmpty { noteNumbers(session) }
   }
 
   /// Opens the window as far as tasks permit. MaxCmdSN never goes back (RFC 7143 §4.2.2.1).

@@ -49,7 +49,7 @@ extension TargetCore {
       request(connection, session, header, data)
     }
     guard connection.pointee.session == session else { return }
-    if !session.pointee.held.isEmpty { takeHeld(session) }
+    if session.pointee.waitsForNumbers { takeHeld(session) }
   }
 
   /// What must be right about a request before its number is counted: a PDU that is rejected leaves its number open

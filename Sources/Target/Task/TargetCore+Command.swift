@@ -129,12 +129,14 @@ extension TargetCore {
       let length = max(task.pointee.gathered.length, task.pointee.unsolicitedOpen ? task.pointee.unsolicitedLimit : 0)
       if !hold(session, header.cmdSN, .task(task.pointee.command.task), length: length) {
         connectionLost(connection, reset: true, because: .tooFarAhead)
+      } else if isOvertaken(task) {
+        abort(task)
       }
       return
     }
-    start(task)
+    if !session.pointee.overtaken.isEmpty, isOvertaken(task) { abort(task) } else { start(task) }
     if lent.length > 0 { takeBack(task) }
-    if !session.pointee.held.isEmpty { takeHeld(session) }
+    if session.pointee.waitsForNumbers { takeHeld(session) }
   }
 
   /// Whether a session has a task in the task set of the unit that a LUN field names.

@@ -1,7 +1,8 @@
 import ISCSI
 import Ring
 
-/// A task management function whose answer waits for aborted tasks: for the medium to let go of them, and for their data.
+/// A task management function whose answer waits for aborted tasks: for the medium to let go of them, for their data, and for
+/// those that have not come yet.
 struct WaitingFunction {
   var connection: UInt32
   var connectionGeneration: UInt32
@@ -14,6 +15,9 @@ struct WaitingFunction {
   /// The tasks of its own session that it has aborted while R2Ts of theirs were out, and how many. A function that is about
   /// several tasks waits for the ends of these sequences (RFC 7143 §4.2.3.3), until its deadline.
   var awaitedData: [(tag: UInt32, count: UInt32)] = []
+  /// The number up to which its session's commands have to come, if one that was sent before an immediate function is missing.
+  /// It waits for that as well, until its deadline.
+  var awaitedCmdSN: UInt32?
   var deadline = Instant.distantFuture
   var response = TaskManagementResponse.functionComplete
   /// TARGET COLD RESET closes all connections after its answer.
@@ -37,7 +41,10 @@ struct WaitingFunction {
   }
 
   /// Nothing keeps its answer back.
-  var isDone: Bool { remaining == 0 && awaitedData.isEmpty }
+  var isDone: Bool { remaining == 0 && !waitsForInitiator }
+
+  /// Whether something is to come from its initiator.
+  var waitsForInitiator: Bool { !awaitedData.isEmpty || awaitedCmdSN != nil }
 
   func isOf(_ connection: UnsafeMutablePointer<Connection>) -> Bool {
     self.connection == connection.pointee.index && connectionGeneration == connection.pointee.generation
@@ -76,16 +83,16 @@ extension TargetCore {
     // Others of the session may have waited for what it has aborted, and do not wait for its answer.
     defer { startThrottled(connection) }
     guard !function.isDone else { return answer(function) }
-    if !function.awaitedData.isEmpty {
-      function.deadline = context.now + Self.abortedDataWait
+    if function.waitsForInitiator {
+      function.deadline = context.now + Self.initiatorWait
       schedule(function.deadline)
     }
     waitingFunctions.append(function)
   }
 
-  /// How long a function waits for data that R2Ts have asked for. Linux sends none after a function unless it is told to
-  /// (FastAbort), and resets the session when a function has no answer for long.
-  private static let abortedDataWait = Interval.seconds(2)
+  /// How long a function waits for data that R2Ts have asked for, and for commands before it. Linux sends no data after a
+  /// function unless it is told to (FastAbort), and resets the session when a function has no answer for long.
+  private static let initiatorWait = Interval.seconds(2)
 
   /// Nobody waits for the answers of a connection that ends. What is to come behind an answer comes now.
   mutating func forgetFunctions(of connection: UnsafeMutablePointer<Connection>) {
@@ -121,13 +128,14 @@ extension TargetCore {
     }
   }
 
-  /// Functions whose deadline has passed wait for no more data. When the next one passes.
+  /// Functions whose deadline has passed wait for nothing more from their initiators. When the next one passes.
   mutating func expireFunctions() -> Instant {
     var next = Instant.distantFuture
     for index in waitingFunctions.indices {
       if waitingFunctions[index].deadline <= context.now {
         waitingFunctions[index].deadline = .distantFuture
         waitingFunctions[index].awaitedData = []
+        waitingFunctions[index].awaitedCmdSN = nil
       }
       next = min(next, waitingFunctions[index].deadline)
     }
@@ -171,6 +179,7 @@ extension TargetCore {
     case .abortTaskSet:
       guard let reference else { return .lunDoesNotExist }
       abortOwnTasks(session, reference, limit, &waiting)
+      overtake(session, reference, limit, &waiting)
       waiting.scope = .taskSet(session, reference)
       return .functionComplete
     case .clearTaskSet:
@@ -182,17 +191,20 @@ extension TargetCore {
           core.tellWindow(other)
         }
       }
+      overtake(session, reference, limit, &waiting)
       waiting.scope = .unit(reference)
       return .functionComplete
     case .logicalUnitReset:
       guard let reference else { return .lunDoesNotExist }
       resetUnit(session, reference, limit, &waiting)
+      overtake(session, reference, limit, &waiting)
       waiting.scope = .unit(reference)
       return .functionComplete
     case .targetWarmReset, .targetColdReset:
       for unit in nodes[node].units.indices {
         resetUnit(session, UnitReference(node: session.pointee.node, unit: UInt32(unit)), limit, &waiting)
       }
+      plug(session, limit, &waiting)
       waiting.scope = .node
       waiting.isColdReset = function == .targetColdReset
       return .functionComplete
@@ -269,6 +281,72 @@ extension TargetCore {
       if task.outstandingR2Ts > 0 { waiting.awaitedData.append((task.initiatorTaskTag, task.outstandingR2Ts)) }
     }
   }
+
+  // MARK: Commands that an immediate function overtakes (RFC 7143 §4.2.3.3)
+
+  /// Has the commands on a unit that were sent before a function, and have not come, aborted when they come, and the
+  /// function's answer wait for them.
+  private func overtake(
+    _ session: UnsafeMutablePointer<Session>, _ reference: UnitReference, _ limit: UInt32,
+    _ waiting: inout WaitingFunction
+  ) {
+    guard misses(session, before: limit) else { return }
+    waiting.awaitedCmdSN = limit
+    if let at = session.pointee.overtaken.firstIndex(where: { $0.unit == reference }) {
+      session.pointee.overtaken[at].cmdSN = SerialNumber.later(session.pointee.overtaken[at].cmdSN, limit)
+    } else {
+      session.pointee.overtaken.append((reference, limit))
+    }
+  }
+
+  /// A function about all units is about all that was sent before it: what has not come counts as received, and is ignored
+  /// when it comes. What has waited for it is taken when the function is through, before its answer.
+  private mutating func plug(
+    _ session: UnsafeMutablePointer<Session>, _ limit: UInt32, _ waiting: inout WaitingFunction
+  ) {
+    guard misses(session, before: limit) else { return }
+    waiting.awaitedCmdSN = limit
+    var number = session.pointee.expCmdSN
+    while number != limit {
+      if !session.pointee.held.contains(where: { $0.cmdSN == number }) {
+        _ = hold(session, number, .nothing, length: 0)
+      }
+      number &+= 1
+    }
+  }
+
+  /// Whether something is missing that was sent before the number `limit`. What no command in the window can have has no meaning.
+  private func misses(_ session: UnsafeMutablePointer<Session>, before limit: UInt32) -> Bool {
+    SerialNumber.isWithin(limit, first: session.pointee.expCmdSN &+ 1, last: session.pointee.maxCmdSN &+ 1)
+  }
+
+  /// Whether a function that was sent behind a command has come before it, and was about it.
+  func isOvertaken(_ task: UnsafeMutablePointer<Task>) -> Bool {
+    guard !task.pointee.isImmediate else { return false }
+    let session = task.pointee.session
+    let unit = nodes[Int(session.pointee.node)].unit(task.pointee.lunField)?.reference
+    return session.pointee.overtaken.contains {
+      $0.unit == unit && SerialNumber.precedes(task.pointee.cmdSN, $0.cmdSN)
+    }
+  }
+
+  /// A session's ExpCmdSN has gone on: functions that have waited for that are answered.
+  mutating func noteNumbers(_ session: UnsafeMutablePointer<Session>) {
+    let next = session.pointee.expCmdSN
+    session.pointee.overtaken.removeAll { SerialNumber.precedesOrEquals($0.cmdSN, next) }
+    guard let connection = session.pointee.connection else { return }
+    var isDone = false
+    for index in waitingFunctions.indices where waitingFunctions[index].isOf(connection) {
+      guard let awaited = waitingFunctions[index].awaitedCmdSN, SerialNumber.precedesOrEquals(awaited, next) else {
+        continue
+      }
+      waitingFunctions[index].awaitedCmdSN = nil
+      if waitingFunctions[index].isDone { isDone = true }
+    }
+    if isDone { answerDone() }
+  }
+
+  // MARK: Aborting
 
   /// Aborts a session's tasks on a unit; those with a number before `limit` where there is one. Returns how many.
   ///

@@ -69,6 +69,107 @@ scenario {
   end,
 }
 
+--- Sends an immediate function as the initiator's next PDU behind the command `cmdsn - 1`, which has not come.
+local function overtake(s, number, cmdsn)
+  s:send(pdu.task_management {
+    immediate = true, itt = 0x71, ["function"] = number, referenced_task_tag = 0xFFFFFFFF, cmdsn = cmdsn,
+  })
+end
+
+--- A WRITE of block 5, and INQUIRY.
+local function write(s, cmdsn, block)
+  s:send(pdu.scsi_command {
+    itt = 0x70, cmdsn = cmdsn, write = true, expected_data_transfer_length = block,
+    cdb = cdb.write10 { lba = 5, blocks = 1 }, data = string.rep("x", block),
+  })
+end
+
+local function inquiry(s, cmdsn)
+  s:send(pdu.scsi_command {
+    itt = 0x72, cmdsn = cmdsn, read = true, expected_data_transfer_length = 36, cdb = cdb.inquiry { allocation_length = 36 },
+  })
+end
+
+scenario {
+  title = "An immediate function waits for the commands before it, which are aborted when they come",
+  covers = { "ISCSI-CMDSN-015", "ISCSI-TMF-025" },
+  needs = { "dataloss" },
+  matrix = { ["function"] = { 2, 4, 5 } },
+  play = function(t, case)
+    local s = t:login {}
+    local is_refused = s.parameters.ImmediateData == "No" and not t.simulated
+    if is_refused then skip("the target does not agree to ImmediateData=Yes") end
+    local block = s:capacity().block_size
+    local old = random.bytes("old", block)
+    expect(s:write { lba = 5, data = old }):good()
+    local first = s.cmdsn
+    overtake(s, case["function"], first + 1)
+    local early = s:receive { opcode = "task management response", within = "1s" }
+    if s.closed and not t.simulated then skip("the target ends a session whose commands come out of order") end
+    if early and early.response == 5 and not t.simulated then skip("the target does not support the function") end
+    expect(early):nothing()
+    inquiry(s, first + 1)
+    write(s, first, block)
+    expect(s:receive { opcode = "task management response" }):pdu { itt = 0x71, response = 0 }
+    -- What was sent behind the function is carried out.
+    expect(s:receive { opcode = "data-in" }):pdu { itt = 0x72 }
+    expect(s:receive { opcode = "scsi response", within = "1s" }):nothing()
+    s:set_cmdsn(first + 2)
+    -- A reset leaves a unit attention.
+    s:test_unit_ready()
+    expect(s:read { lba = 5, blocks = 1 }.data):equals(old)
+  end,
+}
+
+scenario {
+  title = "An immediate function waits for two seconds, and a command before it that comes later is aborted as well",
+  covers = { "ISCSI-CMDSN-015" },
+  needs = { "simulation" },
+  matrix = { ["function"] = { 2, 4, 5 } },
+  play = function(t, case)
+    local s = t:login {}
+    local old = random.bytes("old", 512)
+    expect(s:write { lba = 5, data = old }):good()
+    local first = s.cmdsn
+    overtake(s, case["function"], first + 1)
+    expect(s:receive { opcode = "task management response", within = "1900ms" }):nothing()
+    expect(s:receive { opcode = "task management response", within = "200ms" }):pdu { itt = 0x71, response = 0, expcmdsn = first }
+    sleep "10s"
+    write(s, first, 512)
+    expect(s:receive { opcode = "scsi response", within = "1s" }):nothing()
+    s:set_cmdsn(first + 1)
+    s:test_unit_ready()
+    expect(s:read { lba = 5, blocks = 1 }.data):equals(old)
+    expect(t:statistics().tasks):equals(0)
+  end,
+}
+
+scenario {
+  title = "Behind a target reset no command before it is waited for, and one that comes is ignored",
+  covers = { "ISCSI-CMDSN-015", "ISCSI-TMF-013" },
+  needs = { "simulation" },
+  play = function(t)
+    local s = t:login {}
+    local old = random.bytes("old", 512)
+    expect(s:write { lba = 5, data = old }):good()
+    local first = s.cmdsn
+    -- Of four before it two are missing, and one behind it waits for its turn.
+    for _, number in ipairs { 1, 3 } do
+      s:send(pdu.scsi_command { itt = 0x80 + number, cmdsn = first + number, cdb = cdb.test_unit_ready {} })
+    end
+    inquiry(s, first + 4)
+    overtake(s, 6, first + 4)
+    expect(s:receive { opcode = "data-in", within = "1s" }):pdu { itt = 0x72, expcmdsn = first + 5 }
+    local answer = s:receive { opcode = "task management response", within = "1s" }
+    expect(answer):pdu { itt = 0x71, response = 0, expcmdsn = first + 5 }
+    write(s, first, 512)
+    expect(s:receive { opcode = "scsi response", within = "1s" }):nothing()
+    s:set_cmdsn(first + 5)
+    s:test_unit_ready()
+    expect(s:read { lba = 5, blocks = 1 }.data):equals(old)
+  end,
+}
+
 scenario {
   title = "A function about several tasks ends those that it is about without an answer, and no others",
   covers = {
