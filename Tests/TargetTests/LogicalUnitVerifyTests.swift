@@ -140,6 +140,27 @@ import Testing
     #expect(bench.leakedBuffers == 0)
   }
 
+  @Test func writeAndVerifyWritesNothingBeforeItHasTheMemoryToVerify() {
+    let bench = LogicalUnitBench()
+    let data = pattern(512)
+    var held: [Extent] = []
+    while let extent = bench.context.buffers.allocate(512) { held.append(extent) }
+    // For the data that it brings, and nothing else.
+    if let last = held.popLast() { bench.context.buffers.free(last) }
+    let task = bench.submit(blockCDB(0x8E, 5, 1), data)
+    while bench.step(task) {}
+    #expect(task.disposition == .starved)
+    #expect(bench.log.isEmpty)
+    for extent in held { bench.context.buffers.free(extent) }
+    bench.retry(task)
+    #expect(bench.finish(task).status == .good)
+    #expect(Array(bench.bytes[2560..<3072]) == data)
+    // Nor does it keep that memory when the write fails.
+    bench.failures = [(.write, .mediumError)]
+    #expect(bench.run(blockCDB(0x8E, 5, 1), data).status == .checkCondition)
+    #expect(bench.leakedBuffers == 0)
+  }
+
   @Test(arguments: backings) func writeAndVerifyWritesThroughTheCacheAndReadsBack(backing: Backing) {
     let bench = LogicalUnitBench(backing)
     bench.longestTransfer = 700

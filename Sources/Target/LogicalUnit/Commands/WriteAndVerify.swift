@@ -49,6 +49,9 @@ extension LogicalUnit {
       guard lock(&command, from: command.lba, to: command.lba + command.blockCount, exclusive: true) else {
         return .blocked
       }
+      // Before the first block is written: one that ends with BUSY has changed nothing.
+      let piece = min(Self.pieceLength, length(of: command))
+      if hasMedium, !takeAuxiliary(&command, piece, &context) { return starved(&command, piece, context) }
       command.phase = Phase.writing
       return writePieces(&command, check, &context)
     case .medium(let error, let result):
@@ -56,8 +59,14 @@ extension LogicalUnit {
         if let ended = endedReading(&command, error, result, &context) { return ended }
         return verifyPieces(&command, check, &context)
       }
-      guard !command.isAborted else { return .finished }
-      if let failed = failure(error, result) { return fail(&command, mediumSense(failed, writing: true)) }
+      if command.isAborted {
+        releaseAuxiliary(&command, &context)
+        return .finished
+      }
+      if let failed = failure(error, result) {
+        releaseAuxiliary(&command, &context)
+        return fail(&command, mediumSense(failed, writing: true))
+      }
       command.progress += Int(truncatingIfNeeded: result)
       return writePieces(&command, check, &context)
     }
@@ -74,12 +83,6 @@ extension LogicalUnit {
       guard startWrite(command, at: offset, from: rest, forceUnitAccess: true, &context) else { return .pending }
     }
     if !hasMedium { return good(&command) }
-    let piece = min(Self.pieceLength, total)
-    guard takeAuxiliary(&command, piece, &context) else {
-      // The write is repeated with the next attempt, which does no harm.
-      command.progress = 0
-      return starved(&command, piece, context)
-    }
     command.phase = Phase.verifying
     command.progress = 0
     command.scratch = 0
