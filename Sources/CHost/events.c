@@ -95,9 +95,13 @@ int simsan_stop_on_signals(int eventfd) {
   stop_eventfd = eventfd;
   stop_asked = 0;
   report_asked = 0;
-  const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
-  for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++)
+  const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+  for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+    // Who is to outlive its terminal (nohup) has been told to take no notice.
+    struct sigaction before;
+    if (signals[i] == SIGHUP && !sigaction(SIGHUP, NULL, &before) && before.sa_handler == SIG_IGN) continue;
     if (sigaction(signals[i], &action, NULL)) return -errno;
+  }
   action.sa_handler = eventfd < 0 ? SIG_DFL : SIG_IGN;
   return sigaction(SIGXFSZ, &action, NULL) ? -errno : 0;
 }

@@ -40,7 +40,7 @@ public final class HostLoop {
     while !shouldStop() { turn() }
   }
 
-  /// Runs until SIGINT or SIGTERM arrives. They are still taken then: whoever has something to end gives them back their
+  /// Runs until SIGINT, SIGTERM or SIGHUP arrives. They are still taken then: whoever has something to end gives them back their
   /// meaning behind that (``StopSignal/disarm()``).
   ///
   /// A signal only writes into the eventfd that the ring waits on, so that it is noticed between two steps and never
@@ -69,7 +69,7 @@ public final class HostLoop {
   }
 }
 
-/// The process's signals: SIGINT and SIGTERM ask it to stop, SIGUSR1 to report. SIGXFSZ says nothing that the write which
+/// The process's signals: SIGINT, SIGTERM and SIGHUP ask it to stop, SIGUSR1 to report. SIGXFSZ says nothing that the write which
 /// went beyond `ulimit -f` is not told.
 public enum StopSignal {
   /// Lets the signals interrupt `ring` instead of ending the process.

@@ -77,10 +77,10 @@ int simsan_eventfd_signal(int fd);
 int simsan_eventfd_drain(int fd);
 /// Nanoseconds of the monotonic clock.
 uint64_t simsan_monotonic_nanoseconds(void);
-/// Lets SIGINT, SIGTERM and SIGUSR1 signal an eventfd instead of ending the process, and SIGXFSZ do nothing, so that a write
-/// beyond `ulimit -f` fails with EFBIG; -1 restores the default.
+/// Lets SIGINT, SIGTERM, SIGHUP (unless it is ignored) and SIGUSR1 signal an eventfd instead of ending the process, and SIGXFSZ
+/// do nothing, so that a write beyond `ulimit -f` fails with EFBIG; -1 restores the default.
 int simsan_stop_on_signals(int eventfd);
-/// Whether SIGINT or SIGTERM has arrived since.
+/// Whether SIGINT, SIGTERM or SIGHUP has arrived since.
 int simsan_stop_was_asked(void);
 /// Whether SIGUSR1 has arrived since the last call.
 int simsan_take_report_request(void);

@@ -1,6 +1,6 @@
 import Glibc
 
-/// SIGINT or SIGTERM has arrived: the program is to end, and by that signal, when what is to be done before is done.
+/// SIGINT, SIGTERM or SIGHUP has arrived: the program is to end, and by that signal, when what is to be done before is done.
 struct EndedBySignal: Error {
   var number: Int32
 
@@ -15,11 +15,11 @@ struct EndedBySignal: Error {
 /// Where the handler writes the numbers of signals.
 private nonisolated(unsafe) var inlet: Int32 = -1
 
-/// SIGINT and SIGTERM as something that can be polled, for a process with others to end before itself.
+/// SIGINT, SIGTERM and SIGHUP as something that can be polled, for a process with others to end before itself.
 ///
 /// Handlers do not outlive exec: the others take these signals as usual.
 final class EndSignals {
-  private static let numbers = [SIGINT, SIGTERM]
+  private static let numbers = [SIGINT, SIGTERM, SIGHUP]
   /// Readable when one has arrived.
   let descriptor: Int32
 
@@ -31,7 +31,7 @@ final class EndSignals {
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     descriptor = ends[0]
     inlet = ends[1]
-    for number in Self.numbers {
+    for number in Self.numbers where !Self.isIgnored(number) {
       signal(number) { number in
         let before = errno
         var byte = UInt8(truncatingIfNeeded: number)
@@ -39,6 +39,13 @@ final class EndSignals {
         errno = before
       }
     }
+  }
+
+  /// Whoever is to outlive its terminal (nohup) has been told to take no notice of SIGHUP.
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    guard number == SIGHUP, sigaction(number, nil, &action) == 0 else { return false }
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// Takes the signal that has made ``descriptor`` readable.
@@ -50,7 +57,7 @@ final class EndSignals {
 
   /// Gives the signals their usual meaning back.
   func close() {
-    for number in Self.numbers { signal(number, SIG_DFL) }
+    for number in Self.numbers where !Self.isIgnored(number) { signal(number, SIG_DFL) }
     _ = Glibc.close(inlet)
     _ = Glibc.close(descriptor)
   }

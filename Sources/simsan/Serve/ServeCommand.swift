@@ -29,7 +29,7 @@ let serveCommand = Command(
   discussion: """
     The file has one target { … } or several; see docs/writing-scenarios.md. A portal is ADDRESS[:PORT], such as \
     127.0.0.1:3260 or [::]:3260. Names of backing files are relative to the world file.
-    SIGTERM and SIGINT end it; SIGUSR1 has it print its counters and its sessions.
+    SIGTERM, SIGINT and SIGHUP end it; SIGUSR1 has it print its counters and its sessions.
     """
 ) { arguments in
   guard let path = arguments.operands.first else { throw UsageError("simsan serve: expected a world file, found none") }

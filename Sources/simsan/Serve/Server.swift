@@ -141,7 +141,7 @@ struct Server {
     }
   }
 
-  /// Says what is served, and serves until SIGTERM or SIGINT; says "ready" when it takes signals.
+  /// Says what is served, and serves until SIGTERM, SIGINT or SIGHUP; says "ready" when it takes signals.
   ///
   /// - Parameter interval: How often to print a line of counters; nil for never. SIGUSR1 has all of them printed.
   func run(countersEvery interval: Interval? = nil) throws(UsageError) {

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import signal
 import socket
 import struct
@@ -289,6 +290,34 @@ def says_what_it_has_done_when_told_to_end_twice(server: Server) -> None:
         other.remove()
 
 
+def ends_with_its_terminal_unless_it_is_told_not_to(server: Server) -> None:
+    """SIGHUP, with and without nohup, which has it ignored."""
+    if not isinstance(server, Simsan):
+        raise Skip("how ours ends")
+    other = Simsan(server.program, server.ring)
+    try:
+        for trap, ends in (("trap - HUP", True), ("trap '' HUP", False)):
+            # A shell cannot undo what it was started with.
+            if ends and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+                continue
+            mark = len(other.log())
+            command = f'{trap}; exec "$@" >> {shlex.quote(str(other.log_path))}'
+            other.process = start_in_background("sh", "-c", command, "sh", *other.argv())
+            other.wait_until_listening(lambda: other.ready_line in other.log()[mark:])
+            process = other.running()
+            process.send_signal(signal.SIGHUP)
+            if not ends:
+                with Connection(other).login():
+                    pass
+                process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=10)
+            said = other.log()[mark:]
+            if process.returncode != 0 or f"\nstopped: {0 if ends else 1} login" not in said:
+                raise Failure(f"{trap}: status {process.returncode}\n{said}")
+    finally:
+        other.remove()
+
+
 def serves_on_when_its_output_is_lost(server: Server) -> None:
     """Who read it has gone, its disk is full, it was closed from the start: sessions know nothing of it."""
     if not isinstance(server, Simsan):
@@ -384,7 +413,11 @@ def a_run_that_is_ended_leaves_no_process_behind(server: Server) -> None:
     scenario.write_text(
         'scenario { title = "long", matrix = { number = { 1, 2 } }, within = "1000h", play = function(t)\n'
         "  local s = t:login {}\n  for _ = 1, 10000000 do s:test_unit_ready {} end\nend }\n")
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # Who runs the cases under nohup has the signal ignored here, and in what is started.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         played = start_in_background(str(server.program), "run", "--jobs", "2", str(scenario))
         children = pathlib.Path(f"/proc/{played.pid}/task/{played.pid}/children")
         limit = time.monotonic() + 10
@@ -525,6 +558,7 @@ def cases() -> list[Case]:
             tells_its_counters_when_asked,
             holds_no_more_files_after_connections_end,
             says_what_it_has_done_when_told_to_end_twice,
+            ends_with_its_terminal_unless_it_is_told_not_to,
             ends_when_asked,
         )
     ]
