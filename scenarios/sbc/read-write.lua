@@ -61,7 +61,7 @@ scenario {
 
 scenario {
   title = "Blocks beyond the end are refused, and the sense data name the first",
-  covers = { "SCSI-READ-002", "SCSI-READ-003", "SCSI-READ-008", "SCSI-WRITE-002", "SCSI-VER-006", "SCSI-VER-009" },
+  covers = { "SCSI-READ-002", "SCSI-READ-003", "SCSI-READ-008", "SCSI-WRITE-002", "SCSI-VER-006", "SCSI-VER-009", "IOP-35" },
   matrix = { command = { "read", "write", "verify", "write_and_verify" }, cdb = { 10, 12, 16 } },
   play = function(t, case)
     local s = t:login {}

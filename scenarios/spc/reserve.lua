@@ -1,6 +1,6 @@
 scenario {
   title = "RESERVE(6) keeps others out until RELEASE(6) by who holds it",
-  covers = { "SCSI-RES6-001", "SCSI-RES6-002", "SCSI-RES6-003", "SCSI-RES6-004", "SCSI-INQ-014" },
+  covers = { "SCSI-RES6-001", "SCSI-RES6-002", "SCSI-RES6-003", "SCSI-RES6-004", "SCSI-INQ-014", "IOP-57" },
   needs = { "2init" },
   play = function(t)
     local a = t:login { name = "iqn.2026-11.example:a" }

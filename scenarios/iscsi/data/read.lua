@@ -42,7 +42,7 @@ scenario {
 
 scenario {
   title = "StatSN goes up by one with each response, and with nothing else",
-  covers = { "ISCSI-STATSN-001", "ISCSI-STATSN-002", "ISCSI-STATSN-003", "ISCSI-STATSN-005", "ISCSI-CMDSN-019" },
+  covers = { "ISCSI-STATSN-001", "ISCSI-STATSN-002", "ISCSI-STATSN-003", "ISCSI-STATSN-005", "ISCSI-CMDSN-019", "IOP-24" },
   play = function(t)
     local s = t:login {
       keys = {

@@ -194,7 +194,7 @@ scenario {
 
 scenario {
   title = "An R2T asks for a whole burst, though a data segment is shorter",
-  covers = { "ISCSI-DATA-010" },
+  covers = { "ISCSI-DATA-010", "IOP-25" },
   world = { target { keys = { MaxRecvDataSegmentLength = 8192 }, luns = { { size = "4MiB" } } } },
   play = function(t)
     local s = t:login { keys = { InitialR2T = "Yes", ImmediateData = "No", MaxBurstLength = 262144, MaxOutstandingR2T = 4 } }

@@ -94,7 +94,7 @@ scenario {
 
 scenario {
   title = "SendTargets of a name that is not there tells nothing, and the session goes on",
-  covers = { "ISCSI-DISC-003", "ISCSI-DISC-021" },
+  covers = { "ISCSI-DISC-003", "ISCSI-DISC-021", "IOP-62" },
   matrix = { value = { "iqn.2026-11.example:nobody", "all", "Alle", "A", "ALL" } },
   play = function(t, case)
     local s = t:login { type = "discovery", target = false }

@@ -4,7 +4,7 @@ local world = { target { limits = { pending_logins = 4 } } }
 
 scenario {
   title = "Of connections that do not log in the oldest go, and who logs in is served",
-  covers = { "ISCSI-TIME-014", "ISCSI-LOGIN-063" },
+  covers = { "ISCSI-TIME-014", "ISCSI-LOGIN-063", "VUL-17" },
   needs = { "simulation" },
   world = world,
   play = function(t)

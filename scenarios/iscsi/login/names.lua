@@ -130,7 +130,7 @@ scenario {
 
 scenario {
   title = "What cannot be a name of a node is refused, as that of an initiator and as that of a target",
-  covers = { "ISCSI-NAME-003", "ISCSI-NAME-005", "ISCSI-NAME-006" },
+  covers = { "ISCSI-NAME-003", "ISCSI-NAME-005", "ISCSI-NAME-006", "IOP-32" },
   needs = { "simulation" }, -- that a target looks at the letters of a name is not said
   matrix = {
     name = {

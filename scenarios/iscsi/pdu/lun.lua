@@ -33,7 +33,7 @@ scenario {
 
 scenario {
   title = "Units of any number have their data to themselves, and an R2T has the LUN of its command",
-  covers = { "ISCSI-PDU-016", "ISCSI-DATA-013" },
+  covers = { "ISCSI-PDU-016", "ISCSI-DATA-013", "IOP-17" },
   world = {
     target {
       luns = { { size = "1MiB" }, { lun = 255, size = "1MiB" }, { lun = 256, size = "1MiB" }, { lun = 16383, size = "1MiB" } },

@@ -62,7 +62,7 @@ scenario {
 
 scenario {
   title = "The digest of a long data segment may come in pieces",
-  covers = { "ISCSI-DIG-016" },
+  covers = { "ISCSI-DIG-016", "IOP-12" },
   needs = { "sim-net", "dataloss" },
   matrix = { cut = { 0, 1, 2, 3 }, data = { "immediate", "asked for" } },
   play = function(t, case)

@@ -66,7 +66,7 @@ scenario {
 
 scenario {
   title = "A command whose number is outside the window is ignored",
-  covers = { "ISCSI-CMDSN-003", "ISCSI-CMDSN-004", "ISCSI-CMDSN-006" },
+  covers = { "ISCSI-CMDSN-003", "ISCSI-CMDSN-004", "ISCSI-CMDSN-006", "IOP-47" },
   matrix = { where = { "above", "below", "far ahead", "far behind" } },
   play = function(t, case)
     local s = t:login {}

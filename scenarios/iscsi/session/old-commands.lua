@@ -13,7 +13,7 @@ end
 
 scenario {
   title = "A write of a session that is over does not come after those of the next session",
-  covers = { "ISCSI-CLR-003" },
+  covers = { "ISCSI-CLR-003", "IOP-39" },
   needs = { "simulation" },
   matrix = { over = { "reset", "logout" }, isid = { 1, 2 } },
   world = simulated_disk,

@@ -262,7 +262,7 @@ scenario {
 
 scenario {
   title = "TARGET COLD RESET ends all sessions behind its answer",
-  covers = { "ISCSI-TMF-014", "ISCSI-CLR-009", "ISCSI-CLR-010" },
+  covers = { "ISCSI-TMF-014", "ISCSI-CLR-009", "ISCSI-CLR-010", "IOP-48" },
   needs = { "simulation" },
   play = function(t)
     local a = t:login { name = "iqn.2026-11.example:a" }
@@ -385,7 +385,7 @@ scenario {
 
 scenario {
   title = "ABORT TASK and the end of its task meet at any time: either the task has an answer, or it is aborted",
-  covers = { "ISCSI-TMF-028" },
+  covers = { "ISCSI-TMF-028", "IOP-46" },
   needs = { "simulation" },
   matrix = { command = { "read", "write" } },
   play = function(t, case)
