@@ -15,7 +15,7 @@ scenario {
     local agreed, block = s.parameters, s:capacity().block_size
     local most = math.min(8192, agreed.FirstBurstLength, agreed.TargetMaxRecvDataSegmentLength)
     if agreed.ImmediateData == "No" then most = 0 end
-    for blocks = 1, 65 do
+    for blocks = 1, 64 do
       local data = random.bytes("data", blocks * block)
       local write = s:write { lba = 3, data = data, immediate_length = math.min(most, #data) }
       expect(expect(write):good()):residual(0)
