@@ -132,9 +132,10 @@ scenario {
 
 scenario {
   title = "A command that fails, or has no data, transfers none, and the residual says so",
-  covers = { "IOP-19" },
+  covers = { "IOP-19", "SCSI-RS-001" },
   play = function(t)
     local s = t:login {}
+    expect(expect(expect(s:test_unit_ready()):good()):residual(0).data):equals("")
     local block, last = s:capacity().block_size, s:capacity().last_lba
     if last < 0xFFFFFFFF then
       local beyond = s:read { cdb = 16, lba = last + 1, blocks = 1, expected = block }

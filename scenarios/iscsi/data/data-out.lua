@@ -156,6 +156,29 @@ scenario {
 }
 
 scenario {
+  title = "A write that cannot be done is answered when the last of its announced data has come",
+  covers = { "ISCSI-CMD-014" },
+  play = function(t)
+    local s = t:login { keys = { InitialR2T = "No", ImmediateData = "No", FirstBurstLength = 65536 } }
+    if s.parameters.InitialR2T == "Yes" and not t.simulated then skip("the target takes no unsolicited data") end
+    local block, last = s:capacity().block_size, s:capacity().last_lba
+    if last > 0xFFFFFFFE then skip("WRITE(10) reaches no block beyond the end") end
+    local half = string.rep("x", 4 * block)
+    local write = s:send(pdu.scsi_command {
+      write = true, final = false, expected_data_transfer_length = 2 * #half, cdb = cdb.write10 { lba = last, blocks = 8 },
+    })
+    for number = 0, 1 do
+      expect(s:receive { opcode = "scsi response", within = "1s" }):nothing()
+      s:send(pdu.data_out {
+        itt = write.itt, ttt = 0xFFFFFFFF, datasn = number, buffer_offset = number * #half, data = half, final = number == 1,
+      })
+    end
+    expect(s:receive { opcode = "scsi response" }):pdu { itt = write.itt, status = 2 }
+    expect(s:test_unit_ready()):good()
+  end,
+}
+
+scenario {
   title = "A sequence of Data-Out that ends too early fails its command, and is not written",
   covers = { "ISCSI-DATA-024" },
   needs = { "dataloss" },
