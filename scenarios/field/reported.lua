@@ -48,20 +48,20 @@ scenario {
   covers = { "IOP-11" },
   needs = { "simulation" },
   world = {
-    target { luns = { { size = "64MiB" } }, limits = { memory = "16MiB" } },
+    target { luns = { { size = "64MiB" } }, limits = { memory = "2MiB" } },
     link { between = { "initiator", "target" }, latency = "1ms", bandwidth = "1Gbit/s" },
   },
   play = function(t)
-    local s = t:login {}
+    local s = t:login { keys = { MaxRecvDataSegmentLength = 8192 } }
     local marks, reads = {}, {}
     for number = 0, 31 do
       marks[number] = random.bytes("mark", 512)
       expect(s:write { lba = number * 2048, data = marks[number] }):good()
     end
-    for number = 1, 96 do reads[number] = s:read { lba = number % 32 * 2048, blocks = 2048, async = true } end
+    for number = 1, 72 do reads[number] = s:read { lba = number % 32 * 2048, blocks = 256, async = true } end
     for number, read in ipairs(reads) do
       local r = expect(read:wait { within = "30s" }):good()
-      expect(#r.data):equals(1048576)
+      expect(#r.data):equals(131072)
       expect(r.data:sub(1, 512)):equals(marks[number % 32])
     end
     expect(t:statistics().tasks):equals(0)
@@ -74,7 +74,7 @@ scenario {
   needs = { "simulation" },
   world = {
     target { luns = { { size = "64MiB" } } },
-    link { between = { "initiator", "target" }, latency = "1ms", bandwidth = "1Gbit/s" },
+    link { between = { "initiator", "target" }, latency = "1ms", bandwidth = "250Mbit/s" },
   },
   play = function(t)
     local s = t:login { keys = { InitialR2T = "Yes" } }
@@ -82,8 +82,8 @@ scenario {
     for number = 1, 64 do
       local lba = random.integer("place", 0, 31) * 2048
       local kind = number % 2 == 0 and "write" or "read"
-      tasks[number] = s[kind](s, { lba = lba, blocks = 2048, async = true })
-      sleep(random.integer("pause", 0, 8000) * 0.000001)
+      tasks[number] = s[kind](s, { lba = lba, blocks = 512, async = true })
+      sleep(random.integer("pause", 0, 3000) * 0.000001)
       local victim = random.integer("victim", math.max(1, number - 8), number)
       if number % 3 == 0 and not tasks[victim].ended then
         local response = s:task_management { ["function"] = "abort task", task = tasks[victim], within = "10s" }.response
@@ -91,11 +91,11 @@ scenario {
         if response == 0 then is_aborted[victim], aborted = true, aborted + 1 end
       end
     end
-    expect(aborted):at_least(3)
+    expect(aborted):at_least(1)
     for number, task in ipairs(tasks) do
       if is_aborted[number] then expect(task:wait {}):aborted() else expect(task:wait { within = "30s" }):good() end
     end
-    expect(s:read { lba = 0, blocks = 2048 }):good()
+    expect(s:read { lba = 0, blocks = 512 }):good()
     expect(t:statistics().tasks):equals(0)
   end,
 }
@@ -235,7 +235,7 @@ scenario {
   title = "Commands of chance have an answer each, and the target goes on",
   covers = { "VUL-12" },
   needs = { "simulation" }, -- they may stop or lock a unit, and overwrite it
-  matrix = { round = { 1, 2, 3, 4, 5, 6, 7, 8 } },
+  matrix = { round = { 1, 2, 3, 4 } },
   expects_violations = true,
   play = function(t, case)
     local s = t:login {}
