@@ -90,6 +90,11 @@ static void on_signal(int number) {
   errno = error;
 }
 
+int simsan_signal_is_ignored(int number) {
+  struct sigaction action;
+  return !sigaction(number, NULL, &action) && action.sa_handler == SIG_IGN;
+}
+
 int simsan_stop_on_signals(int eventfd) {
   struct sigaction action = {.sa_handler = eventfd < 0 ? SIG_DFL : on_signal, .sa_flags = SA_RESTART};
   stop_eventfd = eventfd;
@@ -98,8 +103,7 @@ int simsan_stop_on_signals(int eventfd) {
   const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
   for (unsigned i = 0; i < sizeof signals / sizeof signals[0]; i++) {
     // Who is to outlive its terminal (nohup) has been told to take no notice.
-    struct sigaction before;
-    if (signals[i] == SIGHUP && !sigaction(SIGHUP, NULL, &before) && before.sa_handler == SIG_IGN) continue;
+    if (signals[i] == SIGHUP && simsan_signal_is_ignored(SIGHUP)) continue;
     if (sigaction(signals[i], &action, NULL)) return -errno;
   }
   action.sa_handler = eventfd < 0 ? SIG_DFL : SIG_IGN;

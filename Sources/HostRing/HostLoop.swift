@@ -78,6 +78,9 @@ public enum StopSignal {
   /// Whether one has arrived since ``arm(_:)``.
   public static var hasArrived: Bool { simsan_stop_was_asked() != 0 }
 
+  /// Whether the process takes no notice of a signal: of SIGHUP, when it is to outlive its terminal (nohup).
+  public static func isIgnored(_ number: Int32) -> Bool { simsan_signal_is_ignored(number) != 0 }
+
   /// Whether a report has been asked for since the last call.
   public static func takeReportRequest() -> Bool { simsan_take_report_request() != 0 }
 

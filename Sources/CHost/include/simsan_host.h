@@ -80,6 +80,8 @@ uint64_t simsan_monotonic_nanoseconds(void);
 /// Lets SIGINT, SIGTERM, SIGHUP (unless it is ignored) and SIGUSR1 signal an eventfd instead of ending the process, and SIGXFSZ
 /// do nothing, so that a write beyond `ulimit -f` fails with EFBIG; -1 restores the default.
 int simsan_stop_on_signals(int eventfd);
+/// Whether the process takes no notice of a signal.
+int simsan_signal_is_ignored(int number);
 /// Whether SIGINT, SIGTERM or SIGHUP has arrived since.
 int simsan_stop_was_asked(void);
 /// Whether SIGUSR1 has arrived since the last call.

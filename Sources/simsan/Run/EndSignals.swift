@@ -1,4 +1,5 @@
 import Glibc
+import HostRing
 
 /// SIGINT, SIGTERM or SIGHUP has arrived: the program is to end, and by that signal, when what is to be done before is done.
 struct EndedBySignal: Error {
@@ -19,7 +20,7 @@ private nonisolated(unsafe) var inlet: Int32 = -1
 ///
 /// Handlers do not outlive exec: the others take these signals as usual.
 final class EndSignals {
-  private static let numbers = [SIGINT, SIGTERM, SIGHUP]
+  private let numbers = [SIGINT, SIGTERM, SIGHUP].filter { $0 != SIGHUP || !StopSignal.isIgnored($0) }
   /// Readable when one has arrived.
   let descriptor: Int32
 
@@ -31,7 +32,7 @@ final class EndSignals {
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     descriptor = ends[0]
     inlet = ends[1]
-    for number in Self.numbers where !Self.isIgnored(number) {
+    for number in numbers {
       signal(number) { number in
         let before = errno
         var byte = UInt8(truncatingIfNeeded: number)
@@ -39,13 +40,6 @@ final class EndSignals {
         errno = before
       }
     }
-  }
-
-  /// Whoever is to outlive its terminal (nohup) has been told to take no notice of SIGHUP.
-  private static func isIgnored(_ number: Int32) -> Bool {
-    var action = sigaction()
-    guard number == SIGHUP, sigaction(number, nil, &action) == 0 else { return false }
-    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 
   /// Takes the signal that has made ``descriptor`` readable.
@@ -57,7 +51,7 @@ final class EndSignals {
 
   /// Gives the signals their usual meaning back.
   func close() {
-    for number in Self.numbers where !Self.isIgnored(number) { signal(number, SIG_DFL) }
+    for number in numbers { signal(number, SIG_DFL) }
     _ = Glibc.close(inlet)
     _ = Glibc.close(descriptor)
   }
