@@ -67,7 +67,7 @@ extension TargetCore {
         guard session.pointee.phase == .active else { return }
       }
     }
-    if !waitingFunctions.isEmpty || !session.pointee.overtaken.isEmpty { noteNumbers(session) }
+    noteNumbers(session)
   }
 
   /// Opens the window as far as tasks permit. MaxCmdSN never goes back (RFC 7143 §4.2.2.1).

@@ -301,18 +301,24 @@ extension TargetCore {
 
   /// A function about all units is about all that was sent before it: what has not come counts as received, and is ignored
   /// when it comes. What has waited for it is taken when the function is through, before its answer.
-  private mutating func plug(
+  private func plug(
     _ session: UnsafeMutablePointer<Session>, _ limit: UInt32, _ waiting: inout WaitingFunction
   ) {
     guard misses(session, before: limit) else { return }
     waiting.awaitedCmdSN = limit
+    // Both are in order, so that one walk is enough, however wide the window is.
+    var waitingPDUs = session.pointee.held[...]
+    var held: [HeldPDU] = []
     var number = session.pointee.expCmdSN
     while number != limit {
-      if !session.pointee.held.contains(where: { $0.cmdSN == number }) {
-        _ = hold(session, number, .nothing, length: 0)
+      if let first = waitingPDUs.first, first.cmdSN == number {
+        held.append(waitingPDUs.removeFirst())
+      } else {
+        held.append(HeldPDU(cmdSN: number, content: .nothing, length: 0))
       }
       number &+= 1
     }
+    session.pointee.held = held + waitingPDUs
   }
 
   /// Whether something is missing that was sent before the number `limit`. What no command in the window can have has no meaning.
