@@ -45,6 +45,28 @@ scenario {
   end,
 }
 
+--- INQUIRY, ahead of its turn or in it.
+local function inquiry(s, cmdsn)
+  s:send(pdu.scsi_command {
+    itt = 0x72, cmdsn = cmdsn, read = true, expected_data_transfer_length = 36, cdb = cdb.inquiry { allocation_length = 36 },
+  })
+end
+
+--- A WRITE of block 5, of `block` bytes.
+local function write(s, cmdsn, block)
+  s:send(pdu.scsi_command {
+    itt = 0x70, cmdsn = cmdsn, write = true, expected_data_transfer_length = block,
+    cdb = cdb.write10 { lba = 5, blocks = 1 }, data = string.rep("x", block),
+  })
+end
+
+--- An immediate function that was sent behind the command `cmdsn - 1`, which has not come.
+local function overtake(s, number, cmdsn)
+  s:send(pdu.task_management {
+    immediate = true, itt = 0x71, ["function"] = number, referenced_task_tag = 0xFFFFFFFF, cmdsn = cmdsn,
+  })
+end
+
 scenario {
   title = "A function is about the commands before it, and not about one behind it that has come already",
   covers = { "ISCSI-TMF-025", "ISCSI-TMF-026" },
@@ -53,10 +75,7 @@ scenario {
     local s = t:login {}
     local first = s.cmdsn
     -- The last comes first, and waits for its turn.
-    s:send(pdu.scsi_command {
-      itt = 0x72, cmdsn = first + 2, read = true, expected_data_transfer_length = 36,
-      cdb = cdb.inquiry { allocation_length = 36 },
-    })
+    inquiry(s, first + 2)
     s:send(pdu.task_management {
       itt = 0x71, cmdsn = first + 1, ["function"] = case["function"], referenced_task_tag = 0xFFFFFFFF,
     })
@@ -68,27 +87,6 @@ scenario {
     expect(s:receive { opcode = "data-in" }):pdu { itt = 0x72 }
   end,
 }
-
---- Sends an immediate function as the initiator's next PDU behind the command `cmdsn - 1`, which has not come.
-local function overtake(s, number, cmdsn)
-  s:send(pdu.task_management {
-    immediate = true, itt = 0x71, ["function"] = number, referenced_task_tag = 0xFFFFFFFF, cmdsn = cmdsn,
-  })
-end
-
---- A WRITE of block 5, and INQUIRY.
-local function write(s, cmdsn, block)
-  s:send(pdu.scsi_command {
-    itt = 0x70, cmdsn = cmdsn, write = true, expected_data_transfer_length = block,
-    cdb = cdb.write10 { lba = 5, blocks = 1 }, data = string.rep("x", block),
-  })
-end
-
-local function inquiry(s, cmdsn)
-  s:send(pdu.scsi_command {
-    itt = 0x72, cmdsn = cmdsn, read = true, expected_data_transfer_length = 36, cdb = cdb.inquiry { allocation_length = 36 },
-  })
-end
 
 scenario {
   title = "An immediate function waits for the commands before it, which are aborted when they come",
