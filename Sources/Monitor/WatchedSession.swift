@@ -47,7 +47,13 @@ final class WatchedSession {
   /// All requests before this CmdSN may count as having come.
   func arrivedAll(before cmdSN: UInt32) {
     guard let next = nextCmdSN, SerialNumber.precedes(next, cmdSN) else { return }
-    for number in ahead.sorted() where SerialNumber.precedes(number, cmdSN) { ahead.remove(number) }
+    let distance = UInt32(bitPattern: SerialNumber.distance(from: next, to: cmdSN))
+    // By the shorter way, or a capture could have every PDU cost as much as there may be ahead.
+    if distance < ahead.count {
+      for step in 0..<distance { ahead.remove(next &+ step) }
+    } else {
+      for number in ahead.sorted() where SerialNumber.precedes(number, cmdSN) { ahead.remove(number) }
+    }
     nextCmdSN = cmdSN
     if ahead.remove(cmdSN) != nil { arrived(cmdSN) }
   }
