@@ -12,6 +12,7 @@ public final class LoadMachine: Machine {
   public private(set) var state = LoadState.connecting
 
   let pattern: Extent
+  var rooms: ReceiveRooms
   var sessions: [LoadSession] = []
   var result = LoadResult()
   /// Constant within a step.
@@ -49,8 +50,9 @@ public final class LoadMachine: Machine {
     configuration.length = min(max(configuration.length, 1), LoadConfiguration.lengthMax)
     if configuration.targets.isEmpty { configuration.sessions = 0 }
     self.configuration = configuration
-    let receiveLength = LoadSession.receiveLength(configuration)
+    rooms = ReceiveRooms(configuration)
     let stagingLength = configuration.sessions <= 128 ? 1 << 16 : 1 << 14
+    let receiveLength = rooms.lengthOfSession
     let ofSession = receiveLength + 2 * stagingLength
     arena = try Arena(allocating: LoadSession.segmentMax + configuration.sessions * ofSession)
     pattern = Extent(offset: 0, length: LoadSession.segmentMax)
@@ -60,7 +62,7 @@ public final class LoadMachine: Machine {
       sessions.append(
         LoadSession(
           index: index, target: configuration.targets[index % configuration.targets.count],
-          configuration: configuration, receive: Extent(offset: start, length: receiveLength),
+          configuration: configuration, receive: rooms.add(Extent(offset: start, length: receiveLength)),
           staging: (
             Extent(offset: start + receiveLength, length: stagingLength),
             Extent(offset: start + receiveLength + stagingLength, length: stagingLength)

@@ -3,14 +3,6 @@ import Ring
 
 /// What comes in: PDUs are taken in place, and data-in are thrown away as they come.
 extension LoadSession {
-  /// How much a session receives at a time, in bytes: all its answers where that can be, so that the commands that follow
-  /// from them leave together. Otherwise the target, too, would get them in pieces, and answer them in pieces.
-  static func receiveLength(_ load: LoadConfiguration) -> Int {
-    // Headers and digests; a response of its own behind the data; and a receive that is not filled needs no second one.
-    let answers = load.depth * (load.length + 2 * HeaderView.length + 16) + 4096
-    return min(max((answers + 4095) & ~4095, 1 << 16), load.sessions <= 16 ? 1 << 20 : 1 << 18)
-  }
-
   func startReceiving(_ machine: LoadMachine, _ operations: inout Operations) {
     guard !isReceiving, buffer.length > end else { return }
     isReceiving = true
@@ -27,8 +19,33 @@ extension LoadSession {
       let what = completion.error == .none ? "the target has closed the connection" : "\(completion.error)"
       return fail("lost its connection: \(what)", machine)
     }
-    end += Int(truncatingIfNeeded: completion.result)
+    let count = Int(truncatingIfNeeded: completion.result)
+    let isFull = count == buffer.length - end
+    end += count
     parse(machine)
+    if phase != .ended { changeRoom(isFull, machine) }
+  }
+
+  /// Goes on in a large room when the one to wait with was filled, and waits with that again when nothing more has come.
+  private func changeRoom(_ isFull: Bool, _ machine: LoadMachine) {
+    let isWaiting = buffer.offset == waitingRoom.offset
+    hasMoreToReceive = false
+    let left = end - start
+    let next: Extent
+    if isWaiting, isFull, let room = machine.rooms.borrow() {
+      hasMoreToReceive = true
+      next = room
+    } else if !isWaiting, !isFull, left <= waitingRoom.length {
+      machine.rooms.giveBack(buffer)
+      next = waitingRoom
+    } else {
+      return
+    }
+    let base = machine.arena.base
+    (base + next.offset).copyMemory(from: base + buffer.offset + start, byteCount: left)
+    buffer = next
+    start = 0
+    end = left
   }
 
   /// Takes what is complete in the buffer, and moves the rest to its front, unless more is on its way behind it.
@@ -113,8 +130,10 @@ extension LoadSession {
         start += data
         return true
       }
-      // The buffer holds more than any text or sense data.
-      if total > buffer.length { fail("got a PDU of \(total) bytes where none so long is expected", machine) }
+      // A large room holds more than any text or sense data.
+      if total > machine.rooms.largeLength {
+        fail("got a PDU of \(total) bytes where none so long is expected", machine)
+      }
       return false
     }
     if hasTrailer {

@@ -84,7 +84,11 @@ final class LoadSession {
 
   // MARK: Receiving
 
-  let buffer: Extent
+  let waitingRoom: Extent
+  /// The waiting room or, while much comes, a large one.
+  var buffer: Extent
+  /// The waiting room was filled: the commands that follow wait for the rest, to leave with those that follow from that.
+  var hasMoreToReceive = false
   var start = 0
   var end = 0
   var isReceiving = false
@@ -128,6 +132,7 @@ final class LoadSession {
     self.index = index
     self.target = target
     self.configuration = configuration
+    waitingRoom = receive
     buffer = receive
     self.staging = staging
     started = Array(repeating: .zero, count: configuration.depth)
@@ -179,7 +184,10 @@ final class LoadSession {
     }
     guard phase != .ended, phase != .connecting else { return }
     goOnSending(machine)
-    if phase == .ready, machine.isOpen { while issue(machine, at: machine.now) {} }
+    // When nothing is outstanding there is no rest that would come.
+    if phase == .ready, machine.isOpen, !hasMoreToReceive || outstanding == 0 {
+      while issue(machine, at: machine.now) {}
+    }
     if phase == .ready, machine.isOver, outstanding == 0, !dataOut.isActive { sendLogout(machine) }
     startSending(machine, &operations)
     startReceiving(machine, &operations)

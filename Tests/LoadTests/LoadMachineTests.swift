@@ -53,6 +53,20 @@ import Testing
       load.sessions = 20
       load.depth = 3
     },
+    Shape(testDescription: "20 sessions that read more than the room to wait with, with digests") { load, _ in
+      load.sessions = 20
+      load.depth = 32
+      load.headerDigest = true
+      load.dataDigest = true
+    },
+    Shape(testDescription: "20 sessions that write by many R2Ts") { load, limits in
+      load.sessions = 20
+      load.readPercent = 0
+      load.depth = 200
+      limits.commandWindow = 256
+      limits.initialR2T = true
+      limits.immediateData = false
+    },
     Shape(testDescription: "200 sessions, whose buffers are smaller than what they read, with digests") { load, _ in
       load.sessions = 200
       load.depth = 1

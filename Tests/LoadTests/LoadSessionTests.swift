@@ -123,17 +123,52 @@ import Testing
     #expect(error.hasSuffix(end), "\(error)")
   }
 
-  /// However many sessions there are: answers that are taken in pieces are followed by commands in pieces.
-  @Test(arguments: [1, 64, 512]) func aReceiveHasRoomForAllAnswers(sessions: Int) throws {
+  /// Of many sessions each begins to receive with little room. Commands that followed from that alone would leave in two pieces.
+  @Test(arguments: [17, 64]) func commandsThatFollowFromAnswersLeaveTogether(sessions: Int) throws {
+    let depth = 32
+    let place = try LoadWorld { load, _ in
+      load.sessions = sessions
+      load.depth = depth
+      load.length = 4096
+      load.duration = .seconds(1)
+    }
+    let target = place.targets[0].machine
+    #expect(place.run(until: .measuring))
+    for _ in 0..<4 {
+      place.world.pause(place.process)
+      place.run(for: .milliseconds(20))
+      let commands = target.statistics.commands + UInt64(sessions * depth)
+      let sends = place.watched.sends + sessions
+      place.world.resume(place.process)
+      let hasAll = { target.statistics.commands >= commands }
+      #expect(place.world.run(until: hasAll, orUntil: place.world.now + .seconds(1)))
+      #expect(target.statistics.commands == commands)
+      // Some have begun to receive before the pause.
+      #expect(sends...sends + sessions / 8 ~= place.watched.sends)
+    }
+  }
+
+  /// The room with which each of many sessions waits is smaller than the longest response of a login (RFC 7143 §6.1).
+  @Test(arguments: [1, 17]) func aLongResponseIsTakenWhole(sessions: Int) throws {
     var load = LoadConfiguration(targets: [Self.target])
     load.sessions = sessions
-    load.depth = 32
-    load.length = 4096
     let machine = try LoadMachine(configuration: load)
-    let connects = step(machine, at: 0).filter { $0.kind == .connect }
-    var operations = Operations()
-    machine.step([Completion(token: connects[0].token, result: 10)], now: .zero, into: &operations)
-    let receive = try #require(operations.items.first { $0.kind == .receive })
-    #expect(operations.extents[Int(receive.firstExtent)].length > 32 * (4096 + 48 + 8))
+    let connect = try #require(step(machine, at: 0).first { $0.kind == .connect })
+    var response = ProtocolDataUnit(.loginResponse, data: Array(repeating: 0x41, count: 8192))
+    response.header.write { $0.statusClass = 2 }
+    var left = response.encoded()[...]
+    var completion = Completion(token: connect.token, result: 10)
+    while !left.isEmpty {
+      var operations = Operations()
+      machine.step([completion], now: .zero, into: &operations)
+      let receive = try #require(operations.items.first { $0.kind == .receive })
+      let place = machine.arena.bytes(operations.extents[Int(receive.firstExtent)])
+      place.copyBytes(from: left.prefix(place.count))
+      completion = Completion(token: receive.token, result: UInt64(min(place.count, left.count)))
+      left = left.dropFirst(place.count)
+    }
+    _ = step(machine, [completion], at: 1)
+    let error = machine.currentResult.firstError ?? ""
+    #expect(error.contains("0x0200"), "\(error)")
   }
 }

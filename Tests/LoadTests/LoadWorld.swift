@@ -10,14 +10,16 @@ struct LoadWorld {
   /// The targets, each on a host of its own; the load's sessions go to them in turn.
   private(set) var targets: [(host: HostID, process: ProcessID, machine: TargetMachine)] = []
   let host: HostID
+  let process: ProcessID
   let load: LoadMachine
+  let watched: WatchedMachine
 
   /// - Parameters:
   ///   - delay: By how much later than the ring looks for timers the load looks at the clock.
   ///   - isReadOnly: Whether the targets refuse to write.
   ///   - change: What is to be other than in a load of 4 KiB reads at depth 8 for 40 ms, and its targets.
   init(
-    targets count: Int = 1, listens: Bool = true, bandwidth: UInt64? = nil, delay: Interval? = nil,
+    targets count: Int = 1, listens: Bool = true, bandwidth: UInt64? = nil, delay: Interval = Interval(nanoseconds: 0),
     isReadOnly: Bool = false,
     _ change: (inout LoadConfiguration, inout TargetLimits) -> Void
   ) throws {
@@ -51,7 +53,9 @@ struct LoadWorld {
     }
     host = world.addHost("load", addresses: [SocketAddress(10, 0, 1, 1, port: 0)])
     load = try LoadMachine(configuration: configuration)
-    world.start(world.addProcess("load", on: host), delay.map { LateMachine(load, by: $0) } ?? load)
+    process = world.addProcess("load", on: host)
+    watched = WatchedMachine(load, delay: delay)
+    world.start(process, watched)
   }
 
   /// Runs until the load is in `state`; false when it is not within a minute.
@@ -62,13 +66,14 @@ struct LoadWorld {
   func run(for time: Interval) { world.run(until: world.now + time) }
 }
 
-/// A machine that is told a later time than that of the completions. So it is on real rings, where some pass between the look
-/// for timers that are due and the step.
-private final class LateMachine: Machine {
+/// A machine whose sends are counted, and which is told a later time than that of the completions. So it is on real rings, where
+/// some pass between the look for timers that are due and the step.
+final class WatchedMachine: Machine {
   private let inner: any Machine
   private let delay: Interval
+  private(set) var sends = 0
 
-  init(_ inner: any Machine, by delay: Interval) {
+  init(_ inner: any Machine, delay: Interval) {
     self.inner = inner
     self.delay = delay
   }
@@ -77,5 +82,6 @@ private final class LateMachine: Machine {
 
   func step(_ completions: [Completion], now: Instant, into operations: inout Operations) {
     inner.step(completions, now: now + delay, into: &operations)
+    for operation in operations.items where operation.kind == .send { sends += 1 }
   }
 }
