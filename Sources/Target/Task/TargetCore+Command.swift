@@ -332,7 +332,25 @@ extension TargetCore {
   @inline(__always)
   private mutating func proceed(_ task: UnsafeMutablePointer<Task>, _ disposition: Disposition) {
     guard disposition != .finished else { return deviceServerDone(task) }
+    // Most small writes bring their data along, which lie in the receive buffer: what ``gather(_:_:)`` would find out is known of
+    // them, and they go on here, with 70 instructions of 1,250 less.
+    if case .wantsData(let count) = disposition, task.pointee.isLent, lent.length == count, let unit = task.pointee.unit
+    {
+      takeLent(task)
+      let next = unit.use { $0.resume(&task.pointee.command, .dataArrived, &context) }
+      guard next != .finished else { return deviceServerDone(task) }
+      return wait(task, next)
+    }
     wait(task, disposition)
+  }
+
+  /// What a task was lent are all the data that the device server wants.
+  @inline(__always)
+  private func takeLent(_ task: UnsafeMutablePointer<Task>) {
+    task.pointee.deviceLength = lent.length
+    task.pointee.wanted = lent.length
+    task.pointee.command.buffer = lent
+    task.pointee.command.dataOutLength = lent.length
   }
 
   /// Has a task wait for what the device server says.
@@ -532,6 +550,7 @@ extension TargetCore {
     if task.pointee.isLent {
       task.pointee.isLent = false
       if task.pointee.command.buffer == lent { task.pointee.command.buffer = .empty }
+      lent = .empty
     }
     if task.pointee.command.loan.length > 0 { task.pointee.unit?.use { $0.takeBack(&task.pointee.command) } }
     free(task.pointee.command.buffer)
